@@ -1,0 +1,150 @@
+import { type AccessRequest, type GrantState, nextChange, type RequestState } from "./access-request.ts";
+
+export const DIRECTORY_MIGRATIONS = [
+  `CREATE TABLE access_requests (
+     id TEXT PRIMARY KEY,
+     version INTEGER NOT NULL,
+     requester TEXT NOT NULL,
+     resource TEXT NOT NULL,
+     rule_id TEXT NOT NULL,
+     decided TEXT NOT NULL,
+     review_deadline INTEGER NOT NULL,
+     access_start INTEGER,
+     access_expiry INTEGER,
+     revoked INTEGER NOT NULL,
+     due_at INTEGER,
+     body TEXT NOT NULL
+   );
+   CREATE INDEX access_requests_requester ON access_requests (requester, id);
+   CREATE INDEX access_requests_rule ON access_requests (rule_id, id);
+   CREATE INDEX access_requests_due ON access_requests (due_at);
+   CREATE TABLE reservations (
+     key TEXT PRIMARY KEY,
+     body_hash TEXT NOT NULL,
+     id TEXT NOT NULL,
+     reserved_at INTEGER NOT NULL
+   );
+   CREATE INDEX reservations_reserved_at ON reservations (reserved_at);`,
+];
+
+/** A page of a list, newest first. All members that are given must hold. */
+export type DirectoryQuery = {
+  limit: number;
+  /** The id after which the page begins. */
+  cursor?: string;
+  requester?: string;
+  notRequester?: string;
+  resource?: string;
+  ruleIds?: string[];
+  state?: RequestState;
+  /** Only requests that have a grant; in this state where one is named. */
+  grant?: GrantState | "any";
+};
+
+/** Conditions over `:now`, so that a list never shows a state that time has ended. */
+const REQUEST_STATES: Record<RequestState, string> = {
+  pending: "decided = 'pending' AND review_deadline > :now",
+  expired: "(decided = 'expired' OR (decided = 'pending' AND review_deadline <= :now))",
+  approved: "decided = 'approved'",
+  denied: "decided = 'denied'",
+  cancelled: "decided = 'cancelled'",
+};
+
+const GRANT_STATES: Record<GrantState | "any", string> = {
+  any: "access_start IS NOT NULL",
+  scheduled: "revoked = 0 AND access_start > :now",
+  active: "revoked = 0 AND access_start <= :now AND access_expiry > :now",
+  expired: "revoked = 0 AND access_expiry <= :now",
+  revoked: "revoked = 1",
+};
+
+const RESERVED_SECONDS = 86_400;
+
+/** All SQL of the directory. */
+export class DirectoryStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** An older version than the one that is held changes nothing. */
+  put(request: AccessRequest, version: number): void {
+    const { grant } = request;
+    this.#sql.exec(
+      `INSERT INTO access_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET version = excluded.version, decided = excluded.decided,
+         access_start = excluded.access_start, access_expiry = excluded.access_expiry, revoked = excluded.revoked,
+         due_at = excluded.due_at, body = excluded.body
+       WHERE excluded.version > access_requests.version`,
+      request.id,
+      version,
+      request.requester.subject,
+      request.ask.resource,
+      request.rule_id,
+      request.decided,
+      request.review_deadline,
+      grant?.access_start ?? null,
+      grant?.access_expiry ?? null,
+      grant?.revoked ? 1 : 0,
+      nextChange(request) ?? null,
+      JSON.stringify(request),
+    );
+  }
+
+  list(query: DirectoryQuery, now: number): AccessRequest[] {
+    const conditions: string[] = [];
+    const bindings: (string | number)[] = [];
+    const add = (condition: string, ...values: (string | number)[]) => {
+      conditions.push(condition);
+      bindings.push(...values);
+    };
+    const addTimed = (condition: string) =>
+      add(condition.replaceAll(":now", "?"), ...countNow(condition, now));
+    if (query.cursor !== undefined) add("id < ?", query.cursor);
+    if (query.requester !== undefined) add("requester = ?", query.requester);
+    if (query.notRequester !== undefined) add("requester <> ?", query.notRequester);
+    if (query.resource !== undefined) add("resource = ?", query.resource);
+    // One JSON parameter, since SQLite limits how many there may be.
+    if (query.ruleIds) add("rule_id IN (SELECT value FROM json_each(?))", JSON.stringify(query.ruleIds));
+    if (query.state) addTimed(REQUEST_STATES[query.state]);
+    if (query.grant) addTimed(GRANT_STATES[query.grant]);
+    const where = conditions.length ? `WHERE ${conditions.join(" AND ")}` : "";
+    return this.#sql
+      .exec<{ body: string }>(
+        `SELECT body FROM access_requests ${where} ORDER BY id DESC LIMIT ?`,
+        ...bindings,
+        query.limit,
+      )
+      .toArray()
+      .map((row) => JSON.parse(row.body));
+  }
+
+  /** Requests whose alarm should have changed them before this moment. */
+  overdue(before: number, limit: number): string[] {
+    return this.#sql
+      .exec<{ id: string }>(
+        "SELECT id FROM access_requests WHERE due_at < ? ORDER BY due_at LIMIT ?",
+        before,
+        limit,
+      )
+      .toArray()
+      .map((row) => row.id);
+  }
+
+  reservation(key: string): { bodyHash: string; id: string } | undefined {
+    const row = this.#sql
+      .exec<{ body_hash: string; id: string }>("SELECT body_hash, id FROM reservations WHERE key = ?", key)
+      .toArray()[0];
+    return row && { bodyHash: row.body_hash, id: row.id };
+  }
+
+  reserve(key: string, bodyHash: string, id: string, now: number): void {
+    this.#sql.exec("DELETE FROM reservations WHERE reserved_at < ?", now - RESERVED_SECONDS);
+    this.#sql.exec("INSERT INTO reservations VALUES (?, ?, ?, ?)", key, bodyHash, id, now);
+  }
+}
+
+function countNow(condition: string, now: number): number[] {
+  return Array.from(condition.matchAll(/:now/g), () => now);
+}

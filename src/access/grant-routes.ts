@@ -1,0 +1,88 @@
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import { type Clock, epochSeconds } from "../platform/clock.ts";
+import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } from "../platform/http.ts";
+import { isId, siblingId } from "../platform/ids.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { type AccessRequest, type Grant, presentGrant } from "./access-request.ts";
+import type { AccessRequestPort, DirectoryReadPort } from "./ports.ts";
+
+export type GrantDeps = {
+  accessRequest(id: string): AccessRequestPort;
+  directory: DirectoryReadPort;
+  clock: Clock;
+};
+
+const listSchema = z.strictObject({
+  state: z.enum(["scheduled", "active", "expired", "revoked"]).exactOptional(),
+  resource: z.string().min(1).max(256).exactOptional(),
+  subject: z.string().min(1).max(320).exactOptional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(64).exactOptional(),
+});
+
+const revokeSchema = z.strictObject({ reason: z.string().min(1).max(500) });
+
+const NOT_FOUND = problem("not_found", "There is no such grant.");
+
+/** `/v1/grants`: list, read, revoke. One's own, or all with `grants:read` and `grants:revoke`. */
+export function grantRoutes(deps: GrantDeps) {
+  const now = () => epochSeconds(deps.clock());
+  return new Hono<HttpEnv>()
+    .get("/v1/grants", requireScope("grants:read", "requests:read"), queryParams(listSchema), async (c) => {
+      const { subject, ...query } = c.req.valid("query");
+      const all = c.var.actor.scopes.includes("grants:read");
+      if (subject && subject !== c.var.actor.subject && !all) {
+        return refuse(c, problem("insufficient_scope", "Grants of others need the scope grants:read."));
+      }
+      const requester = subject ?? (all ? undefined : c.var.actor.subject);
+      const page = await deps.directory.list({
+        limit: query.limit,
+        grant: query.state ?? "any",
+        ...(query.cursor ? { cursor: siblingId("req", query.cursor) } : {}),
+        ...(query.resource ? { resource: query.resource } : {}),
+        ...(requester ? { requester } : {}),
+      });
+      if (!page.ok) return refuse(c, page.error);
+      const items = page.value.flatMap((request) =>
+        request.grant ? [presentGrant(request, request.grant, now())] : [],
+      );
+      const last = page.value.length === query.limit ? page.value.at(-1)?.grant : undefined;
+      return c.json({ items, ...(last ? { next_cursor: last.id } : {}) });
+    })
+    .get("/v1/grants/:id", requireScope("grants:read", "requests:read"), async (c) => {
+      const found = await readVisible(c, deps, c.req.param("id"), "grants:read");
+      return answer(c, found.ok ? ok(presentGrant(found.value.request, found.value.grant, now())) : found);
+    })
+    .post(
+      "/v1/grants/:id/revoke",
+      requireScope("grants:revoke", "requests:create"),
+      jsonBody(revokeSchema),
+      async (c) => {
+        const found = await readVisible(c, deps, c.req.param("id"), "grants:revoke");
+        if (!found.ok) return refuse(c, found.error);
+        const { reason } = c.req.valid("json");
+        return answer(
+          c,
+          await deps.accessRequest(found.value.request.id).revokeGrant(c.var.actor.subject, reason),
+        );
+      },
+    );
+}
+
+/** The grant where it is the actor's own, or the actor has the scope for those of others. */
+async function readVisible(
+  c: Context<HttpEnv>,
+  deps: GrantDeps,
+  id: string,
+  scopeForOthers: string,
+): Promise<Result<{ request: AccessRequest; grant: Grant }>> {
+  if (!isId("grt", id)) return err(NOT_FOUND);
+  const request = await deps.accessRequest(siblingId("req", id)).read();
+  if (!request.ok) return request.error.code === "not_found" ? err(NOT_FOUND) : request;
+  const { actor } = c.var;
+  const { grant, requester } = request.value;
+  const visible = requester.subject === actor.subject || actor.scopes.includes(scopeForOthers);
+  return grant && visible ? ok({ request: request.value, grant }) : err(NOT_FOUND);
+}

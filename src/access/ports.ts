@@ -1,0 +1,54 @@
+import type { AccessRule } from "../policy/document.ts";
+import type { Result } from "../protocol/result.ts";
+import type { Receipt } from "../revocation/receipt.ts";
+import type { Revocation } from "../revocation/rule.ts";
+import type { AccessRequest, Ask, IssuedToken, Requester, Review } from "./access-request.ts";
+import type { Reviewer } from "./decide.ts";
+import type { DirectoryQuery } from "./directory-store.ts";
+
+/** What this room needs of the replication log. */
+export type LogPort = {
+  append(entry: { id: string; kind: "revocation.added"; rule: Revocation }): Promise<Result<Receipt>>;
+};
+
+/** What this room needs of the key ring. */
+export type KeyringPort = {
+  mint(input: {
+    jti: string;
+    subject: string;
+    audience: string;
+    clientId: string;
+    scopes: string[];
+    ttlSeconds: number;
+    grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
+  }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
+};
+
+/** What an access request tells the directory. */
+export type DirectoryPort = {
+  put(request: AccessRequest, version: number): Promise<Result<null>>;
+};
+
+/** An access request's object as the routes call it. */
+export type AccessRequestPort = {
+  open(
+    id: string,
+    requester: Requester,
+    ask: Ask,
+    rule: AccessRule,
+    audience: string,
+  ): Promise<Result<AccessRequest>>;
+  read(): Promise<Result<AccessRequest>>;
+  review(
+    review: Omit<Review, "reviewed_at">,
+    reviewer: Reviewer,
+    rule: AccessRule | null,
+  ): Promise<Result<AccessRequest>>;
+  cancel(subject: string): Promise<Result<AccessRequest>>;
+  issueToken(subject: string): Promise<Result<IssuedToken>>;
+  revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
+};
+
+export type DirectoryReadPort = {
+  list(query: DirectoryQuery): Promise<Result<AccessRequest[]>>;
+};

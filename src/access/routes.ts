@@ -1,0 +1,218 @@
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import { type Clock, epochSeconds } from "../platform/clock.ts";
+import {
+  type Actor,
+  answer,
+  type HttpEnv,
+  jsonBody,
+  queryParams,
+  refuse,
+  requireScope,
+} from "../platform/http.ts";
+import type { CreationIds } from "../platform/idempotency.ts";
+import { isId, newId } from "../platform/ids.ts";
+import { findAccessRule, mayReview } from "../policy/access-rules.ts";
+import type { PolicyDocument } from "../policy/document.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { type AccessRequest, presentRequest } from "./access-request.ts";
+import type { AccessRequestPort, DirectoryReadPort } from "./ports.ts";
+
+export type AccessDeps = {
+  accessRequest(id: string): AccessRequestPort;
+  directory: DirectoryReadPort;
+  policy(): Promise<Result<PolicyDocument>>;
+  ids: CreationIds;
+  clock: Clock;
+};
+
+const MAX_DURATION_SECONDS = 30 * 86_400;
+const scopeText = z
+  .string()
+  .min(1)
+  .max(2_000)
+  .regex(/^\S+( \S+)*$/, "must be scope tokens separated by one space");
+/** Shown to people and sent on: no control characters but line breaks. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+const plainText = z.string().regex(/^[^\x00-\x09\x0b-\x1f\x7f]*$/, "must not hold control characters");
+
+const createSchema = z.strictObject({
+  resource: z.string().min(1).max(256),
+  scope: scopeText,
+  duration_seconds: z.int().min(1).max(MAX_DURATION_SECONDS).exactOptional(),
+  justification: plainText.min(1).max(2_000),
+  starts_at: z.int().min(0).max(1e11).exactOptional(),
+  ticket: plainText.min(1).max(200).exactOptional(),
+});
+
+const reviewSchema = z.strictObject({
+  outcome: z.enum(["approve", "deny"]),
+  comment: plainText.max(2_000).exactOptional(),
+  duration_seconds: z.int().min(1).max(MAX_DURATION_SECONDS).exactOptional(),
+  scope: scopeText.exactOptional(),
+});
+
+const listSchema = z.strictObject({
+  state: z.enum(["pending", "approved", "denied", "cancelled", "expired"]).exactOptional(),
+  resource: z.string().min(1).max(256).exactOptional(),
+  requester: z.string().min(1).max(320).exactOptional(),
+  reviewable: z.enum(["true", "false"]).exactOptional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(64).exactOptional(),
+});
+
+const NOT_FOUND = problem("not_found", "There is no such access request.");
+
+/** `/v1/access-requests`: ask, read, list, review, cancel, collect a token. */
+export function accessRequestRoutes(deps: AccessDeps) {
+  const now = () => epochSeconds(deps.clock());
+  return new Hono<HttpEnv>()
+    .post("/v1/access-requests", requireScope("requests:create"), jsonBody(createSchema), async (c) => {
+      const body = c.req.valid("json");
+      const opened = await open(c, deps, body, now());
+      const location = opened.ok ? { location: `/v1/access-requests/${opened.value.id}` } : {};
+      return answer(c, present(opened, now()), 201, location);
+    })
+    .get("/v1/access-requests", requireScope("requests:read"), queryParams(listSchema), async (c) => {
+      const query = c.req.valid("query");
+      const { actor } = c.var;
+      const policy = await deps.policy();
+      if (!policy.ok) return refuse(c, policy.error);
+      const all = actor.scopes.includes("requests:read_all");
+      const reviewable = query.reviewable === "true";
+      if (query.requester && query.requester !== actor.subject && !all) {
+        return refuse(
+          c,
+          problem("insufficient_scope", "Requests of others need the scope requests:read_all."),
+        );
+      }
+      const requester = query.requester ?? (all || reviewable ? undefined : actor.subject);
+      const page = await deps.directory.list({
+        limit: query.limit,
+        ...(query.cursor ? { cursor: query.cursor } : {}),
+        ...(query.state ? { state: query.state } : reviewable ? { state: "pending" as const } : {}),
+        ...(query.resource ? { resource: query.resource } : {}),
+        ...(requester ? { requester } : {}),
+        ...(reviewable ? { notRequester: actor.subject, ruleIds: reviewableRules(policy.value, actor) } : {}),
+      });
+      if (!page.ok) return refuse(c, page.error);
+      const last = page.value.length === query.limit ? page.value.at(-1) : undefined;
+      const items = page.value.map((request) => presentRequest(request, now()));
+      return c.json({ items, ...(last ? { next_cursor: last.id } : {}) });
+    })
+    .get("/v1/access-requests/:id", requireScope("requests:read"), async (c) => {
+      return answer(c, present(await readVisible(c, deps, c.req.param("id")), now()));
+    })
+    .post(
+      "/v1/access-requests/:id/reviews",
+      requireScope("requests:review"),
+      jsonBody(reviewSchema),
+      async (c) => {
+        const { scope, ...body } = c.req.valid("json");
+        const { subject, roles } = c.var.actor;
+        const review = {
+          ...body,
+          ...(scope ? { scope: scope.split(" ") } : {}),
+          id: newId("evt", deps.clock()),
+          approver: subject,
+        };
+        const reviewed = await reviewRequest(deps, c.req.param("id"), review, { subject, roles });
+        return answer(c, present(reviewed, now()), 201);
+      },
+    )
+    .post("/v1/access-requests/:id/cancel", requireScope("requests:create"), async (c) => {
+      const id = c.req.param("id");
+      if (!isId("req", id)) return refuse(c, NOT_FOUND);
+      return answer(c, present(await deps.accessRequest(id).cancel(c.var.actor.subject), now()));
+    })
+    .post("/v1/access-requests/:id/token", requireScope("requests:create"), async (c) => {
+      const id = c.req.param("id");
+      if (!isId("req", id)) return refuse(c, NOT_FOUND);
+      return answer(c, await deps.accessRequest(id).issueToken(c.var.actor.subject));
+    });
+}
+
+type Body = z.output<typeof createSchema>;
+
+async function open(
+  c: Context<HttpEnv>,
+  deps: AccessDeps,
+  body: Body,
+  now: number,
+): Promise<Result<AccessRequest>> {
+  const { subject, roles, clientId } = c.var.actor;
+  const policy = await deps.policy();
+  if (!policy.ok) return policy;
+  const scopes = [...new Set(body.scope.split(" "))];
+  const { duration_seconds: durationSeconds } = body;
+  const asked = { resource: body.resource, scopes, subject, roles };
+  const rule = findAccessRule(
+    policy.value,
+    durationSeconds === undefined ? asked : { ...asked, durationSeconds },
+  );
+  if (!rule.ok) return rule;
+  if (body.starts_at !== undefined && body.starts_at > now + MAX_DURATION_SECONDS) {
+    return err(problem("invalid_request", "starts_at: at most 30 days ahead."));
+  }
+  const id = await deps.ids(c, "req", body);
+  if (!id.ok) return id;
+  const { scope: _scope, ...rest } = body;
+  const ask = {
+    ...rest,
+    scope: scopes,
+    duration_seconds: durationSeconds ?? rule.value.default_duration_seconds,
+  };
+  const { audience } = policy.value.origins[rule.value.origin]!;
+  return deps
+    .accessRequest(id.value.id)
+    .open(id.value.id, { subject, client_id: clientId }, definedOnly(ask), rule.value, audience);
+}
+
+/** zod leaves members that were not sent as undefined; stored data has no such members. */
+function definedOnly<T extends object>(value: T): { [K in keyof T]-?: Exclude<T[K], undefined> } & T {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never;
+}
+
+/** A review under the rule as the policy has it now; shared by the API and by signed decisions. */
+export async function reviewRequest(
+  deps: Pick<AccessDeps, "accessRequest" | "policy">,
+  id: string,
+  review: Parameters<AccessRequestPort["review"]>[0],
+  reviewer: { subject: string; roles: string[] },
+): Promise<Result<AccessRequest>> {
+  if (!isId("req", id)) return err(NOT_FOUND);
+  const policy = await deps.policy();
+  if (!policy.ok) return policy;
+  const object = deps.accessRequest(id);
+  const request = await object.read();
+  if (!request.ok) return request;
+  const rule = policy.value.access_rules.find((candidate) => candidate.id === request.value.rule_id);
+  return object.review(review, reviewer, rule ?? null);
+}
+
+/** One's own, one that one may review, or any with `requests:read_all`; everything else does not exist. */
+async function readVisible(
+  c: Context<HttpEnv>,
+  deps: AccessDeps,
+  id: string,
+): Promise<Result<AccessRequest>> {
+  if (!isId("req", id)) return err(NOT_FOUND);
+  const request = await deps.accessRequest(id).read();
+  if (!request.ok) return request;
+  const { actor } = c.var;
+  if (request.value.requester.subject === actor.subject || actor.scopes.includes("requests:read_all"))
+    return request;
+  const policy = await deps.policy();
+  if (!policy.ok) return policy;
+  return reviewableRules(policy.value, actor).includes(request.value.rule_id) ? request : err(NOT_FOUND);
+}
+
+function reviewableRules(policy: PolicyDocument, actor: Actor): string[] {
+  if (!actor.scopes.includes("requests:review")) return [];
+  return policy.access_rules.filter((rule) => mayReview(rule, actor)).map((rule) => rule.id);
+}
+
+function present(result: Result<AccessRequest>, now: number) {
+  return result.ok ? ok(presentRequest(result.value, now)) : result;
+}

@@ -1,0 +1,72 @@
+import { Hono, type MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { accessRequestRoutes, type AccessDeps } from "../access/routes.ts";
+import { grantRoutes } from "../access/grant-routes.ts";
+import { type Actor, type HttpEnv, refuse } from "../platform/http.ts";
+import { faultText, type Logger } from "../platform/log.ts";
+import { problem, problemResponse } from "../protocol/problem.ts";
+import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
+import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
+import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
+import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
+import { type InboundDeps, inboundRoutes } from "../webhooks/inbound.ts";
+import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
+import { type HealthDeps, healthRoutes } from "./health-routes.ts";
+
+/** Reads who calls from the request's access token, or answers the refusal. */
+export type Authenticate = (request: Request, requestId: string) => Promise<Actor | Response>;
+
+export type ControlDeps = {
+  logger: Logger;
+  authenticate: Authenticate;
+  access: AccessDeps;
+  clients: ClientRouteDeps;
+  health: HealthDeps;
+  inbound: InboundDeps;
+  oauth: OAuthDeps;
+  policy: PolicyRouteDeps;
+  revocations: RevocationDeps;
+  webhooks: WebhookRouteDeps;
+};
+
+/** No body of the control plane is larger; a room may allow less. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** The control plane's HTTP: what needs no access token first, then every room behind authentication. */
+export function controlApp(deps: ControlDeps) {
+  const app = new Hono<HttpEnv>();
+  app.onError((fault, c) => {
+    deps.logger("error", "control.fault", { request_id: c.var.requestId, fault: faultText(fault) });
+    return refuse(c, problem("internal", "The fault is in the log under this request's id."));
+  });
+  app.notFound((c) => refuse(c, problem("not_found", `There is no ${c.req.method} ${new URL(c.req.url).pathname} here.`)));
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (c) => problemResponse(problem("body_too_large", "At most 1 MiB."), c.get("requestId")),
+    }),
+  );
+
+  app.route("/", healthRoutes(deps.health));
+  app.route("/", oauthRoutes(deps.oauth));
+  app.route("/", inboundRoutes(deps.inbound));
+
+  app.use(authenticated(deps.authenticate));
+  app.route("/", accessRequestRoutes(deps.access));
+  app.route("/", grantRoutes(deps.access));
+  app.route("/", revocationRoutes(deps.revocations));
+  app.route("/", keyRoutes(deps.oauth));
+  app.route("/", policyRoutes(deps.policy));
+  app.route("/", clientRoutes(deps.clients));
+  app.route("/", webhookRoutes(deps.webhooks));
+  return app;
+}
+
+function authenticated(authenticate: Authenticate): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    const actor = await authenticate(c.req.raw, c.var.requestId);
+    if (actor instanceof Response) return actor;
+    c.set("actor", actor);
+    await next();
+  };
+}

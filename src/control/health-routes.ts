@@ -1,0 +1,54 @@
+import { Hono } from "hono";
+import type { Clock } from "../platform/clock.ts";
+import type { HttpEnv } from "../platform/http.ts";
+import type { Result } from "../protocol/result.ts";
+
+export type HealthDeps = {
+  clock: Clock;
+  /** Reads the log now: which policy version is in force, and how far the log is. */
+  replica(): Promise<Result<{ seq: number; policyVersion: number }>>;
+  keyring: { jwks(): Promise<Result<unknown>> };
+};
+
+type Check = { name: string; ready: boolean; detail: string };
+
+/**
+ * `/healthz`: the Worker answers. `/readyz`: 200 where it can decide requests, else 503 and what is missing.
+ * Both are open to all and tell no more than that.
+ */
+export function healthRoutes(deps: HealthDeps) {
+  return new Hono<HttpEnv>()
+    .get("/healthz", (c) => c.json({ status: "ok" }, 200, { "cache-control": "no-store" }))
+    .get("/readyz", async (c) => {
+      const checks = [...(await checkReplica(deps)), await checkKeys(deps)];
+      const ready = checks.every((check) => check.ready);
+      return c.json({ ready, checks }, ready ? 200 : 503, { "cache-control": "no-store" });
+    });
+}
+
+async function checkReplica(deps: HealthDeps): Promise<Check[]> {
+  const asked = deps.clock();
+  const replica = await deps.replica();
+  if (!replica.ok) return [{ name: "log", ready: false, detail: replica.error.detail }];
+  const { seq, policyVersion } = replica.value;
+  return [
+    { name: "log", ready: true, detail: `read up to ${seq} in ${deps.clock() - asked} ms` },
+    policyVersion > 0
+      ? { name: "policy", ready: true, detail: `version ${policyVersion}` }
+      : { name: "policy", ready: false, detail: "none yet, so every request is refused: PUT /v1/policy" },
+  ];
+}
+
+async function checkKeys(deps: HealthDeps): Promise<Check> {
+  const keys = await deps.keyring.jwks();
+  return { name: "keys", ready: keys.ok, detail: keys.ok ? "signing keys are published" : keys.error.detail };
+}
+
+/** The same answers where the deployment itself is not configured; nothing else is served then. */
+export function misconfiguredHealth(path: string, faults: string[]): Response | undefined {
+  const headers = { "cache-control": "no-store" };
+  if (path === "/healthz") return Response.json({ status: "ok" }, { headers });
+  if (path !== "/readyz") return undefined;
+  const checks: Check[] = faults.map((detail) => ({ name: "configuration", ready: false, detail }));
+  return Response.json({ ready: false, checks }, { status: 503, headers });
+}

@@ -1,0 +1,92 @@
+import type { Clock } from "./clock.ts";
+import { faultText, type Logger } from "./log.ts";
+import { migrate } from "./migrations.ts";
+import { type Deliver, OUTBOX_SCHEMA, Outbox } from "./outbox.ts";
+
+export type DurableOptions = {
+  clock: Clock;
+  log: Logger;
+  /** The object's own migrations; the outbox's come first. */
+  migrations: readonly string[];
+  deliver: Deliver;
+  /** The earliest moment at which time itself changes the object, in epoch milliseconds. */
+  nextDueMs?: () => number | undefined;
+  /** What time changes; called by the alarm with everything that is due. */
+  onDue?: (nowMs: number) => void | Promise<void>;
+};
+
+/** Alarms in the past fire at once; this keeps a fault from becoming a busy loop. */
+const ALARM_AFTER_FAULT_MS = 5_000;
+
+/**
+ * What every Durable Object of ours is made of: migrated SQLite, a transactional outbox and one alarm that
+ * is always set to the earliest moment at which something is due.
+ */
+export class Durable {
+  readonly outbox: Outbox;
+  readonly #ctx: DurableObjectState;
+  readonly #o: DurableOptions;
+
+  constructor(ctx: DurableObjectState, options: DurableOptions) {
+    this.#ctx = ctx;
+    this.#o = options;
+    migrate(ctx.storage, [OUTBOX_SCHEMA, ...options.migrations]);
+    this.outbox = new Outbox(ctx.storage.sql, options);
+  }
+
+  get sql(): SqlStorage {
+    return this.#ctx.storage.sql;
+  }
+
+  /**
+   * Runs one change of state: its rows, its events and its outbox rows in one transaction, the alarm in the
+   * same commit, and then the first try of each effect, which does not hold up the answer.
+   */
+  commit<T>(change: () => T): T {
+    const value = this.#ctx.storage.transactionSync(change);
+    this.#arm();
+    this.#ctx.waitUntil(this.#drain());
+    return value;
+  }
+
+  /** Awaits the effects of one lane, for answers that must not be given before them. */
+  async flush(lane: string): Promise<void> {
+    await this.outbox.flush(lane);
+    this.#arm();
+  }
+
+  /** The body of `alarm()`. Catches everything: the runtime drops an alarm for good after seven faults. */
+  async alarm(): Promise<void> {
+    try {
+      await this.#o.onDue?.(this.#o.clock());
+      await this.#drain();
+    } catch (fault) {
+      this.#o.log("error", "alarm.failed", { fault: faultText(fault) });
+      await this.#ctx.storage.setAlarm(this.#o.clock() + ALARM_AFTER_FAULT_MS);
+    }
+  }
+
+  /** Called by the cron: sets the alarm again if it was lost, and runs it if it is overdue. */
+  async sweep(): Promise<void> {
+    const due = this.#dueMs();
+    if (due !== undefined && due < this.#o.clock()) await this.alarm();
+    else this.#arm();
+  }
+
+  #dueMs(): number | undefined {
+    const times = [this.outbox.nextDueMs(), this.#o.nextDueMs?.()].filter((at) => at !== undefined);
+    return times.length ? Math.min(...times) : undefined;
+  }
+
+  #arm(): void {
+    const due = this.#dueMs();
+    // Not awaited: the write joins the commit of this turn, and the output gate waits for it.
+    if (due === undefined) void this.#ctx.storage.deleteAlarm();
+    else void this.#ctx.storage.setAlarm(due);
+  }
+
+  async #drain(): Promise<void> {
+    await this.outbox.drain();
+    this.#arm();
+  }
+}

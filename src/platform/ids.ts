@@ -1,0 +1,36 @@
+/** Prefixes of the contract; an id names its kind. */
+export type IdPrefix = "req" | "grt" | "rev" | "evt" | "dlv" | "whe" | "cli" | "tok" | "dec" | "log";
+
+export type RandomBytes = (length: number) => Uint8Array;
+
+export const secureRandom: RandomBytes = (length) => crypto.getRandomValues(new Uint8Array(length));
+
+const CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/** `prefix_` + 48 bits of milliseconds + 80 random bits in Crockford's base32 (ULID): sorts by time. */
+export function newId(prefix: IdPrefix, nowMs: number, random: RandomBytes = secureRandom): string {
+  let time = "";
+  for (let rest = nowMs, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) time = CROCKFORD[rest % 32] + time;
+  let tail = "";
+  for (const byte of random(16)) tail += CROCKFORD[byte & 31];
+  return `${prefix}_${time}${tail}`;
+}
+
+const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/;
+
+export function isId(prefix: IdPrefix, text: string): boolean {
+  return text.startsWith(`${prefix}_`) && BODY.test(text.slice(prefix.length + 1));
+}
+
+/** The same moment and randomness under another prefix: a request and its grant share one object. */
+export function siblingId(prefix: IdPrefix, id: string): string {
+  return `${prefix}_${id.slice(id.indexOf("_") + 1)}`;
+}
+
+/** A secret of 256 bits, base64url. */
+export function newSecret(random: RandomBytes = secureRandom): string {
+  return btoa(String.fromCharCode(...random(32)))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}

@@ -1,0 +1,157 @@
+import type { Clock } from "./clock.ts";
+import { faultText, type Logger } from "./log.ts";
+import { withTimeout } from "./rpc.ts";
+
+/** Appended to an object's migrations: the rows of its outbox. */
+export const OUTBOX_SCHEMA = `
+  CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    lane TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    version INTEGER NOT NULL DEFAULT 1,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_at_ms INTEGER NOT NULL,
+    not_before_ms INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT
+  );
+  CREATE INDEX outbox_due ON outbox (next_at_ms);
+`;
+
+/**
+ * An effect that must happen because state was committed. Rows of one lane leave in order, one after the
+ * other; lanes do not wait for each other. `id` makes the effect idempotent for its receiver.
+ */
+export type OutboxRow = { id: string; lane: string; kind: string; payload: unknown };
+
+/** What carries out the rows of each kind. Throwing or rejecting means: try again later. */
+export type Deliver = Record<string, (row: OutboxRow) => Promise<void>>;
+
+type StoredRow = Omit<OutboxRow, "payload"> & {
+  seq: number;
+  payload: string;
+  version: number;
+  attempts: number;
+  next_at_ms: number;
+};
+
+export type OutboxOptions = {
+  clock: Clock;
+  random?: () => number;
+  log: Logger;
+  deliver: Deliver;
+  timeoutMs?: number;
+};
+
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 5 * 60_000;
+const DELIVERY_TIMEOUT_MS = 30_000;
+
+/** Delay before attempt n + 1: doubles from one second to five minutes, with ±50 % jitter. */
+export function retryDelayMs(attempts: number, random: () => number): number {
+  return Math.min(FIRST_RETRY_MS * 2 ** Math.max(0, attempts - 1), LONGEST_RETRY_MS) * (0.5 + random());
+}
+
+/**
+ * The transactional outbox. `put` runs inside the transaction that changes the state; `drain` tries every
+ * row that is due. A crash between the two loses nothing: the alarm finds the row.
+ */
+export class Outbox {
+  readonly #sql: SqlStorage;
+  readonly #o: Required<OutboxOptions>;
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(sql: SqlStorage, options: OutboxOptions) {
+    this.#sql = sql;
+    this.#o = { random: Math.random, timeoutMs: DELIVERY_TIMEOUT_MS, ...options };
+  }
+
+  /**
+   * Adds a row, to be called in the transaction of the change that causes it. A row whose id is still waiting
+   * is replaced in its place (projections of current state are coalesced this way). `notBeforeMs` holds it back.
+   */
+  put(row: OutboxRow, notBeforeMs = 0): void {
+    const now = this.#o.clock();
+    this.#sql.exec(
+      `INSERT INTO outbox (id, lane, kind, payload, next_at_ms, not_before_ms) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, version = version + 1`,
+      row.id,
+      row.lane,
+      row.kind,
+      JSON.stringify(row.payload),
+      // The alarm is the second try: the first follows the commit at once.
+      Math.max(now + FIRST_RETRY_MS, notBeforeMs),
+      notBeforeMs,
+    );
+  }
+
+  /** When the alarm must look again, or undefined where nothing waits. */
+  nextDueMs(): number | undefined {
+    const row = this.#sql.exec<{ at: number | null }>("SELECT MIN(next_at_ms) AS at FROM outbox").one();
+    return row.at ?? undefined;
+  }
+
+  size(): number {
+    return this.#sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM outbox").one().n;
+  }
+
+  /** Tries all lanes that have something due; resolves when each has been tried. Never rejects. */
+  async drain(): Promise<void> {
+    const lanes = this.#sql.exec<{ lane: string }>("SELECT DISTINCT lane FROM outbox").toArray();
+    await Promise.all(lanes.map(({ lane }) => this.flush(lane)));
+  }
+
+  /** Tries the rows of one lane in order until it is empty or its head fails. Never rejects. */
+  async flush(lane: string): Promise<void> {
+    for (let running = this.#running.get(lane); running; running = this.#running.get(lane)) await running;
+    const pass = this.#runLane(lane).finally(() => this.#running.delete(lane));
+    this.#running.set(lane, pass);
+    await pass;
+  }
+
+  async #runLane(lane: string): Promise<void> {
+    for (let row = this.#head(lane); row && (await this.#attempt(row)); row = this.#head(lane));
+  }
+
+  /** The oldest row of the lane if it may be tried now. */
+  #head(lane: string): StoredRow | undefined {
+    const now = this.#o.clock();
+    const row = this.#sql
+      .exec<StoredRow & { not_before_ms: number }>(
+        "SELECT * FROM outbox WHERE lane = ? ORDER BY seq LIMIT 1",
+        lane,
+      )
+      .toArray()[0];
+    if (!row || row.not_before_ms > now) return undefined;
+    return row.attempts === 0 || row.next_at_ms <= now ? row : undefined;
+  }
+
+  async #attempt(row: StoredRow): Promise<boolean> {
+    const { id, lane, kind } = row;
+    try {
+      const deliver = this.#o.deliver[kind];
+      if (!deliver) throw new Error(`no delivery for kind "${kind}"`);
+      await withTimeout(deliver({ id, lane, kind, payload: JSON.parse(row.payload) }), this.#o.timeoutMs);
+    } catch (fault) {
+      this.#postpone(row, faultText(fault));
+      return false;
+    }
+    // A row replaced meanwhile keeps its place and is tried again with its new payload.
+    this.#sql.exec("DELETE FROM outbox WHERE seq = ? AND version = ?", row.seq, row.version);
+    return true;
+  }
+
+  #postpone(row: StoredRow, fault: string): void {
+    const attempts = row.attempts + 1;
+    const nextAt = this.#o.clock() + retryDelayMs(attempts, this.#o.random);
+    this.#sql.exec(
+      "UPDATE outbox SET attempts = ?, next_at_ms = ?, last_error = ? WHERE seq = ?",
+      attempts,
+      Math.ceil(nextAt),
+      fault,
+      row.seq,
+    );
+    this.#o.log("warn", "outbox.attempt_failed", { kind: row.kind, id: row.id, attempts, fault });
+  }
+}

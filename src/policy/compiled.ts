@@ -1,0 +1,44 @@
+import type { PolicyDocument, PolicyVersion, Route, TrustedIssuer } from "./document.ts";
+import { RouteTable } from "./route-table.ts";
+
+/** A policy as the edge works with it: nothing is parsed or searched in a list for a request. */
+export type CompiledPolicy = {
+  version: number;
+  document: PolicyDocument;
+  routes: RouteTable;
+  /** By `iss`, exactly as tokens name it. */
+  issuers: ReadonlyMap<string, TrustedIssuer>;
+  /** The oldest revocation state on which a route of the tier accepts, in milliseconds. */
+  bounds: { boundedMs: number; eventualMs: number };
+};
+
+/** The default bound: what a receipt states even where every route is tighter. */
+const BOUNDED_MS = 2_000;
+/** KV shows a write elsewhere within this time. */
+const EVENTUAL_MS = 60_000;
+
+/** Compiles a checked policy. Never throws for a document that `policySchema` has parsed. */
+export function compilePolicy({ version, document }: PolicyVersion): CompiledPolicy {
+  return {
+    version,
+    document,
+    routes: new RouteTable(document.routes),
+    issuers: new Map(document.issuers.map((issuer) => [issuer.issuer, issuer])),
+    bounds: boundsOf(document.routes),
+  };
+}
+
+function boundsOf(routes: readonly Route[]): CompiledPolicy["bounds"] {
+  const bounds = { boundedMs: BOUNDED_MS, eventualMs: EVENTUAL_MS };
+  for (const { consistency, on_stale } of routes) {
+    const allowForMs = on_stale === "deny" ? 0 : on_stale.allow_for_seconds * 1000;
+    if (consistency.tier === "eventual") {
+      bounds.eventualMs = Math.max(bounds.eventualMs, EVENTUAL_MS + allowForMs);
+    } else {
+      // A strict route never has an allowance (`checkPolicy` refuses it); if one had, it would count here.
+      const stalenessMs = consistency.tier === "bounded" ? consistency.max_staleness_ms : 0;
+      bounds.boundedMs = Math.max(bounds.boundedMs, stalenessMs + allowForMs);
+    }
+  }
+  return bounds;
+}

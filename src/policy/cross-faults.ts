@@ -1,0 +1,128 @@
+import type { AccessRule, Route, TrustedIssuer } from "./document.ts";
+import type { Draft, Part } from "./draft.ts";
+import { paramNames, parsePathPattern } from "./path-pattern.ts";
+import { isReservedPath } from "./reserved-paths.ts";
+import { routeConflicts } from "./route-table.ts";
+
+/** What the document must fit beside its schema: our own issuer, and whether plain http on loopback is allowed. */
+export type PolicyContext = { issuer: string; local: boolean };
+
+/** The rules across members, one line for each fault: `path: what is wrong and what to do`. */
+export function crossFaults(draft: Draft, context: PolicyContext): string[] {
+  const routes = draft.routes.map((part) => part.value);
+  return [
+    ...repeated(draft.issuers, "id", (issuer) => issuer.id),
+    ...repeated(draft.issuers, "issuer", (issuer) => issuer.issuer),
+    ...draft.issuers.flatMap((part) => issuerFaults(part, context)),
+    ...draft.origins.flatMap(({ at, value }) => [
+      ...originUrlFaults(`${at}.url`, value.url, context),
+      ...audienceFaults(`${at}.audience`, value.audience, context),
+    ]),
+    ...repeated(draft.routes, "id", (route) => route.id),
+    ...draft.routes.flatMap((part) => [...originFaults(part, draft), ...routeFaults(part, context)]),
+    ...routeConflicts(routes, (index) => draft.routes[index]!.at),
+    ...repeated(draft.accessRules, "id", (rule) => rule.id),
+    ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...approvalFaults(part)]),
+  ];
+}
+
+function repeated<T>(parts: readonly Part<T>[], member: string, read: (value: T) => string): string[] {
+  const firstAt = new Map<string, string>();
+  return parts.flatMap(({ at, value }) => {
+    const key = read(value);
+    const first = firstAt.get(key);
+    if (first === undefined) firstAt.set(key, at);
+    return first === undefined ? [] : [`${at}.${member}: "${key}" is already used by ${first}`];
+  });
+}
+
+function issuerFaults({ at, value }: Part<TrustedIssuer>, context: PolicyContext): string[] {
+  const faults = [...httpsFaults(`${at}.issuer`, value.issuer, context)];
+  if (isOurName(value.issuer, context)) {
+    faults.push(`${at}.issuer: is this deployment itself; its own tokens are trusted already, leave it out`);
+  }
+  if (value.jwks_uri !== undefined) faults.push(...httpsFaults(`${at}.jwks_uri`, value.jwks_uri, context));
+  return faults;
+}
+
+function originUrlFaults(path: string, text: string, context: PolicyContext): string[] {
+  const faults = httpsFaults(path, text, context);
+  const { origin } = new URL(text);
+  if (text !== origin) {
+    faults.push(
+      `${path}: must be scheme, host and port only, because the request's path is appended: ${origin}`,
+    );
+  }
+  if (comparable(new URL(text)) === comparable(new URL(context.issuer))) {
+    faults.push(`${path}: is this deployment itself; requests would go round in a circle`);
+  }
+  return faults;
+}
+
+function audienceFaults(path: string, audience: string, context: PolicyContext): string[] {
+  if (!isOurName(audience, context)) return [];
+  return [`${path}: is the audience of the control plane; an origin could use the tokens it receives there`];
+}
+
+function routeFaults({ at, value: route }: Part<Route>, context: PolicyContext): string[] {
+  const faults: string[] = [];
+  const names = paramNames(parsePathPattern(route.path));
+  if (new Set(names).size < names.length) faults.push(`${at}.path: uses the name of a parameter twice`);
+  const resource = route.access === "public" ? undefined : route.access.resource;
+  for (const name of resource?.split("/").filter((part) => part.startsWith(":")) ?? []) {
+    if (names.includes(name.slice(1))) continue;
+    faults.push(`${at}.access.resource: ${name} is not a parameter of the path ${route.path}`);
+  }
+  if (route.consistency.tier === "strict" && route.on_stale !== "deny") {
+    faults.push(
+      `${at}.on_stale: a strict route cannot allow requests on an old revocation state; use "deny"`,
+    );
+  }
+  if (isShadowed(route, context)) {
+    faults.push(`${at}.path: is answered by the control plane on ${route.host}, so this route never is`);
+  }
+  return faults;
+}
+
+/** On the issuer's own host, whether all that the pattern takes belongs to the control plane. */
+function isShadowed({ host, path }: Route, { issuer }: PolicyContext): boolean {
+  const own = new URL(issuer);
+  if (host !== own.host && host !== own.hostname) return false;
+  const wildAt = path.search(/\/[:*]/);
+  return isReservedPath(wildAt === -1 ? path : path.slice(0, wildAt + 1));
+}
+
+function originFaults({ at, value }: Part<{ origin: string }>, { originNames }: Draft): string[] {
+  if (originNames.has(value.origin)) return [];
+  return [`${at}.origin: there is no origin "${value.origin}"; add it to origins, or name one of them`];
+}
+
+function approvalFaults({ at, value }: Part<AccessRule>): string[] {
+  const { roles, subjects } = value.approvers;
+  const people = new Set(subjects).size;
+  if (roles.length > 0 || people >= value.approvals) return [];
+  return [`${at}.approvals: ${value.approvals} approvers are needed, but only ${people} can approve`];
+}
+
+function httpsFaults(path: string, text: string, { local }: PolicyContext): string[] {
+  const url = new URL(text);
+  const faults: string[] = [];
+  if (url.username || url.password) faults.push(`${path}: must not hold credentials`);
+  if (text.includes("#")) faults.push(`${path}: must not have a fragment`);
+  if (url.protocol === "https:" || (local && isLoopback(url))) return faults;
+  const exception = local ? "; plain http is for loopback hosts only" : "";
+  return [...faults, `${path}: must be https${exception}`];
+}
+
+function isOurName(text: string, { issuer }: PolicyContext): boolean {
+  return text.replace(/\/$/, "") === issuer;
+}
+
+/** The names of the loopback interface are one host. */
+function comparable(url: URL): string {
+  return isLoopback(url) ? `${url.protocol}//localhost:${url.port}` : url.origin;
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || hostname === "127.0.0.1";
+}

@@ -1,0 +1,55 @@
+import type * as z from "zod";
+import {
+  type AccessRule,
+  accessRuleSchema,
+  issuerSchema,
+  type Origin,
+  originSchema,
+  type Route,
+  routeSchema,
+  type TrustedIssuer,
+} from "./document.ts";
+
+/** A part of the document that fits its schema, with its place: `routes.2`. */
+export type Part<T> = { at: string; value: T };
+
+/**
+ * The parts of a document that can be read, also where others cannot: so the rules across members are checked
+ * together with the schema, and every fault is told at once.
+ */
+export type Draft = {
+  issuers: Part<TrustedIssuer>[];
+  origins: Part<Origin>[];
+  /** All names, also those of origins that cannot be read: a reference to one is not a second fault. */
+  originNames: ReadonlySet<string>;
+  routes: Part<Route>[];
+  accessRules: Part<AccessRule>[];
+};
+
+export function readDraft(input: unknown): Draft {
+  const { issuers, origins, routes, access_rules } = recordOf(input);
+  return {
+    issuers: readable("issuers", listOf(issuers), issuerSchema),
+    origins: readable("origins", recordOf(origins), originSchema),
+    originNames: new Set(Object.keys(recordOf(origins))),
+    routes: readable("routes", listOf(routes), routeSchema),
+    accessRules: readable("access_rules", listOf(access_rules), accessRuleSchema),
+  };
+}
+
+function readable<S extends z.ZodType>(section: string, parts: object, schema: S): Part<z.output<S>>[] {
+  return Object.entries(parts).flatMap(([key, part]) => {
+    const parsed = schema.safeParse(part);
+    return parsed.success ? [{ at: `${section}.${key}`, value: parsed.data }] : [];
+  });
+}
+
+function recordOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}

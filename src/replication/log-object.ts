@@ -1,0 +1,180 @@
+import { DurableObject } from "cloudflare:workers";
+import { epochSeconds, systemClock } from "../platform/clock.ts";
+import { Durable } from "../platform/durable.ts";
+import { consoleLogger } from "../platform/log.ts";
+import type { OutboxRow } from "../platform/outbox.ts";
+import { compilePolicy } from "../policy/compiled.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { denylistKey, denylistTtlSeconds } from "../revocation/denylist.ts";
+import type { Receipt } from "../revocation/receipt.ts";
+import { fileKey, type RevocationMatch } from "../revocation/rule.ts";
+import { boundsAt, receiptFor, replaceBounds } from "./bounds.ts";
+import { type Delta, type LogEntry, SNAPSHOT_KEY, type Snapshot } from "./entry.ts";
+import { LOG_MIGRATIONS, LogStore, type RevocationRecord } from "./log-store.ts";
+
+const MAX_DELTA_ENTRIES = 1_000;
+const DENY_LANES = 8;
+/** KV takes one write a second for a key. */
+const KV_WRITE_INTERVAL_MS = 1_000;
+/** Revocations stay listed this long after no token can match them any more. */
+const HISTORY_SECONDS = 30 * 86_400;
+const PRUNE_INTERVAL_MS = 3_600_000;
+
+/**
+ * The ordered log through which every edge learns of revocations, keys and policy. One for a deployment
+ * (`main`). Durable before it is acknowledged; its projections into KV are outbox rows.
+ */
+export class LogObject extends DurableObject<Env> {
+  readonly #clock = systemClock;
+  readonly #store: LogStore;
+  readonly #durable: Durable;
+  readonly #lastWriteMs = new Map<string, number>();
+  #prunedAtMs = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#store = new LogStore(ctx.storage.sql);
+    this.#durable = new Durable(ctx, {
+      clock: this.#clock,
+      log: consoleLogger,
+      migrations: LOG_MIGRATIONS,
+      deliver: {
+        "kv.snapshot": () => this.#writeSnapshot(),
+        "kv.deny": (row) => this.#writeDenylist(row),
+      },
+      nextDueMs: () => this.#nextPruneMs(),
+      onDue: (nowMs) => this.#prune(nowMs),
+    });
+  }
+
+  /** Adds an entry, once for each id: a repeat answers the first receipt, another entry under the id is refused. */
+  append(entry: LogEntry): Result<Receipt> {
+    const known = this.#store.entry(entry.id);
+    if (known) {
+      if (known.body === JSON.stringify(entry)) return ok(known.receipt);
+      return err(problem("conflict", `The log holds another entry with the id ${entry.id}.`));
+    }
+    return ok(this.#durable.commit(() => this.#apply(entry, this.#clock())));
+  }
+
+  since(seq: number): Result<Delta> {
+    const entries = this.#store.since(seq, MAX_DELTA_ENTRIES);
+    return ok(entries ? { too_old: false, head_seq: this.#store.headSeq(), entries } : { too_old: true });
+  }
+
+  snapshot(): Result<Snapshot> {
+    return ok(this.#store.snapshot(this.#clock()));
+  }
+
+  revocation(id: string): Result<RevocationRecord> {
+    const record = this.#store.revocation(id);
+    return record ? ok(record) : err(problem("not_found", `There is no revocation ${id}.`));
+  }
+
+  revocations(limit: number, before: number): Result<RevocationRecord[]> {
+    return ok(this.#store.listRevocations(limit, before));
+  }
+
+  override alarm(): Promise<void> {
+    return this.#durable.alarm();
+  }
+
+  async sweep(): Promise<Result<null>> {
+    await this.#durable.sweep();
+    return ok(null);
+  }
+
+  #apply(entry: LogEntry, nowMs: number): Receipt {
+    const seq = this.#store.insertEntry(entry, nowMs);
+    switch (entry.kind) {
+      case "revocation.added":
+        this.#store.insertRevocation(entry.rule, seq);
+        this.#projectDenylist(entry.rule.match);
+        break;
+      case "revocation.lifted":
+        this.#store.liftRevocation(entry.revocation_id, entry.actor, epochSeconds(nowMs));
+        this.#projectDenylist(this.#store.revocation(entry.revocation_id)?.match);
+        break;
+      case "keys.changed":
+        this.#store.setState("keys", entry.keys);
+        break;
+      case "policy.activated": {
+        const policy = { version: entry.version, document: entry.document };
+        this.#store.setState("policy", policy);
+        this.#store.setState(
+          "bounds",
+          replaceBounds(this.#store.bounds(), compilePolicy(policy).bounds, nowMs),
+        );
+        break;
+      }
+    }
+    this.#project(SNAPSHOT_KEY, {
+      id: "kv:snapshot",
+      lane: "kv:snapshot",
+      kind: "kv.snapshot",
+      payload: null,
+    });
+    const receipt = receiptFor(entry.id, seq, nowMs, boundsAt(this.#store.bounds(), nowMs));
+    this.#store.setReceipt(seq, receipt);
+    return receipt;
+  }
+
+  #projectDenylist(match: RevocationMatch | undefined): void {
+    if (!match) return;
+    const key = fileKey(match);
+    const lane = `kv:deny:${laneOf(key)}`;
+    this.#project(key, { id: `kv:deny:${key}`, lane, kind: "kv.deny", payload: key });
+  }
+
+  #project(key: string, row: OutboxRow): void {
+    const last = this.#lastWriteMs.get(key);
+    this.#durable.outbox.put(row, last === undefined ? 0 : last + KV_WRITE_INTERVAL_MS);
+  }
+
+  async #writeSnapshot(): Promise<void> {
+    const snapshot = this.#store.snapshot(this.#clock());
+    this.#lastWriteMs.set(SNAPSHOT_KEY, this.#clock());
+    await this.env.KV.put(SNAPSHOT_KEY, JSON.stringify(snapshot), { metadata: { seq: snapshot.seq } });
+  }
+
+  /** Writes what is in force under the key now, so that a late or repeated row is never wrong. */
+  async #writeDenylist(row: OutboxRow): Promise<void> {
+    const key = String(row.payload);
+    const nowMs = this.#clock();
+    this.#rememberWrite(key, nowMs);
+    const rules = this.#store.rulesUnder(key, epochSeconds(nowMs));
+    const kvKey = await denylistKey(key);
+    if (rules.length === 0) return this.env.KV.delete(kvKey);
+    const expirationTtl = denylistTtlSeconds(rules, epochSeconds(nowMs));
+    await this.env.KV.put(kvKey, JSON.stringify(rules), expirationTtl === undefined ? {} : { expirationTtl });
+  }
+
+  #rememberWrite(key: string, nowMs: number): void {
+    if (this.#lastWriteMs.size > 10_000) {
+      for (const [old, at] of this.#lastWriteMs)
+        if (at + KV_WRITE_INTERVAL_MS < nowMs) this.#lastWriteMs.delete(old);
+    }
+    this.#lastWriteMs.set(key, nowMs);
+  }
+
+  #nextPruneMs(): number | undefined {
+    const earliest = this.#store.earliestExpiry();
+    if (earliest === undefined) return undefined;
+    return Math.max((earliest + HISTORY_SECONDS) * 1000, this.#prunedAtMs + PRUNE_INTERVAL_MS);
+  }
+
+  #prune(nowMs: number): void {
+    const next = this.#nextPruneMs();
+    if (next === undefined || next > nowMs) return;
+    this.#prunedAtMs = nowMs;
+    this.#store.deleteExpiredBefore(epochSeconds(nowMs) - HISTORY_SECONDS);
+  }
+}
+
+/** Spreads the keys over a few lanes, so that one that KV refuses does not hold up all. */
+function laneOf(key: string): number {
+  let hash = 0;
+  for (let i = 0; i < key.length; i++) hash = (hash * 31 + key.charCodeAt(i)) >>> 0;
+  return hash % DENY_LANES;
+}

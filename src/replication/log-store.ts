@@ -1,0 +1,202 @@
+import { EMPTY_POLICY, type PolicyVersion } from "../policy/document.ts";
+import type { PublicKeyRecord } from "../protocol/jwk.ts";
+import type { Receipt } from "../revocation/receipt.ts";
+import { fileKey, type Revocation } from "../revocation/rule.ts";
+import { type BoundsState, INITIAL_BOUNDS } from "./bounds.ts";
+import type { LogEntry, SequencedEntry, Snapshot } from "./entry.ts";
+
+export const LOG_MIGRATIONS = [
+  `CREATE TABLE entries (
+     seq INTEGER PRIMARY KEY AUTOINCREMENT,
+     id TEXT NOT NULL UNIQUE,
+     body TEXT NOT NULL,
+     accepted_at_ms INTEGER NOT NULL,
+     receipt TEXT
+   );
+   CREATE TABLE revocations (
+     id TEXT PRIMARY KEY,
+     file_key TEXT NOT NULL,
+     rule TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     expires_at INTEGER,
+     lifted_at INTEGER,
+     lifted_by TEXT
+   );
+   CREATE INDEX revocations_file_key ON revocations (file_key);
+   CREATE INDEX revocations_expires_at ON revocations (expires_at);
+   CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL);`,
+];
+
+/** How a revocation is shown: the rule, its place in the log and, where it was lifted, by whom and when. */
+export type RevocationRecord = Revocation & { seq: number; lifted_at?: number; lifted_by?: string };
+
+/** Entries that stay readable as a delta; an edge that is further behind takes the snapshot. */
+const KEPT_ENTRIES = 5_000;
+const KEPT_MS = 10 * 60_000;
+
+type RevocationRow = { rule: string; seq: number; lifted_at: number | null; lifted_by: string | null };
+
+/** All SQL of the log. */
+export class LogStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  entry(id: string): { body: string; receipt: Receipt } | undefined {
+    const row = this.#sql
+      .exec<{ body: string; receipt: string }>("SELECT body, receipt FROM entries WHERE id = ?", id)
+      .toArray()[0];
+    return row && { body: row.body, receipt: JSON.parse(row.receipt) };
+  }
+
+  insertEntry(entry: LogEntry, nowMs: number): number {
+    const { seq } = this.#sql
+      .exec<{ seq: number }>(
+        "INSERT INTO entries (id, body, accepted_at_ms) VALUES (?, ?, ?) RETURNING seq",
+        entry.id,
+        JSON.stringify(entry),
+        nowMs,
+      )
+      .one();
+    this.#sql.exec(
+      "DELETE FROM entries WHERE seq <= ? AND accepted_at_ms < ?",
+      seq - KEPT_ENTRIES,
+      nowMs - KEPT_MS,
+    );
+    return seq;
+  }
+
+  setReceipt(seq: number, receipt: Receipt): void {
+    this.#sql.exec("UPDATE entries SET receipt = ? WHERE seq = ?", JSON.stringify(receipt), seq);
+  }
+
+  headSeq(): number {
+    const row = this.#sql
+      .exec<{ seq: number }>("SELECT seq FROM sqlite_sequence WHERE name = 'entries'")
+      .toArray()[0];
+    return row?.seq ?? 0;
+  }
+
+  /** Entries after `seq`, or undefined where some of them are no longer kept. */
+  since(seq: number, limit: number): SequencedEntry[] | undefined {
+    const head = this.headSeq();
+    if (seq > head) return undefined;
+    const rows = this.#sql
+      .exec<{ seq: number; body: string }>(
+        "SELECT seq, body FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",
+        seq,
+        limit,
+      )
+      .toArray();
+    if (seq < head && rows[0]?.seq !== seq + 1) return undefined;
+    return rows.map((row) => ({ seq: row.seq, entry: JSON.parse(row.body) }));
+  }
+
+  insertRevocation(rule: Revocation, seq: number): void {
+    this.#sql.exec(
+      "INSERT OR IGNORE INTO revocations (id, file_key, rule, seq, expires_at) VALUES (?, ?, ?, ?, ?)",
+      rule.id,
+      fileKey(rule.match),
+      JSON.stringify(rule),
+      seq,
+      rule.expires_at ?? null,
+    );
+  }
+
+  liftRevocation(id: string, actor: string, nowSeconds: number): void {
+    this.#sql.exec(
+      "UPDATE revocations SET lifted_at = ?, lifted_by = ? WHERE id = ? AND lifted_at IS NULL",
+      nowSeconds,
+      actor,
+      id,
+    );
+  }
+
+  revocation(id: string): RevocationRecord | undefined {
+    const row = this.#sql.exec<RevocationRow>("SELECT * FROM revocations WHERE id = ?", id).toArray()[0];
+    return row && toRecord(row);
+  }
+
+  /** Newest first; `before` is the seq of the last one on the page before. */
+  listRevocations(limit: number, before: number): RevocationRecord[] {
+    return this.#sql
+      .exec<RevocationRow>("SELECT * FROM revocations WHERE seq < ? ORDER BY seq DESC LIMIT ?", before, limit)
+      .toArray()
+      .map(toRecord);
+  }
+
+  rulesInForce(nowSeconds: number): Revocation[] {
+    return this.#rules(
+      "SELECT rule FROM revocations WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
+      nowSeconds,
+    );
+  }
+
+  rulesUnder(key: string, nowSeconds: number): Revocation[] {
+    return this.#rules(
+      "SELECT rule FROM revocations WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?) AND file_key = ?",
+      nowSeconds,
+      key,
+    );
+  }
+
+  deleteExpiredBefore(momentSeconds: number): void {
+    this.#sql.exec("DELETE FROM revocations WHERE expires_at < ?", momentSeconds);
+  }
+
+  earliestExpiry(): number | undefined {
+    return (
+      this.#sql.exec<{ at: number | null }>("SELECT MIN(expires_at) AS at FROM revocations").one().at ??
+      undefined
+    );
+  }
+
+  policy(): PolicyVersion {
+    return this.#state("policy") ?? EMPTY_POLICY;
+  }
+
+  keys(): PublicKeyRecord[] {
+    return this.#state("keys") ?? [];
+  }
+
+  bounds(): BoundsState {
+    return this.#state("bounds") ?? INITIAL_BOUNDS;
+  }
+
+  setState(name: "policy" | "keys" | "bounds", value: PolicyVersion | PublicKeyRecord[] | BoundsState): void {
+    this.#sql.exec("INSERT OR REPLACE INTO state VALUES (?, ?)", name, JSON.stringify(value));
+  }
+
+  snapshot(nowMs: number): Snapshot {
+    return {
+      seq: this.headSeq(),
+      at_ms: nowMs,
+      policy: this.policy(),
+      keys: this.keys(),
+      rules: this.rulesInForce(Math.floor(nowMs / 1000)),
+    };
+  }
+
+  #state<T>(name: string): T | undefined {
+    const row = this.#sql
+      .exec<{ value: string }>("SELECT value FROM state WHERE name = ?", name)
+      .toArray()[0];
+    return row && JSON.parse(row.value);
+  }
+
+  #rules(query: string, ...bindings: (string | number)[]): Revocation[] {
+    return this.#sql
+      .exec<{ rule: string }>(query, ...bindings)
+      .toArray()
+      .map((row) => JSON.parse(row.rule));
+  }
+}
+
+function toRecord(row: RevocationRow): RevocationRecord {
+  const record: RevocationRecord = { ...JSON.parse(row.rule), seq: row.seq };
+  if (row.lifted_at !== null) record.lifted_at = row.lifted_at;
+  if (row.lifted_by !== null) record.lifted_by = row.lifted_by;
+  return record;
+}

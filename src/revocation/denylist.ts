@@ -1,0 +1,42 @@
+import { sha256Hex, utf8 } from "../protocol/encoding.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { hits, probeKeys, type Revocation, type TokenFacts } from "./rule.ts";
+
+/** KV refuses longer keys, and an expiry sooner than this. */
+const MAX_KV_KEY_BYTES = 512;
+export const MIN_KV_TTL_SECONDS = 60;
+
+/** The KV key of the revocations filed under one claim value: `deny:jti:tok_…`, hashed where it is too long. */
+export async function denylistKey(fileKey: string): Promise<string> {
+  const key = `deny:${fileKey}`;
+  return utf8(key).length <= MAX_KV_KEY_BYTES ? key : `deny:sha256:${await sha256Hex(fileKey)}`;
+}
+
+/** KV's `expirationTtl` for the rules under one key: as long as the last of them, never under KV's floor. */
+export function denylistTtlSeconds(rules: readonly Revocation[], nowSeconds: number): number | undefined {
+  let last = 0;
+  for (const rule of rules) {
+    if (rule.expires_at === undefined) return undefined;
+    last = Math.max(last, rule.expires_at);
+  }
+  return Math.max(MIN_KV_TTL_SECONDS, last - nowSeconds);
+}
+
+/**
+ * Looks a token up in the KV denylist: what stands where the log cannot be reached. At most ten reads, in
+ * parallel; KV shows a write elsewhere after up to 60 s or more.
+ */
+export async function findInDenylist(
+  kv: Pick<KVNamespace, "get">,
+  facts: TokenFacts,
+  nowSeconds: number,
+): Promise<Result<Revocation | undefined>> {
+  try {
+    const keys = await Promise.all(probeKeys(facts).map(denylistKey));
+    const lists = await Promise.all(keys.map((key) => kv.get<Revocation[]>(key, "json")));
+    return ok(lists.flatMap((list) => list ?? []).find((rule) => hits(rule, facts, nowSeconds)));
+  } catch {
+    return err(problem("unavailable", "The KV denylist could not be read."));
+  }
+}

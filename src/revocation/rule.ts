@@ -1,0 +1,101 @@
+import * as z from "zod";
+
+const claimText = z.string().min(1).max(512);
+
+/** Which tokens a revocation hits: all members must hold. */
+export const matchSchema = z.strictObject({
+  iss: claimText.exactOptional().describe("Issuer, exactly as in the token"),
+  jti: claimText.exactOptional().describe("One token"),
+  grant: claimText.exactOptional().describe("Every token of one grant"),
+  session: claimText.exactOptional().describe("Every token of one session (`sid`)"),
+  sub: claimText.exactOptional().describe("Every token of one subject"),
+  client_id: claimText.exactOptional().describe("Every token of one client"),
+  jkt: claimText.exactOptional().describe("Every token bound to one sender key (RFC 9449)"),
+  kid: claimText.exactOptional().describe("Every token signed by one key"),
+});
+
+export type RevocationMatch = z.output<typeof matchSchema>;
+
+/** A revocation: data that hits any number of tokens. Times are epoch seconds (NumericDate). */
+export type Revocation = {
+  id: string;
+  match: RevocationMatch;
+  /** Only tokens whose `iat` is before this moment. */
+  issued_before?: number;
+  reason: string;
+  actor: string;
+  created_at: number;
+  /** When no matching token can still be alive; absent where the ban is permanent. */
+  expires_at?: number;
+};
+
+/** What a revocation is matched against: the claims of one verified token. */
+export type TokenFacts = {
+  iss: string;
+  sub: string;
+  /** `<issuer id>|<sub>` for a token of a trusted identity provider; equal to `sub` for one of ours. */
+  subject: string;
+  iat: number;
+  kid: string;
+  jti?: string;
+  grant?: string;
+  session?: string;
+  client_id?: string;
+  jkt?: string;
+};
+
+/** From the narrowest to the widest: a rule is filed under the first member that it names. */
+export const MEMBERS = ["jti", "grant", "session", "sub", "client_id", "jkt", "kid", "iss"] as const;
+export type Member = (typeof MEMBERS)[number];
+
+/** Where a rule is filed: `member:value`, or `*` for a rule that names nothing but a moment. */
+export function fileKey(match: RevocationMatch): string {
+  for (const member of MEMBERS) {
+    const value = match[member];
+    if (value !== undefined) return `${member}:${value}`;
+  }
+  return "*";
+}
+
+/** Every key under which a rule that hits this token can be filed: at most ten. */
+export function probeKeys(facts: TokenFacts): string[] {
+  const keys = ["*", `iss:${facts.iss}`, `kid:${facts.kid}`, `sub:${facts.sub}`];
+  if (facts.subject !== facts.sub) keys.push(`sub:${facts.subject}`);
+  if (facts.jti !== undefined) keys.push(`jti:${facts.jti}`);
+  if (facts.grant !== undefined) keys.push(`grant:${facts.grant}`);
+  if (facts.session !== undefined) keys.push(`session:${facts.session}`);
+  if (facts.client_id !== undefined) keys.push(`client_id:${facts.client_id}`);
+  if (facts.jkt !== undefined) keys.push(`jkt:${facts.jkt}`);
+  return keys;
+}
+
+/** Whether the revocation hits the token now. */
+export function hits(rule: Revocation, facts: TokenFacts, nowSeconds: number): boolean {
+  if (rule.expires_at !== undefined && rule.expires_at <= nowSeconds) return false;
+  if (rule.issued_before !== undefined && facts.iat >= rule.issued_before) return false;
+  const { match } = rule;
+  for (const member of MEMBERS) {
+    const wanted = match[member];
+    if (wanted === undefined || wanted === facts[member]) continue;
+    if (member === "sub" && wanted === facts.subject) continue;
+    return false;
+  }
+  return true;
+}
+
+/** No access token that lives longer is accepted, so that a revocation of it may end after this time. */
+export const MAX_TOKEN_LIFE_SECONDS = 31 * 86_400;
+
+/**
+ * When a revocation may be forgotten: after the longest life that a matching token can have. A ban without
+ * `issued_before` of a subject, client, key or issuer also hits future tokens, and stays until it is lifted.
+ */
+export function defaultExpiry(
+  match: RevocationMatch,
+  issuedBefore: number | undefined,
+  nowSeconds: number,
+): number | undefined {
+  const finite = match.jti ?? match.grant ?? match.session;
+  if (finite === undefined && issuedBefore === undefined) return undefined;
+  return Math.max(nowSeconds, issuedBefore ?? 0) + MAX_TOKEN_LIFE_SECONDS;
+}

@@ -1,0 +1,81 @@
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { answer, type HttpEnv, requireScope } from "../platform/http.ts";
+import type { PublicJwk } from "../protocol/jwk.ts";
+import { oauthError, oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
+import { problemResponse } from "../protocol/problem.ts";
+import type { Result } from "../protocol/result.ts";
+import type { KeyInfo } from "./keyring-object.ts";
+import { answerTokenRequest, type TokenEndpointDeps } from "./token-endpoint.ts";
+import { TOKEN_EXCHANGE } from "./token-request.ts";
+
+export type KeyringPort = {
+  jwks(): Promise<Result<{ keys: PublicJwk[] }>>;
+  keys(): Promise<Result<KeyInfo[]>>;
+};
+
+export type OAuthDeps = TokenEndpointDeps & { keyring: KeyringPort };
+
+const MAX_FORM_BYTES = 32 * 1024;
+const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
+
+/** Token endpoint and metadata: called without an access token. */
+export function oauthRoutes(deps: OAuthDeps) {
+  const tooLarge = bodyLimit({
+    maxSize: MAX_FORM_BYTES,
+    onError: () => oauthErrorResponse(oauthError("invalid_request", "The form is over 32 KiB.")),
+  });
+  return new Hono<HttpEnv>()
+    .post("/oauth/token", tooLarge, async (c) => {
+      const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
+      if (type !== "application/x-www-form-urlencoded") {
+        return oauthErrorResponse(
+          oauthError("invalid_request", "Send the parameters as application/x-www-form-urlencoded."),
+        );
+      }
+      const form = new URLSearchParams(await c.req.text());
+      const result = await answerTokenRequest(c.req.header("authorization") ?? null, form, deps);
+      if (!result.ok) return oauthErrorResponse(result.error);
+      return c.json(result.value, 200, TOKEN_RESPONSE_HEADERS);
+    })
+    .get("/.well-known/jwks.json", async (c) => {
+      const jwks = await deps.keyring.jwks();
+      if (!jwks.ok) return problemResponse(jwks.error, c.var.requestId);
+      return c.json(jwks.value, 200, METADATA_MAX_AGE);
+    })
+    .get("/.well-known/oauth-authorization-server", (c) =>
+      c.json(serverMetadata(deps.issuer), 200, METADATA_MAX_AGE),
+    )
+    .get("/.well-known/oauth-protected-resource", (c) =>
+      c.json(resourceMetadata(deps.issuer), 200, METADATA_MAX_AGE),
+    );
+}
+
+/** Keys as operators see them. */
+export function keyRoutes(deps: { keyring: KeyringPort }) {
+  return new Hono<HttpEnv>().get("/v1/keys", requireScope("keys:rotate"), async (c) =>
+    answer(c, await deps.keyring.keys()),
+  );
+}
+
+/** RFC 8414: lists what works, nothing else. */
+function serverMetadata(issuer: string) {
+  return {
+    issuer,
+    token_endpoint: `${issuer}/oauth/token`,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    grant_types_supported: ["client_credentials", TOKEN_EXCHANGE],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+  };
+}
+
+/** RFC 9728: the control plane as a protected resource. */
+function resourceMetadata(issuer: string) {
+  return {
+    resource: issuer,
+    authorization_servers: [issuer],
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    bearer_methods_supported: ["header"],
+  };
+}

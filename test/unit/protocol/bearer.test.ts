@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { bearerChallenge, MAX_TOKEN_CHARS, readBearer } from "../../../src/protocol/bearer.ts";
+
+describe("readBearer", () => {
+  it.each(["Bearer abc.def.ghi", "bearer abc", "BEARER abc", "Bearer   abc"])("accepts %j", (value) => {
+    expect(readBearer(value)).toMatchObject({ ok: true, value: expect.stringMatching(/^abc/) });
+  });
+
+  it.each([
+    [null, "missing"],
+    ["", "missing"],
+    ["Bearer", "malformed"],
+    ["Bearer ", "malformed"],
+    ["Bearer a b", "malformed"],
+    ["Bearer a\tb", "malformed"],
+    ["Bearer\tabc", "scheme"],
+    ["Bearer abc, Bearer def", "several"],
+    ["Basic abc", "scheme"],
+    ["Token abc", "scheme"],
+    ["DPoP abc", "scheme"],
+    ["abc", "scheme"],
+    [" Bearer abc", "scheme"],
+    [`Bearer ${"a".repeat(MAX_TOKEN_CHARS + 1)}`, "too_long"],
+  ])("refuses %j as %s", (value, fault) => {
+    expect(readBearer(value)).toEqual({ ok: false, error: fault });
+  });
+
+  it("accepts a token of exactly the longest length", () => {
+    expect(readBearer(`Bearer ${"a".repeat(MAX_TOKEN_CHARS)}`).ok).toBe(true);
+  });
+});
+
+describe("bearerChallenge", () => {
+  it("has no error code where no credential was sent", () => {
+    expect(bearerChallenge("api")).toBe('Bearer realm="api"');
+  });
+
+  it("names error and scope, and cannot be broken out of", () => {
+    const value = bearerChallenge("api", {
+      error: "insufficient_scope",
+      scope: 'a", evil="1',
+      description: "x\r\ny",
+    });
+    expect(value).toBe(
+      'Bearer realm="api", error="insufficient_scope", error_description="x  y", scope="a , evil= 1"',
+    );
+  });
+});

@@ -1,0 +1,210 @@
+import { exportJWK, generateKeyPair } from "jose";
+import { beforeEach, describe, expect, it } from "vitest";
+import { EMPTY_POLICY, policySchema } from "../../../src/policy/document.ts";
+import type { PublicKeyRecord } from "../../../src/protocol/jwk.ts";
+import { problem } from "../../../src/protocol/problem.ts";
+import { err, ok } from "../../../src/protocol/result.ts";
+import type { LogEntry, SequencedEntry, Snapshot } from "../../../src/replication/entry.ts";
+import { IsolateReplica, type LogReader } from "../../../src/replication/isolate-replica.ts";
+import type { Revocation } from "../../../src/revocation/rule.ts";
+
+const rule = (id: string): Revocation => ({
+  id,
+  match: { jti: id },
+  reason: "test",
+  actor: "operator",
+  created_at: 0,
+});
+const added = (id: string): LogEntry => ({ id, kind: "revocation.added", rule: rule(id) });
+const lifted = (id: string): LogEntry => ({
+  id: `lift-${id}`,
+  kind: "revocation.lifted",
+  revocation_id: id,
+  actor: "o",
+});
+const facts = (jti: string) => ({ iss: "https://i", sub: "s", subject: "s", iat: 0, kid: "k", jti });
+
+/** A log in memory with the behaviour of the real one, and switches for its faults. */
+class MemoryLog implements LogReader {
+  entries: SequencedEntry[] = [];
+  kept = 0;
+  down = false;
+  calls = { since: 0, snapshot: 0 };
+  /** Entries that one answer holds at most. */
+  page = 1_000;
+
+  append(entry: LogEntry) {
+    this.entries.push({ seq: this.entries.length + 1, entry });
+  }
+  async since(seq: number) {
+    this.calls.since++;
+    if (this.down) return err(problem("unavailable", "down"));
+    const head_seq = this.entries.length;
+    if (seq < this.kept || seq > head_seq) return ok({ too_old: true as const });
+    const entries = this.entries.slice(seq, seq + this.page);
+    return ok({ too_old: false as const, head_seq, entries });
+  }
+  async snapshot() {
+    this.calls.snapshot++;
+    return this.down ? err(problem("unavailable", "down")) : ok(this.fold());
+  }
+  fold(at_ms = 0): Snapshot {
+    const rules = new Map<string, Revocation>();
+    for (const { entry } of this.entries) {
+      if (entry.kind === "revocation.added") rules.set(entry.rule.id, entry.rule);
+      if (entry.kind === "revocation.lifted") rules.delete(entry.revocation_id);
+    }
+    return { seq: this.entries.length, at_ms, policy: EMPTY_POLICY, keys: [], rules: [...rules.values()] };
+  }
+}
+
+let log: MemoryLog;
+let now: number;
+let kvSnapshot: Snapshot | null;
+let replica: IsolateReplica;
+
+beforeEach(() => {
+  log = new MemoryLog();
+  now = 1_000_000;
+  kvSnapshot = null;
+  const kv = { get: async () => kvSnapshot } as unknown as Pick<KVNamespace, "get">;
+  replica = new IsolateReplica({ log, kv, clock: () => now, logger: () => {} });
+});
+
+const refuses = (jti: string) => replica.peek()?.revocations.find(facts(jti), 0) !== undefined;
+
+describe("a cold isolate", () => {
+  it("takes the snapshot of KV and only the delta from the log", async () => {
+    log.append(added("a"));
+    kvSnapshot = log.fold();
+    log.append(added("b"));
+    expect(await replica.refresh()).toMatchObject({ ok: true, value: { seq: 2, fetchedAtMs: now } });
+    expect([refuses("a"), refuses("b"), refuses("c")]).toEqual([true, true, false]);
+    expect(log.calls).toEqual({ since: 1, snapshot: 0 });
+  });
+
+  it("takes the log's snapshot where KV has none, or one that is too old", async () => {
+    log.append(added("a"));
+    kvSnapshot = log.fold();
+    for (const id of ["b", "c"]) log.append(added(id));
+    log.kept = 2;
+    expect(await replica.refresh()).toMatchObject({ value: { seq: 3 } });
+    expect([refuses("a"), refuses("c")]).toEqual([true, true]);
+    expect(log.calls.snapshot).toBe(1);
+  });
+
+  it("with the log down keeps what KV knows, as old as it is, and says so", async () => {
+    log.append(added("a"));
+    kvSnapshot = log.fold(now - 30_000);
+    log.down = true;
+    expect(await replica.refresh()).toMatchObject({ ok: false, error: { code: "unavailable" } });
+    expect(replica.peek()).toMatchObject({ seq: 1, fetchedAtMs: now - 30_000 });
+    expect(refuses("a")).toBe(true);
+  });
+});
+
+describe("a warm isolate", () => {
+  it("folds what came since: added, lifted, in order", async () => {
+    await replica.refresh();
+    log.append(added("a"));
+    log.append(added("b"));
+    log.append(lifted("a"));
+    await replica.refresh();
+    expect([refuses("a"), refuses("b")]).toEqual([false, true]);
+  });
+
+  it("reads on until it has everything, and is only then as fresh as it was asked", async () => {
+    log.page = 2;
+    for (const id of ["a", "b", "c", "d", "e"]) log.append(added(id));
+    kvSnapshot = { ...log.fold(), seq: 0, rules: [] };
+    expect(await replica.refresh()).toMatchObject({ value: { seq: 5, fetchedAtMs: now } });
+    expect(refuses("e")).toBe(true);
+    expect(log.calls.since).toBe(3);
+  });
+
+  it("is as old as the moment it asked, not the moment it was answered", async () => {
+    await replica.refresh();
+    const since = log.since.bind(log);
+    log.since = async (seq) => {
+      const answer = await since(seq);
+      now += 700;
+      return answer;
+    };
+    const asked = now;
+    await replica.refresh();
+    expect(replica.peek()?.fetchedAtMs).toBe(asked);
+  });
+
+  it("keeps its age where the log does not answer", async () => {
+    await replica.refresh();
+    const before = replica.peek();
+    now += 5_000;
+    log.down = true;
+    expect((await replica.refresh()).ok).toBe(false);
+    expect(replica.peek()).toEqual(before);
+  });
+
+  it("never goes back: a slow answer does not undo a lift or a newer policy that came first", async () => {
+    await replica.refresh();
+    log.append(added("a"));
+    const since = log.since.bind(log);
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    log.since = async (seq) => {
+      const answer = await since(seq);
+      await gate;
+      return answer;
+    };
+    const slow = replica.refresh();
+    log.since = since;
+    log.append(lifted("a"));
+    log.append({ id: "p", kind: "policy.activated", version: 3, document: policySchema.parse({}) });
+    await replica.refresh();
+    release();
+    await slow;
+    expect(refuses("a")).toBe(false);
+    expect(replica.peek()).toMatchObject({ seq: 3, policy: { version: 3 } });
+  });
+
+  it("swaps keys and policy", async () => {
+    await replica.refresh();
+    const { publicKey } = await generateKeyPair("ES256");
+    const jwk = {
+      ...(await exportJWK(publicKey)),
+      kid: "k1",
+      alg: "ES256",
+      use: "sig",
+    } as PublicKeyRecord["jwk"];
+    log.append({ id: "k", kind: "keys.changed", keys: [{ kid: "k1", purpose: "access_token", jwk }] });
+    log.append({ id: "p", kind: "policy.activated", version: 7, document: policySchema.parse({}) });
+    await replica.refresh();
+    expect(replica.peek()?.keys.get("k1")).toMatchObject({
+      kid: "k1",
+      purpose: "access_token",
+      alg: "ES256",
+    });
+    expect(replica.peek()?.policy.version).toBe(7);
+  });
+});
+
+describe("a background refresh", () => {
+  it("runs once at a time, and again where one was lost with its request", async () => {
+    await replica.refresh();
+    log.calls.since = 0;
+    const since = log.since.bind(log);
+    log.since = (seq) => {
+      void since(seq);
+      return new Promise(() => {});
+    };
+    const started: Promise<unknown>[] = [];
+    const waitUntil = (work: Promise<unknown>) => void started.push(work);
+    replica.refreshInBackground(waitUntil);
+    replica.refreshInBackground(waitUntil);
+    expect(log.calls.since).toBe(1);
+    now += 5_001;
+    replica.refreshInBackground(waitUntil);
+    expect(log.calls.since).toBe(2);
+  });
+});
