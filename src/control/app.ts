@@ -1,20 +1,20 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { accessRequestRoutes, type AccessDeps } from "../access/routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
-import { type Actor, type HttpEnv, refuse } from "../platform/http.ts";
+import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
+import { type Actor, type HttpEnv, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
-import { type InboundDeps, inboundRoutes } from "../webhooks/inbound.ts";
+import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 
 /** Reads who calls from the request's access token, or answers the refusal. */
-export type Authenticate = (request: Request, requestId: string) => Promise<Actor | Response>;
+export type Authenticate = (request: Request, context: RequestContext) => Promise<Actor | Response>;
 
 export type ControlDeps = {
   logger: Logger;
@@ -39,7 +39,13 @@ export function controlApp(deps: ControlDeps) {
     deps.logger("error", "control.fault", { request_id: c.var.requestId, fault: faultText(fault) });
     return refuse(c, problem("internal", "The fault is in the log under this request's id."));
   });
-  app.notFound((c) => refuse(c, problem("not_found", `There is no ${c.req.method} ${new URL(c.req.url).pathname} here.`)));
+  app.notFound((c) =>
+    refuse(c, problem("not_found", `There is no ${c.req.method} ${new URL(c.req.url).pathname} here.`)),
+  );
+  app.use(async (c, next) => {
+    c.set("requestId", c.env.requestId);
+    await next();
+  });
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
@@ -64,7 +70,7 @@ export function controlApp(deps: ControlDeps) {
 
 function authenticated(authenticate: Authenticate): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
-    const actor = await authenticate(c.req.raw, c.var.requestId);
+    const actor = await authenticate(c.req.raw, c.env);
     if (actor instanceof Response) return actor;
     c.set("actor", actor);
     await next();

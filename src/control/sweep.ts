@@ -29,7 +29,10 @@ export async function sweep(deps: SweepDeps): Promise<void> {
     ...Object.entries(deps.singletons).map(([name, object]) => ({ name, run: () => object.sweep() })),
     { name: "keyring", run: () => deps.keyring.jwks() },
     ...(late.ok ? late.value : []).map((id) => ({ name: id, run: () => deps.accessRequest(id).sweep() })),
-    ...(endpoints.ok ? endpoints.value : []).map((id) => ({ name: id, run: () => deps.endpoint(id).sweep() })),
+    ...(endpoints.ok ? endpoints.value : []).map((id) => ({
+      name: id,
+      run: () => deps.endpoint(id).sweep(),
+    })),
   ];
   const results = await Promise.all(work.map(async ({ name, run }) => ({ name, result: await run() })));
   if (!late.ok) logger("error", "sweep.failed", { object: "directory", detail: late.error.detail });

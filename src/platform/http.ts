@@ -7,8 +7,11 @@ import type { Result } from "../protocol/result.ts";
 /** Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id. */
 export type Actor = { subject: string; clientId: string; scopes: string[]; roles: string[] };
 
+/** What belongs to one request and is given to the control plane with it. */
+export type RequestContext = { requestId: string; waitUntil: (work: Promise<unknown>) => void };
+
 /** What the control plane has set before a room's route runs. */
-export type HttpEnv = { Variables: { requestId: string; actor: Actor } };
+export type HttpEnv = { Bindings: RequestContext; Variables: { requestId: string; actor: Actor } };
 
 /** Refuses, before anything else is read, an actor whose token lacks the scope. */
 export function requireScope(...anyOf: string[]): MiddlewareHandler<HttpEnv> {

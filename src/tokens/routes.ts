@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { answer, type HttpEnv, requireScope } from "../platform/http.ts";
+import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
 import { oauthError, oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
@@ -14,7 +14,10 @@ export type KeyringPort = {
   keys(): Promise<Result<KeyInfo[]>>;
 };
 
-export type OAuthDeps = TokenEndpointDeps & { keyring: KeyringPort };
+export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal"> & {
+  keyring: KeyringPort;
+  verifyExternal(token: string, context: RequestContext): ReturnType<TokenEndpointDeps["verifyExternal"]>;
+};
 
 const MAX_FORM_BYTES = 32 * 1024;
 const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
@@ -34,7 +37,10 @@ export function oauthRoutes(deps: OAuthDeps) {
         );
       }
       const form = new URLSearchParams(await c.req.text());
-      const result = await answerTokenRequest(c.req.header("authorization") ?? null, form, deps);
+      const result = await answerTokenRequest(c.req.header("authorization") ?? null, form, {
+        ...deps,
+        verifyExternal: (token) => deps.verifyExternal(token, c.env),
+      });
       if (!result.ok) return oauthErrorResponse(result.error);
       return c.json(result.value, 200, TOKEN_RESPONSE_HEADERS);
     })

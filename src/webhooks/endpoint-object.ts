@@ -1,0 +1,222 @@
+import { DurableObject } from "cloudflare:workers";
+import { type Config, readConfig } from "../config.ts";
+import { epochSeconds, systemClock } from "../platform/clock.ts";
+import { Durable } from "../platform/durable.ts";
+import { newId } from "../platform/ids.ts";
+import { consoleLogger } from "../platform/log.ts";
+import { objectPort } from "../platform/rpc.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { type AttemptOutcome, deliveryId, KEEP_MS, MAX_IN_FLIGHT, nextAttemptAtMs } from "./delivery.ts";
+import {
+  DELIVERY_SCHEMA,
+  type Delivery,
+  type DeliveryPage,
+  DeliveryStore,
+  type DeliveryView,
+} from "./delivery-store.ts";
+import type { EndpointConfig, RegistryPort } from "./endpoint.ts";
+import { EndpointSecrets } from "./endpoint-secret.ts";
+import type { WebhookEvent } from "./event.ts";
+import { sendOnce } from "./sender.ts";
+import { signMessage } from "./signature.ts";
+import { checkWebhookUrl } from "./url-guard.ts";
+
+/** One pass over the queue ends after this many sends a slot, so that an alarm's run stays minutes long. */
+const SENDS_PER_PASS = 20;
+
+const REMOVED = problem("gone", "The endpoint was deleted.");
+
+/** A delivery that is leased to this instance, and where it goes. */
+type Claimed = { delivery: Delivery; endpoint: EndpointConfig };
+
+/**
+ * One webhook endpoint: its queue of deliveries, their attempts and its dead letters. Deliveries are tried
+ * right after they are committed and again by the alarm; their order is not promised.
+ */
+export class EndpointObject extends DurableObject<Env> {
+  readonly #durable: Durable;
+  readonly #store: DeliveryStore;
+  readonly #config: Result<Config, string[]>;
+  readonly #secrets: EndpointSecrets;
+  /** Ids of the deliveries that are being sent by this instance. */
+  readonly #inFlight = new Set<string>();
+  readonly #slots = new Set<Promise<void>>();
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#config = readConfig(env as unknown as Record<string, unknown>);
+    this.#secrets = new EndpointSecrets(env.PORTCULLIS_SECRET);
+    this.#durable = new Durable(ctx, {
+      clock: systemClock,
+      log: consoleLogger,
+      migrations: [DELIVERY_SCHEMA],
+      deliver: { "endpoint.gone": () => this.#tellRegistry() },
+      nextDueMs: () => this.#store.nextDueMs(KEEP_MS),
+      onDue: (nowMs) => this.#onDue(nowMs),
+    });
+    this.#store = new DeliveryStore(this.#durable.sql);
+  }
+
+  /** Accepts one event for delivery, idempotent by its id. At a disabled endpoint it is a dead letter at once. */
+  enqueue(config: EndpointConfig, event: WebhookEvent): Result<{ delivery_id: string }> {
+    const result = this.#durable.commit((): Result<{ delivery_id: string }> => {
+      const now = systemClock();
+      if (!this.#configure(config, now)) return err(REMOVED);
+      const known = this.#store.idOfEvent(event.id);
+      if (known !== undefined) return ok({ delivery_id: known });
+      const id = deliveryId(newId("dlv", now), config.id);
+      this.#store.add({ id, event_id: event.id, event_type: event.type, body: JSON.stringify(event) }, now);
+      if (!this.#store.config()?.enabled) this.#store.finish(id, "dead_letter", now);
+      return ok({ delivery_id: id });
+    });
+    this.ctx.waitUntil(this.#sendDue());
+    return result;
+  }
+
+  /** Takes a change of the endpoint; an older revision than the one at hand changes nothing. */
+  configure(config: EndpointConfig): Result<{ id: string }> {
+    return this.#durable.commit(() => {
+      return this.#configure(config, systemClock()) ? ok({ id: config.id }) : err(REMOVED);
+    });
+  }
+
+  /** The endpoint was deleted: forgets its deliveries and takes none any more. */
+  remove(): Result<null> {
+    return this.#durable.commit(() => {
+      this.#store.remove(systemClock());
+      return ok(null);
+    });
+  }
+
+  deliveries(page: { limit: number; cursor?: string }): Result<DeliveryPage> {
+    return ok(this.#store.page(page.limit, page.cursor));
+  }
+
+  /** Sends a delivery again, whatever became of it: the same bytes and `webhook-id`, the schedule from its start. */
+  redeliver(id: string): Result<DeliveryView> {
+    const result = this.#durable.commit((): Result<DeliveryView> => {
+      if (!this.#store.view(id)) return err(problem("not_found", "No such delivery is kept."));
+      if (!this.#store.config()?.enabled) {
+        return err(problem("conflict", "The endpoint is disabled. Enable it, then redeliver."));
+      }
+      if (!this.#inFlight.has(id)) this.#store.restart(id, systemClock());
+      return ok(this.#store.view(id)!);
+    });
+    this.ctx.waitUntil(this.#sendDue());
+    return result;
+  }
+
+  /** The cron does not wait for what is sent: receivers may take their time. */
+  sweep(): Result<null> {
+    this.ctx.waitUntil(this.#durable.sweep());
+    return ok(null);
+  }
+
+  override async alarm(): Promise<void> {
+    return this.#durable.alarm();
+  }
+
+  /** False where the endpoint was removed. */
+  #configure(config: EndpointConfig, nowMs: number): boolean {
+    if (this.#store.isRemoved()) return false;
+    if (this.#store.configure(config) && !config.enabled) this.#store.disable(nowMs);
+    return true;
+  }
+
+  async #onDue(nowMs: number): Promise<void> {
+    // Without a configuration nothing can be signed: the fault is logged and the alarm set again.
+    if (!this.#config.ok) throw new Error(`misconfigured: ${this.#config.error.join("; ")}`);
+    this.#store.prune(nowMs - KEEP_MS);
+    await this.#sendDue();
+  }
+
+  /** Fills the free slots and resolves when all slots have come to rest. */
+  async #sendDue(): Promise<void> {
+    if (!this.#config.ok) return;
+    const { local } = this.#config.value;
+    while (this.#slots.size < MAX_IN_FLIGHT) {
+      const first = this.#claim();
+      if (!first) break;
+      const slot = this.#runSlot(first, local).finally(() => this.#slots.delete(slot));
+      this.#slots.add(slot);
+    }
+    await Promise.all(this.#slots);
+  }
+
+  async #runSlot(first: Claimed, local: boolean): Promise<void> {
+    let claimed: Claimed | undefined = first;
+    for (let sent = 0; claimed && sent < SENDS_PER_PASS; sent++) {
+      await this.#attempt(claimed, local);
+      claimed = this.#claim();
+    }
+  }
+
+  #claim(): Claimed | undefined {
+    // Claimed in the turn of the commit that made it due, so that the alarm is never set for a moment that is past.
+    const claimed = this.#durable.commit(() => {
+      const endpoint = this.#store.config();
+      const delivery = endpoint?.enabled ? this.#store.claim(systemClock()) : undefined;
+      return endpoint && delivery ? { endpoint, delivery } : undefined;
+    });
+    if (claimed) this.#inFlight.add(claimed.delivery.id);
+    return claimed;
+  }
+
+  async #attempt(claimed: Claimed, local: boolean): Promise<void> {
+    const startedMs = systemClock();
+    try {
+      this.#settle(claimed, await this.#send(claimed, local), startedMs);
+    } finally {
+      this.#inFlight.delete(claimed.delivery.id);
+    }
+  }
+
+  async #send({ delivery, endpoint }: Claimed, local: boolean): Promise<AttemptOutcome> {
+    // Checked again: what is stored may have been allowed by another deployment's rules.
+    const url = checkWebhookUrl(endpoint.url, { local });
+    if (!url.ok) return { error: "url_refused" };
+    const secrets = await this.#secrets.open(endpoint.id, endpoint.secrets_sealed);
+    if (secrets.length === 0) return { error: "secret_unreadable" };
+    const message = { id: delivery.event_id, body: delivery.body };
+    const signature = signMessage(message, secrets, epochSeconds(systemClock()));
+    return sendOnce({ url: url.value, signature, body: delivery.body }, systemClock);
+  }
+
+  /** Writes down how an attempt ended and what follows from it. */
+  #settle({ delivery, endpoint }: Claimed, outcome: AttemptOutcome, startedMs: number): void {
+    const { id } = delivery;
+    const fields = { endpoint: endpoint.id, delivery: id, type: delivery.event_type, status: outcome.status };
+    this.#durable.commit(() => {
+      const now = systemClock();
+      const tries = this.#store.recordAttempt(id, outcome, startedMs, now - startedMs);
+      if (outcome.error === undefined) return this.#store.finish(id, "delivered", now);
+      consoleLogger("warn", "webhook.attempt_failed", { ...fields, error: outcome.error });
+      // A 410 of an address that was changed meanwhile is an ordinary failure.
+      const current = this.#store.config()?.revision === endpoint.revision;
+      if (outcome.error === "gone" && current) return this.#disable(endpoint, now);
+      if (tries === undefined) return;
+      const next = nextAttemptAtMs(tries, outcome, now, Math.random);
+      if (next !== undefined) return this.#store.postpone(id, next);
+      this.#store.finish(id, "dead_letter", now);
+      consoleLogger("error", "webhook.dead_letter", fields);
+    });
+  }
+
+  /** The receiver answered 410: nothing is sent any more until an operator enables the endpoint again. */
+  #disable(endpoint: EndpointConfig, nowMs: number): void {
+    this.#store.disable(nowMs);
+    const id = `gone:${endpoint.revision}`;
+    this.#durable.outbox.put({ id, lane: "registry", kind: "endpoint.gone", payload: null });
+    consoleLogger("error", "webhook.endpoint_disabled", { endpoint: endpoint.id, status: 410 });
+  }
+
+  async #tellRegistry(): Promise<void> {
+    const endpoint = this.#store.config();
+    // Enabled again or removed meanwhile: the newer word stands.
+    if (!endpoint || endpoint.enabled) return;
+    const registry = objectPort<RegistryPort>(this.env.REGISTRY, "main", { log: consoleLogger });
+    const told = await registry.updateEndpoint(endpoint.id, { enabled: false });
+    if (!told.ok && told.error.code !== "not_found") throw new Error(told.error.detail);
+  }
+}

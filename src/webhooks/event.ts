@@ -1,0 +1,38 @@
+import type { Json } from "../protocol/json.ts";
+
+/** Everything that an endpoint can subscribe to. */
+export const EVENT_TYPES = [
+  "access_request.created",
+  "access_request.approved",
+  "access_request.denied",
+  "access_request.cancelled",
+  "access_request.expired",
+  "grant.activated",
+  "grant.revoked",
+  "grant.expired",
+] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Sent on demand to one endpoint, whatever it subscribes to. */
+export const TEST_EVENT_TYPE = "webhook.test";
+
+/** What happened, as a receiver reads it. `id` is also the message's `webhook-id`. */
+export type WebhookEvent = {
+  /** `evt_…` */
+  id: string;
+  type: EventType | typeof TEST_EVENT_TYPE;
+  /** When it happened, RFC 3339. */
+  timestamp: string;
+  data: { [member: string]: Json };
+};
+
+/** One exact type, one family (`grant.*`), or everything (`*`). */
+export const EVENT_FILTERS = ["*", "access_request.*", "grant.*", ...EVENT_TYPES] as const;
+
+export type EventFilter = (typeof EVENT_FILTERS)[number];
+
+export function matchesEvent(filters: readonly EventFilter[], type: EventType): boolean {
+  const family = `${type.slice(0, type.indexOf("."))}.*`;
+  return filters.some((filter) => filter === "*" || filter === type || filter === family);
+}

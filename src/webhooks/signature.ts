@@ -1,0 +1,91 @@
+import { timingSafeEqual } from "node:crypto";
+import { Webhook } from "standardwebhooks";
+import { utf8 } from "../protocol/encoding.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+
+/** How far a message's timestamp may be from now, to either side (Standard Webhooks). */
+export const TOLERANCE_SECONDS = 300;
+export const SECRET_BYTES = 32;
+
+const MAX_CANDIDATES = 8;
+// No full stop: it separates the parts of the signed text, so an id with one could be split in two ways.
+const MESSAGE_ID = /^[A-Za-z0-9_-]{1,128}$/;
+const TIMESTAMP = /^[0-9]{1,12}$/;
+
+export type SignatureHeaders = {
+  "webhook-id": string;
+  "webhook-timestamp": string;
+  "webhook-signature": string;
+};
+
+/** A message as it came; a header that was not sent is null. `body` is the exact text that was signed. */
+export type SignedMessage = {
+  id: string | null;
+  timestamp: string | null;
+  signature: string | null;
+  body: string;
+};
+
+export type SignatureFault = "missing" | "malformed" | "too_old" | "too_new" | "mismatch";
+
+/** The secret as its owner sees it, once: `whsec_` + base64. */
+export function shownSecret(secret: Uint8Array): string {
+  return `whsec_${btoa(String.fromCharCode(...secret))}`;
+}
+
+/** Signs one message with every secret: while secrets rotate, receivers with either accept it. */
+export function signMessage(
+  message: { id: string; body: string },
+  secrets: readonly Uint8Array[],
+  nowSeconds: number,
+): SignatureHeaders {
+  const at = new Date(nowSeconds * 1000);
+  const signatures = secrets.map((secret) =>
+    new Webhook(secret, { format: "raw" }).sign(message.id, at, message.body),
+  );
+  return {
+    "webhook-id": message.id,
+    "webhook-timestamp": String(nowSeconds),
+    "webhook-signature": signatures.join(" "),
+  };
+}
+
+/**
+ * The index of the secret that signed the message. Every secret is tried and every comparison is made, so
+ * the time taken says nothing about which one fits. The package's own `verify` reads the system's clock and
+ * hashes in JavaScript; anyone may call this with a large body, so the platform's HMAC does it.
+ */
+export async function verifyMessage(
+  message: SignedMessage,
+  secrets: readonly Uint8Array<ArrayBuffer>[],
+  nowSeconds: number,
+): Promise<Result<number, SignatureFault>> {
+  const { id, timestamp, signature, body } = message;
+  if (id === null || timestamp === null || signature === null) return err("missing");
+  if (!MESSAGE_ID.test(id) || !TIMESTAMP.test(timestamp)) return err("malformed");
+  const candidates = signature.split(" ");
+  if (candidates.length > MAX_CANDIDATES) return err("malformed");
+  if (nowSeconds - Number(timestamp) > TOLERANCE_SECONDS) return err("too_old");
+  if (Number(timestamp) - nowSeconds > TOLERANCE_SECONDS) return err("too_new");
+  const signed = utf8(`${id}.${timestamp}.${body}`);
+  const expected = await Promise.all(secrets.map((secret) => hmac(secret, signed)));
+  let found = -1;
+  expected.forEach((value, index) => {
+    for (const candidate of candidates) if (equal(candidate, value)) found = index;
+  });
+  return found === -1 ? err("mismatch") : ok(found);
+}
+
+async function hmac(secret: Uint8Array<ArrayBuffer>, signed: Uint8Array<ArrayBuffer>): Promise<string> {
+  const key = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, [
+    "sign",
+  ]);
+  const digest = new Uint8Array(await crypto.subtle.sign("HMAC", key, signed));
+  return `v1,${btoa(String.fromCharCode(...digest))}`;
+}
+
+function equal(a: string, b: string): boolean {
+  const left = utf8(a);
+  const right = utf8(b);
+  return left.length === right.length && timingSafeEqual(left, right);
+}

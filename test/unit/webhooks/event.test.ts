@@ -1,0 +1,23 @@
+import { expect, it } from "vitest";
+import { EVENT_TYPES, type EventFilter, matchesEvent } from "../../../src/webhooks/event.ts";
+
+const matched = (filter: EventFilter) => EVENT_TYPES.filter((type) => matchesEvent([filter], type));
+
+it("an exact filter matches its own type and no other", () => {
+  for (const type of EVENT_TYPES) expect(matched(type)).toEqual([type]);
+});
+
+it("a family matches its types and none of the other family", () => {
+  expect(matched("grant.*")).toEqual(["grant.activated", "grant.revoked", "grant.expired"]);
+  expect(matched("access_request.*")).toEqual(EVENT_TYPES.filter((type) => !type.startsWith("grant.")));
+});
+
+it("* matches everything, an empty list nothing", () => {
+  expect(matched("*")).toEqual([...EVENT_TYPES]);
+  expect(EVENT_TYPES.some((type) => matchesEvent([], type))).toBe(false);
+});
+
+it("one of several filters is enough", () => {
+  expect(matchesEvent(["grant.revoked", "access_request.*"], "access_request.denied")).toBe(true);
+  expect(matchesEvent(["grant.revoked", "access_request.*"], "grant.expired")).toBe(false);
+});

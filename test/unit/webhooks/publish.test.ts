@@ -1,0 +1,57 @@
+import { expect, it } from "vitest";
+import { problem } from "../../../src/protocol/problem.ts";
+import { err } from "../../../src/protocol/result.ts";
+import type { EventType, WebhookEvent } from "../../../src/webhooks/event.ts";
+import { publishEvent } from "../../../src/webhooks/publish.ts";
+import { endpointRecord, memoryRegistry, recordingEndpoints } from "./memory-ports.ts";
+
+const event: WebhookEvent & { type: EventType } = {
+  id: "evt_1",
+  type: "grant.revoked",
+  timestamp: "2026-11-20T12:00:00.000Z",
+  data: {},
+};
+const registry = memoryRegistry(
+  endpointRecord({ id: "whe_a", events: ["*"], reviews_as: { roles: ["approver"] } }),
+  endpointRecord({ id: "whe_b", events: ["grant.*"] }),
+  endpointRecord({ id: "whe_c", events: ["access_request.*"] }),
+  endpointRecord({ id: "whe_d", events: ["*"], enabled: false }),
+).port;
+
+it("hands the event to every enabled endpoint that subscribes, with its configuration and nothing more", async () => {
+  const { endpoint, calls } = recordingEndpoints();
+  await publishEvent(event, { registry, endpoint });
+  expect(calls.map(({ id, method }) => [id, method])).toEqual([
+    ["whe_a", "enqueue"],
+    ["whe_b", "enqueue"],
+  ]);
+  expect(calls[0]!.args).toEqual([
+    {
+      id: "whe_a",
+      url: "https://hooks.example.com/",
+      secrets_sealed: ["v1.a.b"],
+      enabled: true,
+      revision: 1,
+    },
+    event,
+  ]);
+});
+
+it("throws where an endpoint could not be reached, after all were tried", async () => {
+  const unavailable = async () => err(problem("unavailable", "no"));
+  const { endpoint, calls } = recordingEndpoints({ enqueue: unavailable });
+  await expect(publishEvent(event, { registry, endpoint })).rejects.toThrow("2 of 2 webhook endpoints");
+  expect(calls).toHaveLength(2);
+});
+
+it("does not wait for an endpoint that was deleted meanwhile", async () => {
+  const { endpoint } = recordingEndpoints({ enqueue: async () => err(problem("gone", "deleted")) });
+  await expect(publishEvent(event, { registry, endpoint })).resolves.toBeUndefined();
+});
+
+it("throws where the registry does not answer", async () => {
+  const { endpoint, calls } = recordingEndpoints();
+  const down = { endpointsFor: async () => err(problem("unavailable", "no")) };
+  await expect(publishEvent(event, { registry: down, endpoint })).rejects.toThrow("grant.revoked");
+  expect(calls).toEqual([]);
+});

@@ -1,0 +1,117 @@
+import { Webhook } from "standardwebhooks";
+import { describe, expect, it } from "vitest";
+import {
+  type SignedMessage,
+  shownSecret,
+  signMessage,
+  TOLERANCE_SECONDS,
+  verifyMessage,
+} from "../../../src/webhooks/signature.ts";
+
+const NOW = 1_800_000_000;
+const secret = (fill: number) => new Uint8Array(32).fill(fill);
+const [A, B, C] = [secret(1), secret(2), secret(3)];
+const BODY = '{"type":"grant.revoked","data":{"name":"Zoë"}}';
+
+function signed(secrets = [A], at = NOW): SignedMessage {
+  const headers = signMessage({ id: "evt_1", body: BODY }, secrets, at);
+  return {
+    id: headers["webhook-id"],
+    timestamp: headers["webhook-timestamp"],
+    signature: headers["webhook-signature"],
+    body: BODY,
+  };
+}
+
+describe("against the standardwebhooks package", () => {
+  const now = Math.floor(Date.now() / 1000);
+
+  it("its receiver accepts what we sign, with the secret as we show it", () => {
+    const headers = signMessage({ id: "evt_1", body: BODY }, [A], now);
+    expect(new Webhook(shownSecret(A)).verify(BODY, headers)).toEqual(JSON.parse(BODY));
+    expect(() => new Webhook(shownSecret(B)).verify(BODY, headers)).toThrow("No matching signature");
+    expect(() => new Webhook(shownSecret(A)).verify(`${BODY} `, headers)).toThrow("No matching signature");
+  });
+
+  it("while secrets rotate, receivers with the old and with the new one accept", () => {
+    const headers = signMessage({ id: "evt_1", body: BODY }, [B, A], now);
+    expect(headers["webhook-signature"].split(" ")).toHaveLength(2);
+    for (const one of [A, B]) expect(() => new Webhook(shownSecret(one)).verify(BODY, headers)).not.toThrow();
+    expect(() => new Webhook(shownSecret(C)).verify(BODY, headers)).toThrow();
+  });
+
+  it("we accept what it signs", async () => {
+    const at = new Date(NOW * 1000);
+    const message = {
+      id: "msg_1",
+      timestamp: String(NOW),
+      signature: new Webhook(shownSecret(B)).sign("msg_1", at, BODY),
+      body: BODY,
+    };
+    expect(await verifyMessage(message, [A, B], NOW)).toEqual({ ok: true, value: 1 });
+  });
+
+  it("shows a secret in the standard's form", () => {
+    expect(shownSecret(A)).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+  });
+});
+
+describe("verifyMessage", () => {
+  it("names the secret that signed, wherever it stands", async () => {
+    expect(await verifyMessage(signed([A]), [A, B, C], NOW)).toEqual({ ok: true, value: 0 });
+    expect(await verifyMessage(signed([C]), [A, B, C], NOW)).toEqual({ ok: true, value: 2 });
+    expect(await verifyMessage(signed([C]), [A, B], NOW)).toEqual({ ok: false, error: "mismatch" });
+    expect(await verifyMessage(signed([A]), [], NOW)).toEqual({ ok: false, error: "mismatch" });
+  });
+
+  it("accepts one fitting signature among others", async () => {
+    const one = signed();
+    const among = { ...one, signature: `v1a,AAAA v2,BBBB ${one.signature} v1,CCCC` };
+    expect(await verifyMessage(among, [A], NOW)).toEqual({ ok: true, value: 0 });
+  });
+
+  it.each([
+    [-TOLERANCE_SECONDS, true],
+    [TOLERANCE_SECONDS, true],
+    [-TOLERANCE_SECONDS - 1, "too_old"],
+    [TOLERANCE_SECONDS + 1, "too_new"],
+  ])("a timestamp %i s away: %s", async (offset, expected) => {
+    const result = await verifyMessage(signed([A], NOW + offset), [A], NOW);
+    expect(result.ok || result.error).toBe(expected);
+  });
+
+  const changes: [string, Partial<SignedMessage>, string][] = [
+    ["no id", { id: null }, "missing"],
+    ["no timestamp", { timestamp: null }, "missing"],
+    ["no signature", { signature: null }, "missing"],
+    ["another id", { id: "evt_2" }, "mismatch"],
+    ["another timestamp", { timestamp: String(NOW + 1) }, "mismatch"],
+    ["the same timestamp spelt otherwise", { timestamp: `0${NOW}` }, "mismatch"],
+    ["another body", { body: `${BODY} ` }, "mismatch"],
+    ["an id with a full stop", { id: "evt.1" }, "malformed"],
+    ["an empty id", { id: "" }, "malformed"],
+    ["a timestamp with a sign", { timestamp: `+${NOW}` }, "malformed"],
+    ["a timestamp with a fraction", { timestamp: `${NOW}.5` }, "malformed"],
+    ["a timestamp that overflows", { timestamp: "9".repeat(13) }, "malformed"],
+    ["more signatures than anyone sends", { signature: Array(9).fill("v1,AAAA").join(" ") }, "malformed"],
+    ["an empty signature", { signature: "" }, "mismatch"],
+    ["the version alone", { signature: "v1," }, "mismatch"],
+  ];
+  it.each(changes)("refuses %s", async (_name, change, fault) => {
+    expect(await verifyMessage({ ...signed(), ...change }, [A], NOW)).toEqual({ ok: false, error: fault });
+  });
+
+  it("refuses another version, a cut and a longer spelling of a signature that fits", async () => {
+    const { signature } = signed();
+    for (const other of [
+      signature!.replace("v1", "v2"),
+      signature!.slice(0, -1),
+      `${signature}=`,
+      signature!.toLowerCase(),
+    ]) {
+      expect(await verifyMessage({ ...signed(), signature: other }, [A], NOW), other).toMatchObject({
+        ok: false,
+      });
+    }
+  });
+});
