@@ -11,6 +11,7 @@ process.env.PORTCULLIS_OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3
 export default defineConfig({
   root,
   test: {
+    silent: "passed-only",
     projects: [
       { root, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       {
@@ -28,6 +29,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/bundle.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,

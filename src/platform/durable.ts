@@ -49,9 +49,9 @@ export class Durable {
     return value;
   }
 
-  /** Awaits the effects of one lane, for answers that must not be given before them. */
+  /** Tries the effects of one lane at once and awaits them, for answers that must not be given before them. */
   async flush(lane: string): Promise<void> {
-    await this.outbox.flush(lane);
+    await this.outbox.flush(lane, true);
     this.#arm();
   }
 

@@ -102,20 +102,23 @@ export class Outbox {
     await Promise.all(lanes.map(({ lane }) => this.flush(lane)));
   }
 
-  /** Tries the rows of one lane in order until it is empty or its head fails. Never rejects. */
-  async flush(lane: string): Promise<void> {
+  /**
+   * Tries the rows of one lane in order until it is empty or its head fails. Never rejects. `now` tries the
+   * head even where its next attempt is not due: somebody waits for it.
+   */
+  async flush(lane: string, now = false): Promise<void> {
     for (let running = this.#running.get(lane); running; running = this.#running.get(lane)) await running;
-    const pass = this.#runLane(lane).finally(() => this.#running.delete(lane));
+    const pass = this.#runLane(lane, now).finally(() => this.#running.delete(lane));
     this.#running.set(lane, pass);
     await pass;
   }
 
-  async #runLane(lane: string): Promise<void> {
-    for (let row = this.#head(lane); row && (await this.#attempt(row)); row = this.#head(lane));
+  async #runLane(lane: string, early: boolean): Promise<void> {
+    for (let row = this.#head(lane, early); row && (await this.#attempt(row)); row = this.#head(lane, early));
   }
 
   /** The oldest row of the lane if it may be tried now. */
-  #head(lane: string): StoredRow | undefined {
+  #head(lane: string, early: boolean): StoredRow | undefined {
     const now = this.#o.clock();
     const row = this.#sql
       .exec<StoredRow & { not_before_ms: number }>(
@@ -124,7 +127,7 @@ export class Outbox {
       )
       .toArray()[0];
     if (!row || row.not_before_ms > now) return undefined;
-    return row.attempts === 0 || row.next_at_ms <= now ? row : undefined;
+    return early || row.attempts === 0 || row.next_at_ms <= now ? row : undefined;
   }
 
   async #attempt(row: StoredRow): Promise<boolean> {

@@ -1,7 +1,7 @@
 import type { PolicyDocument } from "./document.ts";
 
 /** Names of the parts that differ, each list in the order of the document that it is from. */
-export type SectionDiff = { added: string[]; removed: string[]; changed: string[] };
+type SectionDiff = { added: string[]; removed: string[]; changed: string[] };
 
 /** What a new document would change. `reordered`: the order of access rules decides which one applies. */
 export type PolicyDiff = {

@@ -66,12 +66,12 @@ const SEGMENT = `(?:${LITERAL}|${PARAM}|\\*)`;
 const MAX_SEGMENTS = 32;
 
 /** Segments are literals, `:name` or `*`; a trailing `**` takes any number of segments. See `path-pattern.ts`. */
-export const PATH_PATTERN = new RegExp(
+const PATH_PATTERN = new RegExp(
   `^/(?:\\*\\*|${SEGMENT}(?:/${SEGMENT}){0,${MAX_SEGMENTS - 1}}(?:/(?:\\*\\*)?)?)?$`,
 );
 
-/** `%`-encoded unreserved characters, `/`, `\`, `;` and control characters: the edge refuses such paths. */
-const NEVER_ARRIVES = /%(?:[01].|7F|2[DEF]|3[0-9B]|4[1-9A-F]|5[0-9ACF]|6[1-9A-F]|7[0-9AE])/;
+/** Characters that the edge refuses encoded (unreserved, `/ \\ ;`, controls) or matches decoded (`! $ & @ :` …). */
+const NEVER_ARRIVES = /%(?:[01].|7F|2[146-9A-F]|3[0-9ABD]|4.|5[0-9ACF]|6[1-9A-F]|7[0-9AE])/;
 const pathPattern = z
   .string()
   .max(1024)
@@ -80,7 +80,7 @@ const pathPattern = z
     `must be at most ${MAX_SEGMENTS} segments of literals (as they are sent, percent-encoded in upper case), ':name' or '*', and at most one trailing '**'`,
   )
   .refine((path) => !NEVER_ARRIVES.test(path), {
-    message: "percent-encodes a character that never arrives so: write it plainly",
+    message: "percent-encodes a character that never reaches the routes so: write it plainly",
   });
 
 /** Characters of one segment of a resource; a colon may not stand first. */

@@ -1,5 +1,5 @@
 /** One segment: a literal, or a parameter (`:name`, or `*` without a name). */
-export type PatternSegment = { literal: string } | { param: string | undefined };
+type PatternSegment = { literal: string } | { param: string | undefined };
 
 /** A path pattern taken apart. `rest`: it ends in `**` and takes any number of further segments, also none. */
 export type PathPattern = { segments: PatternSegment[]; rest: boolean };

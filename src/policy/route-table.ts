@@ -105,7 +105,7 @@ export function routeConflicts(
 /** Every pattern that fits the host, the most specific first. The root's dot (`example.com.`) does not count. */
 function hostPatterns(host: string): string[] {
   const colon = host.lastIndexOf(":");
-  const port = colon !== -1 && !host.endsWith("]") ? host.slice(colon) : "";
+  const port = colon === -1 ? "" : host.slice(colon);
   let end = host.length - port.length;
   while (host[end - 1] === ".") end--;
   const name = host.slice(0, end);

@@ -3,7 +3,7 @@ import type * as z from "zod";
 type Issue = z.core.$ZodIssue;
 
 /** `routes.2.access.resource: …`; the document itself is `(document)`. */
-export function fault(path: readonly PropertyKey[], message: string): string {
+function fault(path: readonly PropertyKey[], message: string): string {
   return `${path.map(String).join(".") || "(document)"}: ${message}`;
 }
 

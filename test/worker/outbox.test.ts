@@ -53,9 +53,25 @@ describe("the outbox", () => {
       broken = false;
       await outbox.drain();
       expect(seen).toEqual(["other"]);
+      expect(outbox.nextDueMs()).toBeGreaterThan(time.now);
       time.now = outbox.nextDueMs()!;
       await outbox.drain();
       expect(seen).toEqual(["other", "1", "2"]);
+    }));
+
+  it("tries a row that failed at once where somebody waits for it", () =>
+    storage(async (state) => {
+      let broken = true;
+      const { outbox } = outboxOf(state, async () => {
+        if (broken) throw new Error("down");
+      });
+      outbox.put(row("1"));
+      await outbox.drain();
+      broken = false;
+      await outbox.flush("a");
+      expect(outbox.size()).toBe(1);
+      await outbox.flush("a", true);
+      expect(outbox.size()).toBe(0);
     }));
 
   it("loses nothing with the instance that wrote it", () =>

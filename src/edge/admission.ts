@@ -1,0 +1,134 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Route } from "../policy/document.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import type { ReplicaView } from "../replication/replica.ts";
+import { type VerifiedToken, windowFault } from "../tokens/claims.ts";
+import type { TokenFault } from "../tokens/verify.ts";
+import { type Knowledge, type Refusal, type RefuseReason, refusal } from "./decision.ts";
+import type { Freshness, Staleness, WaitUntil } from "./freshness.ts";
+import { holdsKey, type IdentifyDeps, identify } from "./identify.ts";
+
+export type AdmissionDeps = IdentifyDeps & {
+  clock: Clock;
+  freshness: Freshness;
+  waitUntil: WaitUntil;
+  /** Work that must not come between the decision and its use, done once the token is verified. */
+  prepare?: () => Promise<unknown> | undefined;
+};
+
+/** What a request asks of its credential, as one view of the policy tells it. */
+export type Demand = {
+  /** Named in refusals. */
+  route?: Route;
+  tokenNeeded: boolean;
+  staleness: Staleness;
+  /** The token is one for this place at all: whose it is, and for which audience. */
+  misdirected(token: VerifiedToken): RefuseReason | undefined;
+  /** The last word on a token that is good; synchronous. */
+  denied(token: VerifiedToken | undefined): Refusal | undefined;
+};
+
+export type Admission<D> = { demand: D; token?: VerifiedToken; view: ReplicaView };
+
+/** A view may change while a request waits; policies do not change often enough for this to be reached. */
+const MAX_ROUNDS = 4;
+/** A key that is not known may have been made a moment ago; any other refusal may wait for the default bound. */
+const KEY_RECHECK_MS = 0;
+const REFUSAL_RECHECK_MS = 2_000;
+
+/**
+ * Holds a credential against what is demanded: verify, audience, freshness, revocation, permission. All that
+ * waits comes before the last look at window, revocations and permission, which is one synchronous step on a
+ * view that is as young as demanded. Where the policy or the key changed while waiting, all begins anew.
+ */
+export async function admit<D extends Demand>(
+  credential: string | undefined,
+  demandOf: (view: ReplicaView) => Result<D, Refusal>,
+  deps: AdmissionDeps,
+): Promise<Result<Admission<D>, Refusal>> {
+  const first = await deps.freshness.first();
+  if (!first) return err(refusal("no_view"));
+  let view = first;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const outcome = await attempt(credential, demandOf, view, deps);
+    if (outcome.kind === "admitted") return ok(outcome.admission);
+    if (outcome.kind === "changed") {
+      view = outcome.view;
+      continue;
+    }
+    const { refusal: why, recheckAfterMs } = outcome;
+    const newer =
+      recheckAfterMs === undefined ? undefined : await deps.freshness.recheck(view, recheckAfterMs);
+    if (!newer) return err({ ...why, ...knowledge(view, deps.clock) });
+    view = newer;
+  }
+  return err(refusal("stale", knowledge(view, deps.clock)));
+}
+
+/** What a decision was taken on. */
+export function knowledge(view: ReplicaView, clock: Clock): Knowledge {
+  return { seq: view.seq, replicaAgeMs: clock() - view.fetchedAtMs };
+}
+
+type Outcome<D> =
+  | { kind: "admitted"; admission: Admission<D> }
+  /** `recheckAfterMs`: a view that is younger than this may turn the refusal around. */
+  | { kind: "refused"; refusal: Refusal; recheckAfterMs?: number }
+  | { kind: "changed"; view: ReplicaView };
+
+async function attempt<D extends Demand>(
+  credential: string | undefined,
+  demandOf: (view: ReplicaView) => Result<D, Refusal>,
+  view: ReplicaView,
+  deps: AdmissionDeps,
+): Promise<Outcome<D>> {
+  const demanded = demandOf(view);
+  if (!demanded.ok) return refused(demanded.error, REFUSAL_RECHECK_MS);
+  const demand = demanded.value;
+  const about: Partial<Refusal> = demand.route ? { route: demand.route } : {};
+  let token: VerifiedToken | undefined;
+  if (credential !== undefined) {
+    const identified = await identify(credential, view, deps.clock() / 1000, deps, deps.waitUntil);
+    if (!identified.ok) {
+      const { reason } = identified.error;
+      return refused(refusal(`token_${reason}`, about), RECHECKED[reason]);
+    }
+    token = identified.value;
+    if (token.facts.jti !== undefined) about.jti = token.facts.jti;
+    const misdirected = demand.misdirected(token);
+    if (misdirected) return refused(refusal(misdirected, about), REFUSAL_RECHECK_MS);
+    await deps.prepare?.();
+  } else if (demand.tokenNeeded) {
+    return refused(refusal("credential_missing", about), REFUSAL_RECHECK_MS);
+  }
+  const fresh = await deps.freshness.ensure(view, demand.staleness, token?.facts, deps.waitUntil);
+  if (!fresh.ok) return refused(refusal(fresh.error === "revoked" ? "token_revoked" : "stale", about));
+  if (fresh.value.policy.version !== view.policy.version || (token && !holdsKey(token, fresh.value))) {
+    return { kind: "changed", view: fresh.value };
+  }
+  // Nothing is awaited from here on.
+  const denied = lastLook(token, fresh.value, deps.clock() / 1000) ?? demand.denied(token);
+  if (denied) return refused({ ...denied, ...about });
+  return { kind: "admitted", admission: { demand, view: fresh.value, ...(token ? { token } : {}) } };
+}
+
+/** Faults that a newer view may cure. */
+const RECHECKED: { [reason in TokenFault["reason"]]?: number } = {
+  unknown_key: KEY_RECHECK_MS,
+  unknown_issuer: REFUSAL_RECHECK_MS,
+};
+
+function lastLook(
+  token: VerifiedToken | undefined,
+  view: ReplicaView,
+  nowSeconds: number,
+): Refusal | undefined {
+  if (!token) return undefined;
+  const late = windowFault(token, nowSeconds);
+  if (late) return refusal(`token_${late}`);
+  return view.revocations.find(token.facts, nowSeconds) ? refusal("token_revoked") : undefined;
+}
+
+function refused<D>(why: Refusal, recheckAfterMs?: number): Outcome<D> {
+  return { kind: "refused", refusal: why, ...(recheckAfterMs === undefined ? {} : { recheckAfterMs }) };
+}

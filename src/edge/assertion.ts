@@ -1,0 +1,121 @@
+import type { Clock } from "../platform/clock.ts";
+import { base64url, utf8 } from "../protocol/encoding.ts";
+import type { Json } from "../protocol/json.ts";
+import { ok, type Result } from "../protocol/result.ts";
+import type { ReplicaView } from "../replication/replica.ts";
+import { usableUntil, type VerifiedToken } from "../tokens/claims.ts";
+import type { WaitUntil } from "./freshness.ts";
+
+/** The private key that signs assertions, and nothing else. */
+export type AssertionKey = { kid: string; alg: "ES256"; key: CryptoKey };
+export type AssertionKeyPort = () => Promise<Result<AssertionKey>>;
+
+export const ASSERTION_TYPE = "portcullis-assertion+jwt";
+export const ASSERTION_TTL_SECONDS = 120;
+/** An assertion is made anew rather than sent with less time than this left, unless the token ends with it. */
+export const MIN_LEFT_SECONDS = 30;
+/** The key is asked for again after this time, so that a rotation reaches every isolate. */
+const RENEW_KEY_AFTER_MS = 60_000;
+/** A key that was made a moment ago may not be in the view yet. */
+const KEY_UNKNOWN_FOR_MS = 5_000;
+
+type HeldKey = AssertionKey & { fetchedAtMs: number };
+type Issued = { jwt: string; usableUntil: number; key: HeldKey };
+
+/**
+ * Makes `X-Portcullis-Assertion`: who is behind a request, for one origin, signed in this isolate. One
+ * assertion serves a token and an origin for up to two minutes; it is forgotten together with the token.
+ */
+export class AssertionSigner {
+  readonly #o: { issuer: string; clock: Clock; key: AssertionKeyPort };
+  readonly #issued = new WeakMap<VerifiedToken, Map<string, Issued>>();
+  #key: HeldKey | undefined;
+  #renewedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: { issuer: string; clock: Clock; key: AssertionKeyPort }) {
+    this.#o = options;
+  }
+
+  /** Has the key at hand before a request is decided on, so that nothing is fetched between decision and use. */
+  prepare(view: ReplicaView | undefined, waitUntil: WaitUntil): Promise<unknown> | undefined {
+    const key = this.#usableKey(view);
+    if (!key) return this.#fetchKey();
+    const now = this.#o.clock();
+    if (now - Math.max(key.fetchedAtMs, this.#renewedAtMs) > RENEW_KEY_AFTER_MS) {
+      this.#renewedAtMs = now;
+      waitUntil(this.#fetchKey());
+    }
+    return undefined;
+  }
+
+  /** The assertion made before, while it may be used. */
+  recall(token: VerifiedToken, audience: string, view: ReplicaView | undefined): string | undefined {
+    const issued = this.#issued.get(token)?.get(audience);
+    if (!issued || this.#o.clock() / 1000 >= issued.usableUntil) return undefined;
+    return this.#isCurrent(issued.key, view) ? issued.jwt : undefined;
+  }
+
+  async sign(token: VerifiedToken, audience: string, view: ReplicaView | undefined): Promise<Result<string>> {
+    const held = this.#usableKey(view);
+    const key = held ? ok(held) : await this.#fetchKey();
+    if (!key.ok) return key;
+    const nowSeconds = Math.floor(this.#o.clock() / 1000);
+    const tokenEnd = Math.floor(usableUntil(token));
+    const expiresAt = Math.min(tokenEnd, nowSeconds + ASSERTION_TTL_SECONDS);
+    const claims = assertionClaims(token, this.#o.issuer, audience, nowSeconds, expiresAt);
+    const jwt = await signJwt(key.value, claims);
+    const usableUntilSeconds = expiresAt === tokenEnd ? expiresAt : expiresAt - MIN_LEFT_SECONDS;
+    const forToken = this.#issued.get(token) ?? new Map<string, Issued>();
+    forToken.set(audience, { jwt, usableUntil: usableUntilSeconds, key: key.value });
+    this.#issued.set(token, forToken);
+    return ok(jwt);
+  }
+
+  #usableKey(view: ReplicaView | undefined): HeldKey | undefined {
+    return this.#key && this.#isCurrent(this.#key, view) ? this.#key : undefined;
+  }
+
+  /** A key that the view no longer has was taken back, and signs nothing any more. */
+  #isCurrent(key: HeldKey, view: ReplicaView | undefined): boolean {
+    if (view?.keys.get(key.kid)?.purpose === "assertion") return true;
+    return this.#o.clock() - key.fetchedAtMs <= KEY_UNKNOWN_FOR_MS;
+  }
+
+  async #fetchKey(): Promise<Result<HeldKey>> {
+    const fetchedAtMs = this.#o.clock();
+    const key = await this.#o.key();
+    if (!key.ok) return key;
+    this.#key = { ...key.value, fetchedAtMs };
+    return ok(this.#key);
+  }
+}
+
+/** RFC 7519 claims; `sub` is the subject that policy and grants name, `token_id` the `jti` of the access token. */
+export function assertionClaims(
+  token: VerifiedToken,
+  issuer: string,
+  audience: string,
+  iat: number,
+  exp: number,
+): Record<string, Json> {
+  const { facts, scopes, roles } = token;
+  return {
+    iss: issuer,
+    aud: audience,
+    sub: facts.subject,
+    ...(facts.client_id === undefined ? {} : { client_id: facts.client_id }),
+    scope: scopes.join(" "),
+    ...(roles.length > 0 ? { roles } : {}),
+    ...(facts.grant === undefined ? {} : { grant: facts.grant }),
+    ...(facts.jti === undefined ? {} : { token_id: facts.jti }),
+    iat,
+    exp,
+  };
+}
+
+async function signJwt(key: AssertionKey, claims: Record<string, Json>): Promise<string> {
+  const header = base64url(utf8(JSON.stringify({ alg: key.alg, typ: ASSERTION_TYPE, kid: key.kid })));
+  const signed = `${header}.${base64url(utf8(JSON.stringify(claims)))}`;
+  const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key.key, utf8(signed));
+  return `${signed}.${base64url(new Uint8Array(signature))}`;
+}

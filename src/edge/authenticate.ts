@@ -1,0 +1,91 @@
+import { newId } from "../platform/ids.ts";
+import { faultText, type Logger } from "../platform/log.ts";
+import type { Problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import type { ReplicaView } from "../replication/replica.ts";
+import type { VerifiedToken } from "../tokens/claims.ts";
+import { type AdmissionDeps, admit, type Demand } from "./admission.ts";
+import { readCredential } from "./credential.ts";
+import { type Refusal, type RefuseReason, refusal } from "./decision.ts";
+import type { Staleness } from "./freshness.ts";
+import { logRefusal, tell } from "./refusal.ts";
+
+export type AuthenticateDeps = Omit<AdmissionDeps, "prepare"> & { log: Logger; requestId: string };
+
+/** A refusal as the caller answers it: the problem, and the `WWW-Authenticate` value where there is one. */
+export type Unauthenticated = { problem: Problem; challenge?: string };
+
+/** The default bound, and never beyond it. */
+const BOUNDED: Staleness = { always: false, boundMs: 2_000, denylistUntilMs: -1, blindUntilMs: -1 };
+
+/**
+ * Authenticates a call to the control plane: one bearer token of ours, for this audience (the issuer), not
+ * revoked as of at most 2 s ago. Scopes are for the caller to check.
+ */
+export async function authenticateOwn(
+  request: Pick<Request, "url" | "headers">,
+  deps: AuthenticateDeps & { audience: string },
+): Promise<Result<VerifiedToken, Unauthenticated>> {
+  const query = request.url.indexOf("?");
+  const search = query === -1 ? "" : request.url.slice(query);
+  const credential = readCredential(request.headers.get("authorization"), search);
+  if (!credential.ok) return refused(refusal(`credential_${credential.error}`), deps);
+  return authenticate(credential.value, deps, (token) => {
+    if (!token.own) return "token_issuer";
+    return token.audience.includes(deps.audience) ? undefined : "token_audience";
+  });
+}
+
+/**
+ * Verifies a token of a trusted identity provider, sent to be exchanged for one of ours: for the audience
+ * that the policy names for its issuer, not revoked as of at most 2 s ago.
+ */
+export async function authenticateSubjectToken(
+  subjectToken: string,
+  deps: AuthenticateDeps,
+): Promise<Result<VerifiedToken, Unauthenticated>> {
+  return authenticate(subjectToken, deps, (token, view) => {
+    const issuer = view.policy.issuers.get(token.facts.iss);
+    if (token.own || !issuer) return "token_issuer";
+    return token.audience.includes(issuer.audience) ? undefined : "token_audience";
+  });
+}
+
+type Misdirected = (token: VerifiedToken, view: ReplicaView) => RefuseReason | undefined;
+
+async function authenticate(
+  credential: string | undefined,
+  deps: AuthenticateDeps,
+  misdirected: Misdirected,
+): Promise<Result<VerifiedToken, Unauthenticated>> {
+  try {
+    const admission = await admit(credential, (view) => ok(demandOf(view, misdirected)), deps);
+    if (!admission.ok) return refused(admission.error, deps);
+    const { token } = admission.value;
+    return token ? ok(token) : refused(refusal("credential_missing"), deps);
+  } catch (fault) {
+    deps.log("error", "authenticate.fault", { request_id: deps.requestId, fault: faultText(fault) });
+    return refused(refusal("internal"), deps);
+  }
+}
+
+function demandOf(view: ReplicaView, misdirected: Misdirected): Demand {
+  return {
+    tokenNeeded: true,
+    staleness: BOUNDED,
+    misdirected: (token) => misdirected(token, view),
+    denied: () => undefined,
+  };
+}
+
+function refused(why: Refusal, deps: AuthenticateDeps): Result<never, Unauthenticated> {
+  const decisionId = newId("dec", deps.clock());
+  logRefusal(deps.log, why, { requestId: deps.requestId, decisionId });
+  const { problem, challenge } = tell(
+    why,
+    deps.issuer,
+    `${deps.issuer}/.well-known/oauth-protected-resource`,
+  );
+  const named = { ...problem, extra: { ...problem.extra, decision_id: decisionId } };
+  return err(challenge === undefined ? { problem: named } : { problem: named, challenge });
+}

@@ -1,0 +1,80 @@
+import type { Origin, Route } from "../policy/document.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import type { ReplicaView } from "../replication/replica.ts";
+import type { VerifiedToken } from "../tokens/claims.ts";
+import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
+import { readCredential } from "./credential.ts";
+import { type Decision, type Refusal, refusal } from "./decision.ts";
+import { stalenessOf } from "./freshness.ts";
+import { permissionFault, resourceOf } from "./permission.ts";
+import { readTarget, type Target } from "./target.ts";
+
+/** All of a request that decides: no other header, and never the body. */
+export type Ask = { method: string; url: string; authorization: string | null };
+
+type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin };
+
+/**
+ * Decides on one request: target, route, credential, then {@link admit}. The route that is decided on is the
+ * one that is forwarded to. Throws nothing that is expected; whoever calls it refuses where it does throw.
+ */
+export async function authorize(ask: Ask, deps: AdmissionDeps): Promise<Decision> {
+  const target = readTarget(ask.url);
+  if (!target.ok) return refusal(`target_${target.error}`);
+  const credential = readCredential(ask.authorization, target.value.search);
+  // A credential that cannot be read is not the same as none: it opens no public route.
+  if (!credential.ok) return refusal(`credential_${credential.error}`);
+  const admission = await admit(
+    credential.value,
+    (view) => routeDemand(view, target.value, ask.method),
+    deps,
+  );
+  if (!admission.ok) return admission.error;
+  const { demand, token, view } = admission.value;
+  return {
+    outcome: "allow",
+    reason: token ? "token" : "public",
+    route: demand.route,
+    origin: demand.origin,
+    target: target.value,
+    ...(token ? { token } : {}),
+    ...knowledge(view, deps.clock),
+  };
+}
+
+function routeDemand(view: ReplicaView, target: Target, method: string): Result<RouteDemand, Refusal> {
+  const { document, routes } = view.policy;
+  const match = routes.match(target.host, target.routePath, method);
+  if (match.kind === "none") return err(refusal("no_route"));
+  if (match.kind === "method") return err(refusal("method_not_allowed", { allow: match.allow }));
+  const { route, params } = match;
+  const origin = Object.hasOwn(document.origins, route.origin) ? document.origins[route.origin] : undefined;
+  if (!origin) throw new Error(`route ${route.id}: the policy has no origin ${route.origin}`);
+  return ok({
+    route,
+    origin,
+    tokenNeeded: route.access !== "public",
+    staleness: stalenessOf(route),
+    misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
+    denied: (token) => deniedBy(route, params, token),
+  });
+}
+
+/** Our own tokens are for one origin; another issuer's are for the audience that the policy names for it. */
+function isAudience(token: VerifiedToken, view: ReplicaView, origin: Origin): boolean {
+  const wanted = token.own ? origin.audience : view.policy.issuers.get(token.facts.iss)?.audience;
+  return wanted !== undefined && token.audience.includes(wanted);
+}
+
+function deniedBy(
+  route: Route,
+  params: Record<string, string>,
+  token: VerifiedToken | undefined,
+): Refusal | undefined {
+  const { access } = route;
+  if (access === "public") return undefined;
+  const fault = token ? permissionFault(access, params, token) : "credential_missing";
+  if (!fault) return undefined;
+  const resource = access.resource === undefined ? undefined : resourceOf(access.resource, params);
+  return refusal(fault, resource === undefined ? {} : { resource });
+}

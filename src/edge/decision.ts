@@ -1,0 +1,59 @@
+import type { Origin, Route } from "../policy/document.ts";
+import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
+import type { CredentialFault } from "./credential.ts";
+import type { PermissionFault } from "./permission.ts";
+import type { Target, TargetFault } from "./target.ts";
+
+/** Why a request is let through. */
+export type AllowReason = "token" | "public";
+
+/** Why a request is refused: closed, for the log; `refusal.ts` says what the client is told. */
+export type RefuseReason =
+  | `target_${TargetFault}`
+  | "no_route"
+  | "method_not_allowed"
+  | "credential_missing"
+  | `credential_${CredentialFault}`
+  | `token_${TokenFault["reason"]}`
+  | "token_issuer"
+  | "token_audience"
+  | "token_revoked"
+  | PermissionFault
+  | "no_view"
+  | "stale"
+  | "assertion_unavailable"
+  | "origin_unreachable"
+  | "origin_timeout"
+  | "internal";
+
+/** What the decision was taken on: the last log entry that the isolate had seen, and how long ago it had asked. */
+export type Knowledge = { seq?: number; replicaAgeMs?: number };
+
+export type Refusal = Knowledge & {
+  outcome: "refuse";
+  reason: RefuseReason;
+  route?: Route;
+  /** Methods that the path takes, where the method was refused. */
+  allow?: string[];
+  /** The resource that the token was not granted for, where a grant for it can be asked for. */
+  resource?: string;
+  /** Id of the token, once it was verified. */
+  jti?: string;
+};
+
+export type Allowance = Knowledge & {
+  outcome: "allow";
+  reason: AllowReason;
+  route: Route;
+  origin: Origin;
+  target: Target;
+  /** Absent on a public route that was called without one. */
+  token?: VerifiedToken;
+};
+
+/** The machine's verdict on one request. The decision id (`dec_…`) is given where it is told to someone. */
+export type Decision = Allowance | Refusal;
+
+export function refusal(reason: RefuseReason, more: Omit<Refusal, "outcome" | "reason"> = {}): Refusal {
+  return { outcome: "refuse", reason, ...more };
+}

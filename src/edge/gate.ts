@@ -1,0 +1,105 @@
+import type { Clock } from "../platform/clock.ts";
+import { newId } from "../platform/ids.ts";
+import { faultText, type Logger } from "../platform/log.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import type { ReplicaReader } from "../replication/replica.ts";
+import type { RemoteKeys } from "../tokens/remote-keys.ts";
+import { type AssertionKeyPort, AssertionSigner } from "./assertion.ts";
+import { authorize } from "./authorize.ts";
+import { type Allowance, type Refusal, refusal } from "./decision.ts";
+import { forward, type OriginFetch, originUrl } from "./forward.ts";
+import type { Freshness, WaitUntil } from "./freshness.ts";
+import { clientResponse, originHeaders } from "./headers.ts";
+import { logRefusal, refusalResponse } from "./refusal.ts";
+import type { TokenCache } from "./token-cache.ts";
+
+/** What the gate works with. One set for each isolate: all of it remembers something from request to request. */
+export type GateDeps = {
+  issuer: string;
+  clock: Clock;
+  log: Logger;
+  replica: Pick<ReplicaReader, "peek">;
+  freshness: Freshness;
+  remoteKeys: RemoteKeys;
+  tokens: TokenCache;
+  assertionKey: AssertionKeyPort;
+  fetch: OriginFetch;
+};
+
+export type Gate = (request: Request, requestId: string, waitUntil: WaitUntil) => Promise<Response>;
+
+/**
+ * The gate before the origins: decides on a request, and forwards it where it is allowed. Anything
+ * unexpected is a refusal; an origin is contacted only after an allowance.
+ */
+export function createGate(deps: GateDeps): Gate {
+  const signer = new AssertionSigner({ issuer: deps.issuer, clock: deps.clock, key: deps.assertionKey });
+  return async function gate(request, requestId, waitUntil) {
+    const answer = await handle(request, requestId, waitUntil, signer, deps);
+    if (answer.ok) return answer.value;
+    const decisionId = newId("dec", deps.clock());
+    logRefusal(deps.log, answer.error, { requestId, decisionId });
+    return refusalResponse(answer.error, deps.issuer, { requestId, decisionId });
+  };
+}
+
+async function handle(
+  request: Request,
+  requestId: string,
+  waitUntil: WaitUntil,
+  signer: AssertionSigner,
+  deps: GateDeps,
+): Promise<Result<Response, Refusal>> {
+  try {
+    const ask = {
+      method: request.method,
+      url: request.url,
+      authorization: request.headers.get("authorization"),
+    };
+    const prepare = () => signer.prepare(deps.replica.peek(), waitUntil);
+    const decision = await authorize(ask, { ...deps, waitUntil, prepare });
+    if (decision.outcome === "refuse") return err(decision);
+    const assertion = await assertionFor(decision, signer, deps);
+    if (!assertion.ok) return assertion;
+    return await send(request, requestId, decision, assertion.value, deps);
+  } catch (fault) {
+    deps.log("error", "gate.fault", { request_id: requestId, fault: faultText(fault) });
+    return err(refusal("internal"));
+  }
+}
+
+async function assertionFor(
+  { token, origin, route }: Allowance,
+  signer: AssertionSigner,
+  deps: GateDeps,
+): Promise<Result<string | undefined, Refusal>> {
+  if (!token) return ok(undefined);
+  const view = deps.replica.peek();
+  const known = signer.recall(token, origin.audience, view);
+  if (known !== undefined) return ok(known);
+  const signed = await signer.sign(token, origin.audience, view);
+  return signed.ok ? signed : err(refusal("assertion_unavailable", { route }));
+}
+
+async function send(
+  request: Request,
+  requestId: string,
+  { route, origin, target, token }: Allowance,
+  assertion: string | undefined,
+  deps: GateDeps,
+): Promise<Result<Response, Refusal>> {
+  const asked = route.identity_headers;
+  const headers = originHeaders(request.headers, {
+    requestId,
+    scheme: target.scheme,
+    host: target.host,
+    passAuthorization: route.authorization === "pass",
+    assertion,
+    subject: token && asked.includes("subject") ? token.facts.subject : undefined,
+    scope: token && asked.includes("scope") ? token.scopes.join(" ") : undefined,
+    grant: asked.includes("grant") ? token?.facts.grant : undefined,
+  });
+  const answer = await forward(originUrl(origin, target), request, headers, origin.timeout_ms, deps.fetch);
+  if (!answer.ok) return err(refusal(answer.error, { route }));
+  return ok(clientResponse(answer.value, requestId));
+}

@@ -1,0 +1,169 @@
+import type { Logger } from "../platform/log.ts";
+import { bearerChallenge, type Challenge } from "../protocol/bearer.ts";
+import {
+  type Problem,
+  type ProblemCode,
+  problem,
+  problemResponse,
+  problemStatus,
+} from "../protocol/problem.ts";
+import type { Refusal, RefuseReason } from "./decision.ts";
+
+/** What a client is told: the problem, and the challenge where a token is what is missing or wrong. */
+type Telling = { code: ProblemCode; detail: string; challenge?: Challenge; retryAfterSeconds?: number };
+
+/** One answer for every fault of a token: a prober learns nothing from it, the log has the reason. */
+const INVALID_TOKEN: Telling = {
+  code: "invalid_token",
+  detail: "The access token is not valid here. Get a new one and send it as `Authorization: Bearer`.",
+  challenge: { error: "invalid_token", description: "The access token is not valid here" },
+};
+const NO_TOKEN: Telling = {
+  code: "invalid_token",
+  detail: "This needs an access token. Send one as `Authorization: Bearer`.",
+  challenge: {},
+};
+const BAD_CREDENTIALS: Telling = {
+  code: "invalid_request",
+  detail: "Send exactly one access token, in the Authorization header, and nowhere else.",
+  challenge: { error: "invalid_request", description: "Send one access token, in the Authorization header" },
+};
+const INSUFFICIENT: Telling = {
+  code: "insufficient_scope",
+  detail:
+    "The access token does not allow this request. Ask for access, then send the token that is granted.",
+  challenge: { error: "insufficient_scope", description: "The access token does not allow this" },
+};
+const STALE: Telling = {
+  code: "stale",
+  detail: "Whether the access was taken back cannot be told surely enough right now. Try again shortly.",
+};
+
+function badTarget(what: string): Telling {
+  return {
+    code: "invalid_target",
+    detail: `The request target is refused: ${what}. Send a plain, normal path.`,
+  };
+}
+
+const TELLINGS: Record<RefuseReason, Telling> = {
+  target_too_long: badTarget("it is too long"),
+  target_scheme: badTarget("its scheme is not http or https"),
+  target_host: badTarget("its host is not a host name"),
+  target_userinfo: badTarget("it holds a user name"),
+  target_control: badTarget("it holds a control character"),
+  target_non_ascii: badTarget("it holds a character outside ASCII that is not percent-encoded"),
+  target_character: badTarget("it holds a character that must be percent-encoded"),
+  target_backslash: badTarget("it holds a backslash"),
+  target_semicolon: badTarget("its path holds a semicolon"),
+  target_double_slash: badTarget("its path holds an empty segment"),
+  target_dot_segment: badTarget("its path holds a dot segment"),
+  target_malformed_escape: badTarget("its path holds a percent sign without two hexadecimal digits"),
+  target_invalid_utf8: badTarget("its path is not UTF-8 once decoded"),
+  target_double_encoding: badTarget("its path is percent-encoded twice"),
+  target_encoded_slash: badTarget("its path holds an encoded slash"),
+  target_encoded_backslash: badTarget("its path holds an encoded backslash"),
+  target_encoded_dot: badTarget("its path holds an encoded dot"),
+  target_encoded_semicolon: badTarget("its path holds an encoded semicolon"),
+  target_encoded_control: badTarget("its path holds an encoded control character"),
+  target_encoded_unreserved: badTarget("its path encodes a character that needs no encoding"),
+  no_route: { code: "no_route", detail: "No route takes this host and path." },
+  method_not_allowed: { code: "method_not_allowed", detail: "The path is known, but not with this method." },
+  credential_missing: NO_TOKEN,
+  credential_scheme: NO_TOKEN,
+  credential_several: BAD_CREDENTIALS,
+  credential_in_query: BAD_CREDENTIALS,
+  credential_malformed: INVALID_TOKEN,
+  credential_too_long: INVALID_TOKEN,
+  token_malformed: INVALID_TOKEN,
+  token_algorithm: INVALID_TOKEN,
+  token_type: INVALID_TOKEN,
+  token_unknown_issuer: INVALID_TOKEN,
+  token_unknown_key: INVALID_TOKEN,
+  token_signature: INVALID_TOKEN,
+  token_claims: INVALID_TOKEN,
+  token_expired: INVALID_TOKEN,
+  token_not_yet_valid: INVALID_TOKEN,
+  token_issuer: INVALID_TOKEN,
+  token_audience: INVALID_TOKEN,
+  token_revoked: INVALID_TOKEN,
+  token_issuer_keys_unavailable: {
+    code: "issuer_keys_unavailable",
+    detail: "The keys of the token's issuer cannot be fetched right now. Try again shortly.",
+    retryAfterSeconds: 10,
+  },
+  scope_missing: INSUFFICIENT,
+  role_missing: INSUFFICIENT,
+  resource_not_granted: INSUFFICIENT,
+  no_view: STALE,
+  stale: STALE,
+  assertion_unavailable: {
+    code: "unavailable",
+    detail: "The identity assertion for the origin cannot be signed right now. Try again shortly.",
+  },
+  origin_unreachable: { code: "bad_origin", detail: "The origin could not be reached." },
+  origin_timeout: { code: "origin_timeout", detail: "The origin did not answer in time." },
+  internal: { code: "internal", detail: "The request was refused because of an unexpected fault." },
+};
+
+export const REFUSE_REASONS = Object.keys(TELLINGS) as RefuseReason[];
+
+/** The problem and the challenge that a refusal is answered with. */
+export function tell(
+  refused: Refusal,
+  issuer: string,
+  resourceMetadata?: string,
+): { problem: Problem; challenge?: string } {
+  const { code, detail, challenge } = TELLINGS[refused.reason];
+  const access = refused.route?.access;
+  const scope = access && access !== "public" ? access.scopes.join(" ") : "";
+  const told = problem(
+    code,
+    detail,
+    code === "insufficient_scope" ? askFor(refused, scope, issuer) : undefined,
+  );
+  if (!challenge) return { problem: told };
+  const header = bearerChallenge(issuer, {
+    ...challenge,
+    ...(challenge.error === "insufficient_scope" && scope ? { scope } : {}),
+    ...(resourceMetadata ? { resourceMetadata } : {}),
+  });
+  return { problem: told, challenge: header };
+}
+
+/** What to send to whom to be let through. */
+function askFor(refused: Refusal, scope: string, issuer: string): Record<string, string> {
+  const { resource } = refused;
+  const request = resource === undefined ? {} : { request_access: `${issuer}/v1/access-requests`, resource };
+  return scope ? { ...request, scope } : request;
+}
+
+/** The answer to a refused request: the problem names the decision, the reason is in the log under that name. */
+export function refusalResponse(refused: Refusal, issuer: string, names: DecisionNames): Response {
+  const { problem: told, challenge } = tell(refused, issuer);
+  const retry = TELLINGS[refused.reason].retryAfterSeconds;
+  const named = { ...told, extra: { ...told.extra, decision_id: names.decisionId } };
+  return problemResponse(named, names.requestId, {
+    "x-request-id": names.requestId,
+    ...(challenge ? { "www-authenticate": challenge } : {}),
+    ...(refused.allow ? { allow: refused.allow.join(", ") } : {}),
+    ...(retry ? { "retry-after": String(retry) } : {}),
+  });
+}
+
+export type DecisionNames = { requestId: string; decisionId: string };
+
+/** One line for each refusal: what was decided, why and on what knowledge; never the token or its claims. */
+export function logRefusal(log: Logger, refused: Refusal, names: DecisionNames): void {
+  const status = problemStatus(TELLINGS[refused.reason].code);
+  log(status >= 500 ? "warn" : "info", "gate.refused", {
+    decision_id: names.decisionId,
+    request_id: names.requestId,
+    reason: refused.reason,
+    status,
+    route: refused.route?.id,
+    seq: refused.seq,
+    replica_age_ms: refused.replicaAgeMs,
+    jti: refused.jti,
+  });
+}

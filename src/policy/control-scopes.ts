@@ -1,0 +1,13 @@
+/** Every scope of the control plane. Whatever else a scope is called, it is an origin's. */
+export const CONTROL_SCOPES: readonly string[] = [
+  ...[
+    "requests:create",
+    "requests:read",
+    "requests:read_all",
+    "requests:review",
+    "grants:read",
+    "grants:revoke",
+  ],
+  ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
+  ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read"],
+];

@@ -1,0 +1,12 @@
+import type { PolicyDocument } from "../policy/document.ts";
+import type { Result } from "../protocol/result.ts";
+import type { Receipt } from "../revocation/receipt.ts";
+import type { Revocation } from "../revocation/rule.ts";
+
+/** What the registry tells every edge. */
+export type RegistryLogEntry =
+  | { id: string; kind: "policy.activated"; version: number; document: PolicyDocument }
+  | { id: string; kind: "revocation.added"; rule: Revocation };
+
+/** What this room needs of the replication log. */
+export type LogPort = { append(entry: RegistryLogEntry): Promise<Result<Receipt>> };

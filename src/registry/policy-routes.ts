@@ -1,0 +1,140 @@
+import { type Context, Hono } from "hono";
+import * as z from "zod";
+import type { Clock } from "../platform/clock.ts";
+import { answer, type HttpEnv, queryParams, refuse, requireScope } from "../platform/http.ts";
+import { newId } from "../platform/ids.ts";
+import { checkPolicy } from "../policy/check.ts";
+import { diffPolicies } from "../policy/diff.ts";
+import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
+import { policyJsonSchema } from "../policy/json-schema.ts";
+import { parseUniqueObject } from "../protocol/json.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import type { PolicyVersionPage, PolicyVersionRecord } from "./policy-store.ts";
+import type { PolicyActivation, PolicyChange } from "./registry-object.ts";
+
+export type PolicyPort = {
+  activePolicy(): Promise<Result<PolicyVersion>>;
+  policyVersion(version: number): Promise<Result<PolicyVersionRecord>>;
+  policyVersions(page: { limit: number; before?: number }): Promise<Result<PolicyVersionPage>>;
+  putPolicy(change: PolicyChange): Promise<Result<PolicyActivation>>;
+  activatePolicyVersion(change: {
+    id: string;
+    version: number;
+    actor: string;
+  }): Promise<Result<PolicyActivation>>;
+};
+
+export type PolicyRouteDeps = {
+  registry: PolicyPort;
+  clock: Clock;
+  /** Our own issuer, and whether it is on a loopback host: see `checkPolicy`. */
+  issuer: string;
+  local: boolean;
+};
+
+const SCHEMA_PATH = "/v1/policy/schema";
+const VERSION = /^[1-9]\d{0,8}$/;
+/** A proxy that compresses the answer weakens the tag; the number names the same document all the same. */
+const ETAG = /^(?:W\/)?"(0|[1-9]\d{0,8})"$/;
+
+const pageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.coerce.number().int().min(1).exactOptional(),
+});
+
+/** `/v1/policy`: read, check, put, and go back to an older version. A change answers with the log's receipt. */
+export function policyRoutes(deps: PolicyRouteDeps) {
+  const { registry, clock } = deps;
+  const read = requireScope("policy:read");
+  const write = requireScope("policy:write");
+
+  return new Hono<HttpEnv>()
+    .get("/v1/policy", read, async (c) => {
+      const active = await registry.activePolicy();
+      return answer(c, active, 200, active.ok ? etag(active.value.version) : {});
+    })
+    .put("/v1/policy", write, async (c) => {
+      const edited = readIfMatch(c.req.header("if-match"));
+      if (!edited.ok) return refuse(c, edited.error);
+      const document = await readDocument(c, deps);
+      if (!document.ok) return refuse(c, document.error);
+      const put = await registry.putPolicy({
+        id: newId("log", clock()),
+        document: document.value,
+        if_match: edited.value,
+        actor: c.var.actor.subject,
+      });
+      return answer(c, put, 200, put.ok ? etag(put.value.version) : {});
+    })
+    .get(SCHEMA_PATH, read, (c) =>
+      c.body(JSON.stringify(policyJsonSchema(`${deps.issuer}${SCHEMA_PATH}`)), 200, {
+        "content-type": "application/schema+json",
+      }),
+    )
+    .post("/v1/policy/check", requireScope("policy:read", "policy:write"), async (c) => {
+      const document = await readDocument(c, deps);
+      if (!document.ok) return refuse(c, document.error);
+      const active = await registry.activePolicy();
+      if (!active.ok) return refuse(c, active.error);
+      const changes = diffPolicies(active.value.document, document.value);
+      return answer(c, ok({ valid: true, active_version: active.value.version, changes }));
+    })
+    .get("/v1/policy/versions", read, queryParams(pageQuery), async (c) => {
+      const { limit, cursor } = c.req.valid("query");
+      return answer(
+        c,
+        await registry.policyVersions({ limit, ...(cursor === undefined ? {} : { before: cursor }) }),
+      );
+    })
+    .get("/v1/policy/versions/:n", read, async (c) =>
+      answer(c, await findVersion(registry, c.req.param("n"))),
+    )
+    .post("/v1/policy/versions/:n/activate", write, async (c) => {
+      const stored = await findVersion(registry, c.req.param("n"));
+      if (!stored.ok) return refuse(c, stored.error);
+      const { version, document } = stored.value;
+      const checked = checkPolicy(document, deps);
+      if (!checked.ok) {
+        const detail = `Version ${version} is no longer acceptable: ${checked.error.detail} Put a corrected document.`;
+        return refuse(c, problem("conflict", detail, checked.error.extra));
+      }
+      const change = { id: newId("log", clock()), version, actor: c.var.actor.subject };
+      return answer(c, await registry.activatePolicyVersion(change), 200, etag(version));
+    });
+}
+
+function etag(version: number): { etag: string } {
+  return { etag: `"${version}"` };
+}
+
+async function findVersion(registry: PolicyPort, n: string): Promise<Result<PolicyVersionRecord>> {
+  if (VERSION.test(n)) return registry.policyVersion(Number(n));
+  return err(problem("not_found", "Versions are numbered from 1."));
+}
+
+function readIfMatch(header: string | undefined): Result<number> {
+  if (header === undefined) {
+    const detail =
+      'Send If-Match with the ETag that GET /v1/policy answered, e.g. If-Match: "3"; "0" where no policy was ever put.';
+    return err(problem("precondition_required", detail));
+  }
+  const version = ETAG.exec(header.trim())?.[1];
+  if (version !== undefined) return ok(Number(version));
+  return err(
+    problem("invalid_request", 'If-Match must be the one ETag of the version you edited, e.g. "3".'),
+  );
+}
+
+/** The checked document of the body. Its size is limited by the control plane as for every body. */
+async function readDocument(c: Context<HttpEnv>, deps: PolicyRouteDeps): Promise<Result<PolicyDocument>> {
+  if (!/^application\/json\s*(?:;|$)/i.test(c.req.header("content-type") ?? "")) {
+    return err(problem("unsupported_media_type", "Send the policy document as application/json."));
+  }
+  const input = parseUniqueObject(await c.req.text());
+  if (!input) {
+    const detail = "The body is not one JSON object, or an object in it has a member twice.";
+    return err(problem("invalid_body", detail));
+  }
+  return checkPolicy(input, deps);
+}

@@ -1,0 +1,283 @@
+import { DurableObject } from "cloudflare:workers";
+import { epochSeconds, systemClock } from "../platform/clock.ts";
+import { Durable } from "../platform/durable.ts";
+import { newId } from "../platform/ids.ts";
+import { consoleLogger } from "../platform/log.ts";
+import type { OutboxRow } from "../platform/outbox.ts";
+import { objectPort } from "../platform/rpc.ts";
+import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
+import { utf8 } from "../protocol/encoding.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import type { Receipt } from "../revocation/receipt.ts";
+import type { Revocation } from "../revocation/rule.ts";
+import { type EndpointPatch, type EndpointRecord, MAX_ENDPOINTS } from "../webhooks/endpoint.ts";
+import { type EventType, matchesEvent } from "../webhooks/event.ts";
+import { type ClientRecord, deletionRevocation, withSecret } from "./client.ts";
+import { checkRoom, patched, withSealedSecret } from "./endpoint.ts";
+import type { LogPort, RegistryLogEntry } from "./log-port.ts";
+import {
+  POLICY_SCHEMA,
+  PolicyStore,
+  type PolicyVersionPage,
+  type PolicyVersionRecord,
+} from "./policy-store.ts";
+import { RECEIPT_SCHEMA, ReceiptStore } from "./receipt-store.ts";
+import { RECORD_SCHEMAS, type RecordPage, RecordStore } from "./record-store.ts";
+
+/** `id` is the log entry's, chosen by the caller: a repeated call answers what the first one did. */
+export type PolicyChange = { id: string; document: PolicyDocument; if_match: number; actor: string };
+export type PolicyActivation = { version: number; receipt: Receipt };
+export type ClientDeletion = { id: string; receipt: Receipt };
+type PageQuery = { limit: number; cursor?: string };
+
+/** What waits in the outbox. A document is read when its row is delivered: it may be large, and never changes. */
+type PendingEntry =
+  | { id: string; kind: "policy.activated"; version: number }
+  | { id: string; kind: "revocation.added"; rule: Revocation };
+
+const LANE = "log";
+/** A row of SQLite storage, here and in the log, holds 2 MB. */
+const MAX_DOCUMENT_BYTES = 1_500_000;
+
+/**
+ * What operators have registered: policy versions, OAuth clients, webhook endpoints. One for a deployment
+ * (`main`). What edges must know of a change leaves through the outbox, and is acknowledged with the log's receipt.
+ */
+export class RegistryObject extends DurableObject<Env> {
+  readonly #clock = systemClock;
+  readonly #policies: PolicyStore;
+  readonly #clients: RecordStore<ClientRecord>;
+  readonly #endpoints: RecordStore<EndpointRecord>;
+  readonly #receipts: ReceiptStore;
+  readonly #durable: Durable;
+  readonly #log: LogPort;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const { sql } = ctx.storage;
+    this.#policies = new PolicyStore(sql);
+    this.#clients = new RecordStore(sql, "clients");
+    this.#endpoints = new RecordStore(sql, "webhook_endpoints");
+    this.#receipts = new ReceiptStore(sql);
+    this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
+    this.#durable = new Durable(ctx, {
+      clock: this.#clock,
+      log: consoleLogger,
+      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA],
+      deliver: { "log.append": (row) => this.#append(row) },
+    });
+  }
+
+  /** The policy in force; version 0, which refuses everything, where none was ever put. */
+  activePolicy(): Result<PolicyVersion> {
+    return ok(this.#policies.active());
+  }
+
+  policyVersion(version: number): Result<PolicyVersionRecord> {
+    const record = this.#policies.find(version);
+    return record ? ok(record) : err(noVersion(version));
+  }
+
+  /** Newest first; `before` is the last version of the page before. */
+  policyVersions({ limit, before }: { limit: number; before?: number }): Result<PolicyVersionPage> {
+    return ok(this.#policies.list(limit, before));
+  }
+
+  /** Stores a checked document as the next version and brings it into force, if `if_match` is in force now. */
+  async putPolicy({ id, document, if_match, actor }: PolicyChange): Promise<Result<PolicyActivation>> {
+    if (!this.#policies.activation(id)) {
+      const current = this.#policies.current()?.version ?? 0;
+      if (current !== if_match) return err(otherVersion(current, if_match));
+      const text = JSON.stringify(document);
+      const bytes = utf8(text).length;
+      if (bytes > MAX_DOCUMENT_BYTES) return err(tooLarge(bytes));
+      this.#durable.commit(() => {
+        const version = this.#policies.insert(text, actor, this.#now());
+        this.#activate(id, version, actor);
+      });
+    }
+    return this.#activated(id);
+  }
+
+  /** Brings a stored version into force again; where it is in force, the receipt of that is answered again. */
+  async activatePolicyVersion(change: {
+    id: string;
+    version: number;
+    actor: string;
+  }): Promise<Result<PolicyActivation>> {
+    const { id, version, actor } = change;
+    if (!this.#policies.find(version)) return err(noVersion(version));
+    const current = this.#policies.current();
+    if (current?.version === version) return this.#activated(current.entryId);
+    if (!this.#policies.activation(id)) this.#durable.commit(() => this.#activate(id, version, actor));
+    return this.#activated(id);
+  }
+
+  /** Registers a client. An id that is registered answers its record, one that was deleted `gone`. */
+  createClient(client: ClientRecord): Result<ClientRecord> {
+    const known = this.#clients.find(client.id);
+    if (known) return ok(known);
+    if (this.#clients.deletion(client.id)) return err(problem("gone", "This client was deleted."));
+    this.#durable.commit(() => this.#clients.insert(client));
+    return ok(client);
+  }
+
+  client(id: string): Result<ClientRecord> {
+    const client = this.#clients.find(id);
+    return client ? ok(client) : err(problem("not_found", "There is no such client."));
+  }
+
+  listClients({ limit, cursor }: PageQuery): Result<RecordPage<ClientRecord>> {
+    return ok(this.#clients.list(limit, cursor));
+  }
+
+  /** Puts the new secret first and keeps the one before it. */
+  rotateClientSecret({ id, secret_hash }: { id: string; secret_hash: string }): Result<ClientRecord> {
+    const client = this.client(id);
+    if (!client.ok) return client;
+    const rotated = withSecret(client.value, secret_hash);
+    this.#durable.commit(() => this.#clients.update(rotated));
+    return ok(rotated);
+  }
+
+  /** Deletes a client and ends all its tokens. Repeated, it answers the same receipt. */
+  async deleteClient({ id, actor }: { id: string; actor: string }): Promise<Result<ClientDeletion>> {
+    const client = this.#clients.find(id);
+    if (client) {
+      const rule = deletionRevocation(newId("rev", this.#clock()), id, actor, this.#now());
+      this.#durable.commit(() => {
+        const deletion = { at: this.#now(), by: actor, revocation_id: rule.id };
+        this.#clients.delete({ ...client, secret_hashes: [] }, deletion);
+        this.#enqueue({ id: rule.id, kind: "revocation.added", rule });
+      });
+    }
+    const revocationId = this.#clients.deletion(id)?.revocation_id;
+    if (revocationId === undefined) return err(problem("not_found", "There is no such client."));
+    const receipt = await this.#receiptOf(revocationId, "The client is deleted and gets no more tokens.");
+    return receipt.ok ? ok({ id, receipt: receipt.value }) : receipt;
+  }
+
+  createEndpoint(endpoint: EndpointRecord): Result<EndpointRecord> {
+    const known = this.#endpoints.find(endpoint.id);
+    if (known) return ok(known);
+    if (this.#endpoints.deletion(endpoint.id)) return err(problem("gone", "This endpoint was deleted."));
+    const room = checkRoom(endpoint, this.#allEndpoints());
+    if (!room.ok) return room;
+    this.#durable.commit(() => this.#endpoints.insert(endpoint));
+    return ok(endpoint);
+  }
+
+  endpoint(id: string): Result<EndpointRecord> {
+    const endpoint = this.#endpoints.find(id);
+    return endpoint ? ok(endpoint) : err(problem("not_found", "There is no such webhook endpoint."));
+  }
+
+  listEndpoints({ limit, cursor }: PageQuery): Result<RecordPage<EndpointRecord>> {
+    return ok(this.#endpoints.list(limit, cursor));
+  }
+
+  updateEndpoint(id: string, patch: EndpointPatch): Result<EndpointRecord> {
+    const endpoint = this.endpoint(id);
+    if (!endpoint.ok) return endpoint;
+    const updated = patched(endpoint.value, patch);
+    const room = checkRoom(updated, this.#allEndpoints());
+    if (!room.ok) return room;
+    this.#durable.commit(() => this.#endpoints.update(updated));
+    return ok(updated);
+  }
+
+  /** Repeated, it answers the same. */
+  deleteEndpoint(id: string): Result<{ id: string }> {
+    if (this.#endpoints.deletion(id)) return ok({ id });
+    const endpoint = this.endpoint(id);
+    if (!endpoint.ok) return endpoint;
+    const last = { ...endpoint.value, secrets_sealed: [] };
+    this.#durable.commit(() => this.#endpoints.delete(last, { at: this.#now() }));
+    return ok({ id });
+  }
+
+  rotateEndpointSecret(id: string, sealed: string): Result<EndpointRecord> {
+    const endpoint = this.endpoint(id);
+    if (!endpoint.ok) return endpoint;
+    const rotated = withSealedSecret(endpoint.value, sealed);
+    this.#durable.commit(() => this.#endpoints.update(rotated));
+    return ok(rotated);
+  }
+
+  /** The enabled endpoints that subscribe to the type. */
+  endpointsFor(type: EventType): Result<EndpointRecord[]> {
+    return ok(this.#allEndpoints().filter((each) => each.enabled && matchesEvent(each.events, type)));
+  }
+
+  /** The enabled endpoints whose signed decisions count. */
+  decisionEndpoints(): Result<EndpointRecord[]> {
+    return ok(this.#allEndpoints().filter((each) => each.enabled && each.reviews_as));
+  }
+
+  override alarm(): Promise<void> {
+    return this.#durable.alarm();
+  }
+
+  async sweep(): Promise<Result<null>> {
+    await this.#durable.sweep();
+    return ok(null);
+  }
+
+  #now(): number {
+    return epochSeconds(this.#clock());
+  }
+
+  #allEndpoints(): EndpointRecord[] {
+    return this.#endpoints.list(MAX_ENDPOINTS, undefined).items;
+  }
+
+  #activate(entryId: string, version: number, actor: string): void {
+    this.#policies.activate({ entryId, version }, actor, this.#now());
+    this.#enqueue({ id: entryId, kind: "policy.activated", version });
+  }
+
+  #enqueue(entry: PendingEntry): void {
+    this.#durable.outbox.put({ id: entry.id, lane: LANE, kind: "log.append", payload: entry });
+  }
+
+  async #append(row: OutboxRow): Promise<void> {
+    const pending = row.payload as PendingEntry;
+    const entry: RegistryLogEntry =
+      pending.kind === "policy.activated"
+        ? { ...pending, document: this.#policies.document(pending.version) }
+        : pending;
+    const receipt = await this.#log.append(entry);
+    if (!receipt.ok) throw new Error(receipt.error.detail);
+    this.#receipts.save(entry.id, receipt.value);
+  }
+
+  async #activated(entryId: string): Promise<Result<PolicyActivation>> {
+    const version = this.#policies.activation(entryId)!.version;
+    const receipt = await this.#receiptOf(entryId, `The policy is stored as version ${version}.`);
+    return receipt.ok ? ok({ version, receipt: receipt.value }) : receipt;
+  }
+
+  /** The log's receipt, waited for once; without it the change stands, but no bound can be promised yet. */
+  async #receiptOf(entryId: string, whatStands: string): Promise<Result<Receipt>> {
+    if (!this.#receipts.find(entryId)) await this.#durable.flush(LANE);
+    const receipt = this.#receipts.find(entryId);
+    if (receipt) return ok(receipt);
+    const detail = `${whatStands} The log does not answer, so the edges do not know yet: it takes effect when the log does, without another call.`;
+    return err(problem("unavailable", detail));
+  }
+}
+
+function noVersion(version: number) {
+  return problem("not_found", `There is no policy version ${version}.`);
+}
+
+function otherVersion(current: number, edited: number) {
+  const detail = `Version ${current} is in force, you edited ${edited}. Read it, merge your change and put it again.`;
+  return problem("precondition_failed", detail, { active_version: current });
+}
+
+function tooLarge(bytes: number) {
+  const detail = `With its defaults filled in the policy has ${bytes} bytes, ${MAX_DOCUMENT_BYTES} are kept. Use fewer routes with wider patterns.`;
+  return problem("body_too_large", detail);
+}

@@ -1,0 +1,197 @@
+import type { AssertionKey } from "../../src/edge/assertion.ts";
+import { Freshness } from "../../src/edge/freshness.ts";
+import { createGate, type Gate } from "../../src/edge/gate.ts";
+import { TokenCache } from "../../src/edge/token-cache.ts";
+import type { LogFields } from "../../src/platform/log.ts";
+import { compilePolicy } from "../../src/policy/compiled.ts";
+import { policySchema } from "../../src/policy/document.ts";
+import { problem } from "../../src/protocol/problem.ts";
+import { err, ok, type Result } from "../../src/protocol/result.ts";
+import type { ReplicaView, VerificationKey } from "../../src/replication/replica.ts";
+import type { Revocation, TokenFacts } from "../../src/revocation/rule.ts";
+import { RuleIndex } from "../../src/revocation/rule-index.ts";
+import { RemoteKeys } from "../../src/tokens/remote-keys.ts";
+import { newKey, ownClaims, ownHeader, signToken, type TestKey } from "./token-factory.ts";
+
+export const ISSUER = "https://auth.example.com";
+export const HOST = "https://api.example.com";
+export const AUDIENCE = "https://orders.internal";
+
+export type PolicyInput = Record<string, unknown>;
+
+/** A policy with one origin and the given routes. */
+export function policyOf(routes: PolicyInput[], more: PolicyInput = {}): PolicyInput {
+  return {
+    origins: { orders: { url: "http://origin.internal:9000", audience: AUDIENCE, timeout_ms: 200 } },
+    routes: routes.map((route, i) => ({ id: `route-${i}`, origin: "orders", ...route })),
+    ...more,
+  };
+}
+
+type Call = { url: string; init: RequestInit & { headers: Headers } };
+
+/**
+ * The edge without a runtime: a log that the test writes to, an isolate that reads it through a replica of
+ * its own, an origin that is a function, and a clock that only the test moves.
+ */
+export class EdgeWorld {
+  nowMs = 1_800_000_000_000;
+  readonly keys: { own: TestKey; assertion: TestKey };
+  /** What the log holds. An isolate sees it only by asking. */
+  readonly log: {
+    seq: number;
+    policy: PolicyInput;
+    keys: Map<string, VerificationKey>;
+    revocations: Revocation[];
+  };
+  logDown = false;
+  /** Runs while the isolate waits for the log: what happens meanwhile. */
+  whileRefreshing: (() => void | Promise<void>) | undefined;
+  refreshes = 0;
+  background: Promise<unknown>[] = [];
+  denied: Revocation | undefined;
+  kvDown = false;
+  kvAsked: TokenFacts[] = [];
+  originCalls: Call[] = [];
+  origin: (call: Call) => Response | Promise<Response> = () => new Response("hello");
+  lines: { level: string; event: string; fields: LogFields }[] = [];
+  keyFetches = 0;
+  assertionKeyDown = false;
+  jwks: (url: string) => Response | Promise<Response> = () => new Response("none", { status: 404 });
+  tokens = new TokenCache();
+  #view: ReplicaView | undefined;
+  #gate: Gate | undefined;
+  #freshness: Freshness | undefined;
+  #remoteKeys: RemoteKeys | undefined;
+
+  private constructor(own: TestKey, assertion: TestKey, policy: PolicyInput) {
+    this.keys = { own, assertion };
+    const keys = new Map<string, VerificationKey>();
+    for (const [key, purpose] of [
+      [own, "access_token"],
+      [assertion, "assertion"],
+    ] as const) {
+      keys.set(key.kid, { kid: key.kid, purpose, alg: key.alg, key: key.publicKey });
+    }
+    this.log = { seq: 1, policy, keys, revocations: [] };
+  }
+
+  static async create(policy: PolicyInput): Promise<EdgeWorld> {
+    const [own, assertion] = await Promise.all([newKey("ES256", "own-1"), newKey("ES256", "assertion-1")]);
+    return new EdgeWorld(own, assertion, policy);
+  }
+
+  readonly clock = () => this.nowMs;
+
+  readonly logger = (level: string, event: string, fields: LogFields = {}) => {
+    this.lines.push({ level, event, fields });
+  };
+
+  readonly replica = {
+    peek: () => this.#view,
+    refresh: async (): Promise<Result<ReplicaView>> => {
+      this.refreshes++;
+      const fetchedAtMs = this.nowMs;
+      const { seq, policy, keys, revocations } = structuredCloneButKeys(this.log);
+      await this.whileRefreshing?.();
+      if (this.logDown) return err(problem("unavailable", "The log is down."));
+      const index = new RuleIndex();
+      for (const rule of revocations) index.add(rule);
+      const kept = this.#view?.seq === seq ? this.#view : undefined;
+      const compiled = kept?.policy ?? compilePolicy({ version: seq, document: policySchema.parse(policy) });
+      this.#view = { seq, fetchedAtMs, policy: compiled, keys: kept?.keys ?? keys, revocations: index };
+      return ok(this.#view);
+    },
+    refreshInBackground: (waitUntil: (work: Promise<unknown>) => void) => waitUntil(this.replica.refresh()),
+  };
+
+  get freshness(): Freshness {
+    this.#freshness ??= new Freshness({
+      replica: this.replica,
+      denylist: async (facts) => {
+        this.kvAsked.push(facts);
+        return this.kvDown ? err(problem("unavailable", "KV is down.")) : ok(this.denied);
+      },
+      clock: this.clock,
+      log: this.logger,
+    });
+    return this.#freshness;
+  }
+
+  get remoteKeys(): RemoteKeys {
+    this.#remoteKeys ??= new RemoteKeys({
+      fetch: async (url) => this.jwks(url),
+      clock: this.clock,
+      log: this.logger,
+    });
+    return this.#remoteKeys;
+  }
+
+  readonly waitUntil = (work: Promise<unknown>) => {
+    this.background.push(work);
+  };
+
+  readonly assertionKey = async (): Promise<Result<AssertionKey>> => {
+    this.keyFetches++;
+    if (this.assertionKeyDown) return err(problem("unavailable", "The keyring is down."));
+    return ok({ kid: this.keys.assertion.kid, alg: "ES256", key: this.keys.assertion.privateKey });
+  };
+
+  /** What `authorize` and `authenticateOwn` are given. */
+  get deps() {
+    const { clock, freshness, remoteKeys, tokens, waitUntil } = this;
+    return { issuer: ISSUER, clock, log: this.logger, freshness, remoteKeys, tokens, waitUntil };
+  }
+
+  get gate(): Gate {
+    this.#gate ??= createGate({
+      ...this.deps,
+      replica: this.replica,
+      assertionKey: this.assertionKey,
+      fetch: async (url, init) => {
+        const call = { url, init: init as Call["init"] };
+        this.originCalls.push(call);
+        return this.origin(call);
+      },
+    });
+    return this.#gate;
+  }
+
+  /** A token of ours for the origin; `undefined` takes a claim out. */
+  token(changes: Record<string, unknown> = {}, key = this.keys.own): Promise<string> {
+    const now = Math.floor(this.nowMs / 1000);
+    return signToken(key, ownHeader(key), { ...ownClaims(ISSUER, AUDIENCE, now), ...changes });
+  }
+
+  /** One request through the gate; `token` becomes the Authorization header. */
+  async call(path: string, options: RequestInit & { token?: string; host?: string } = {}): Promise<Response> {
+    const { token, host = HOST, ...init } = options;
+    const request = new Request(host + path, {
+      ...init,
+      ...(init.body ? { duplex: "half" } : {}),
+    } as RequestInit);
+    if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`);
+    return this.gate(request, "request-1", this.waitUntil);
+  }
+
+  /** The reason that the log gives for the last refusal. */
+  get lastReason(): unknown {
+    return this.lines.findLast((line) => line.event === "gate.refused")?.fields.reason;
+  }
+
+  /** Appends to the log; no isolate knows of it before it asks. */
+  append(change: Partial<EdgeWorld["log"]>): void {
+    Object.assign(this.log, change);
+    this.log.seq++;
+  }
+
+  revoke(match: Revocation["match"], more: Partial<Revocation> = {}): Revocation {
+    const rule = { id: `rev_${this.log.seq}`, match, reason: "test", actor: "test", created_at: 0, ...more };
+    this.append({ revocations: [...this.log.revocations, rule] });
+    return rule;
+  }
+}
+
+function structuredCloneButKeys(log: EdgeWorld["log"]): EdgeWorld["log"] {
+  return { ...log, keys: new Map(log.keys), revocations: [...log.revocations] };
+}

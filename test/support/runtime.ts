@@ -1,0 +1,134 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { inject } from "vitest";
+import { freePort } from "../../src/local/ports.ts";
+
+export const OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3RzLTAx";
+export const SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
+
+/** Below the ports that the system gives to outgoing connections: a killed workerd finds its port free again. */
+const FIRST_PORT = 23_000;
+const PORT_STEPS = 700;
+const RESTART_TIMEOUT_MS = 15_000;
+
+export type RuntimeOptions = {
+  /** Where Durable Objects and KV live on; the same folder again is the same deployment. */
+  stateDir: string;
+  issuer: string;
+  /** Variables and secrets that differ from a good deployment's; undefined leaves one out. */
+  variables?: Record<string, string | undefined>;
+  /** Names of bindings that the deployment lacks. */
+  without?: readonly string[];
+};
+
+export type Runtime = {
+  /** The JSON value of a KV key, null where there is none. */
+  kv(key: string): Promise<unknown>;
+  /** What the Worker wrote to its log, one line each. */
+  logs: string[];
+  /** `kill -9` of workerd at this very moment; resolves when a new one answers on the same state. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+const OBJECTS = {
+  LOG: "LogObject",
+  REGISTRY: "RegistryObject",
+  KEYRING: "KeyringObject",
+  ACCESS_REQUEST: "AccessRequestObject",
+  DIRECTORY: "DirectoryObject",
+  ENDPOINT: "EndpointObject",
+};
+
+/** An issuer on loopback on a port that nobody listens at. */
+export async function freeIssuer(): Promise<string> {
+  const wanted = FIRST_PORT + 10 * Math.floor(Math.random() * PORT_STEPS);
+  return `http://127.0.0.1:${await freePort(wanted)}`;
+}
+
+/** The deployable bundle on real workerd, listening on the issuer's port, with state on disk. */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { issuer, stateDir, without = [] } = options;
+  const logs: string[] = [];
+  const present = <T>(entries: [string, T][]) => entries.filter(([name]) => !without.includes(name));
+  const objects = Object.entries(OBJECTS).map(
+    ([name, className]): [string, { className: string; useSQLite: true }] => [
+      name,
+      { className, useSQLite: true },
+    ],
+  );
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      name: "portcullis",
+      modules: [
+        { type: "ESModule", path: "worker.js", contents: readFileSync(inject("bundlePath"), "utf8") },
+      ],
+      compatibilityDate: "2026-10-30",
+      host: "127.0.0.1",
+      port: Number(new URL(issuer).port),
+      bindings: variablesOf(options),
+      kvNamespaces: present([["KV", null]]).map(([name]) => name),
+      durableObjects: Object.fromEntries(present(objects)),
+      durableObjectsPersist: join(stateDir, "do"),
+      kvPersist: join(stateDir, "kv"),
+      handleStructuredLogs: ({ message }) => logs.push(message),
+    }),
+  );
+  const { port } = await miniflare.ready;
+  let pid = workerdPid(port);
+  return {
+    logs,
+    kv: async (key) => (await miniflare.getKVNamespace("KV")).get(key, "json"),
+    kill: async () => {
+      if (pid === undefined) throw new Error("no workerd of this runtime is running");
+      process.kill(pid, "SIGKILL");
+      pid = await nextWorkerd(pid, port, issuer);
+    },
+    stop: () => miniflare.dispose(),
+  };
+}
+
+function variablesOf({ issuer, variables }: RuntimeOptions): Record<string, string> {
+  const all = {
+    ISSUER: issuer,
+    PORTCULLIS_SECRET: SECRET,
+    PORTCULLIS_OPERATOR_SECRET: OPERATOR_SECRET,
+    ...variables,
+  };
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
+/** The id of the workerd that takes the place of the one that was killed, once it answers. */
+async function nextWorkerd(killed: number, port: string, issuer: string): Promise<number> {
+  for (const end = Date.now() + RESTART_TIMEOUT_MS; Date.now() < end; await sleep(5)) {
+    const pid = workerdPid(port, killed);
+    if (pid === undefined) continue;
+    const answer = await fetch(`${issuer}/healthz`).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.ok) return pid;
+  }
+  throw new Error(`workerd did not come back within ${RESTART_TIMEOUT_MS} ms`);
+}
+
+/** Our own child process that is workerd on this port. */
+function workerdPid(port: string, notThis?: number): number | undefined {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => pid !== notThis && isWorkerd(pid, port));
+}
+
+function isWorkerd(pid: number, port: string): boolean {
+  try {
+    const parent = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").pop()?.split(" ")[1];
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    const onPort = new RegExp(`:${port}(?!\\d)`).test(command);
+    return parent === String(process.pid) && command.includes("workerd") && onPort;
+  } catch {
+    return false;
+  }
+}

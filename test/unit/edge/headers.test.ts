@@ -1,0 +1,264 @@
+import { describe, expect, it } from "vitest";
+import {
+  clientResponse,
+  isStripped,
+  type OwnHeaders,
+  originHeaders,
+  STRIPPED_REQUEST_HEADERS,
+} from "../../../src/edge/headers.ts";
+
+const OWN: OwnHeaders = {
+  requestId: "r-1",
+  scheme: "https",
+  host: "api.example.com",
+  passAuthorization: false,
+};
+
+function forwarded(client: Record<string, string> | [string, string][], own: Partial<OwnHeaders> = {}) {
+  return Object.fromEntries(originHeaders(new Headers(client), { ...OWN, ...own }));
+}
+
+const OURS = { "x-request-id": "r-1", "x-forwarded-proto": "https", "x-forwarded-host": "api.example.com" };
+
+/** Names as an attacker would spell them: one for each entry of the list, its wildcard filled in. */
+const NAMES = [
+  ...STRIPPED_REQUEST_HEADERS.map((name) => name.replace(/\*$/, "user")),
+  "x-portcullis-assertion",
+  "x-portcullis-subject",
+  "x-portcullis-scope",
+  "x-portcullis-grant",
+  "x-portcullis-",
+  "x-forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-forwarded-port",
+  "x-forwarded-prefix",
+  "x-forwarded-uri",
+  "x-forwarded-user",
+  "x-forwarded-email",
+  "x-forwarded-groups",
+  "x-forwarded-preferred-username",
+  "x-forwarded-access-token",
+  "x-forwarded-client-cert",
+  "x-auth-request-user",
+  "x-auth-request-redirect",
+  "x-remote-user",
+  "remote-user",
+  "remote-groups",
+  "x-authenticated-userid",
+  "x-webauth-user",
+  "x-amzn-oidc-data",
+  "x-goog-authenticated-user-email",
+  "x-goog-iap-jwt-assertion",
+  "x-jwt-assertion",
+  "x-ms-client-principal",
+  "x-ms-client-principal-name",
+  "cf-access-authenticated-user-email",
+  "cf-access-jwt-assertion",
+  "x-original-url",
+  "x-original-uri",
+  "x-rewrite-url",
+  "x-http-method-override",
+  "x-http-method",
+  "x-method-override",
+  "x-middleware-subrequest",
+  "sm-user",
+  "ssl-client-s-dn",
+  "oidc-claim-sub",
+];
+
+function spellings(name: string): string[] {
+  const title = name.replace(
+    /(^|-)([a-z])/g,
+    (_m, dash: string, letter: string) => dash + letter.toUpperCase(),
+  );
+  const mixed = [...name].map((c, i) => (i % 2 ? c.toUpperCase() : c)).join("");
+  const first = name.replace("-", "_");
+  return [
+    ...new Set([
+      name,
+      title,
+      name.toUpperCase(),
+      mixed,
+      name.replaceAll("-", "_"),
+      title.replaceAll("-", "_"),
+      name.toUpperCase().replaceAll("-", "_"),
+      first,
+      name.replaceAll("-", "."),
+      name.replaceAll("-", "~"),
+      name.replaceAll("-", "!"),
+    ]),
+  ];
+}
+
+describe("headers for the origin", () => {
+  it("never holds a client's spelling of an identity, routing or forwarding header", () => {
+    let tried = 0;
+    const wrong: string[] = [];
+    for (const name of NAMES) {
+      for (const spelling of spellings(name)) {
+        tried++;
+        const headers = forwarded({ [spelling]: "admin", accept: "*/*" });
+        const { accept, ...rest } = headers;
+        if (accept !== "*/*" || JSON.stringify(rest) !== JSON.stringify(sorted(OURS))) wrong.push(spelling);
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(tried).toBeGreaterThan(600);
+  });
+
+  it("strips a repeated header wholly", () => {
+    const twice: [string, string][] = [
+      ["X-Portcullis-Subject", "a"],
+      ["x_portcullis_subject", "b"],
+      ["X-PORTCULLIS-SUBJECT", "c"],
+    ];
+    expect(forwarded(twice)).toEqual(OURS);
+    expect(forwarded(twice, { subject: "demo|alice" })).toEqual({
+      ...OURS,
+      "x-portcullis-subject": "demo|alice",
+    });
+  });
+
+  it.each([
+    "accept",
+    "accept-language",
+    "content-type",
+    "content-length",
+    "cookie",
+    "user-agent",
+    "x-user-agent",
+    "x-trace-id",
+    "traceparent",
+    "range",
+    "if-none-match",
+    "origin",
+    "referer",
+    "x-api-key",
+    "x-csrf-token",
+    "x-requested-with",
+    "x-username-hint",
+    "x-users",
+    "prefer",
+    "idempotency-key",
+    "cf-ray",
+    "cf-connecting-ip",
+    "dpop",
+    "smart-header",
+    "ivory",
+    "x-roles-hint",
+    "forwarded-hint",
+    "remotely",
+  ])("passes %s on", (name) => {
+    expect(isStripped(name)).toBe(false);
+    expect(forwarded({ [name]: "v" })).toMatchObject({ [name]: "v" });
+  });
+
+  it("strips what is for one connection only, and what Connection names", () => {
+    expect(
+      forwarded({
+        connection: "close, X-Hop, authorization , @bad name",
+        "keep-alive": "timeout=5",
+        te: "trailers",
+        trailer: "x",
+        "transfer-encoding": "chunked",
+        "proxy-connection": "close",
+        upgrade: "h2c",
+        "http2-settings": "x",
+        expect: "100-continue",
+        host: "evil.example",
+        "x-hop": "secret",
+        "x-kept": "1",
+      }),
+    ).toEqual({ ...OURS, "x-kept": "1" });
+  });
+
+  it("cannot be made to drop our own headers by Connection", () => {
+    const headers = forwarded(
+      {
+        connection:
+          "x-portcullis-assertion, x-request-id, x-forwarded-for, x-forwarded-host, x-portcullis-subject",
+        "cf-connecting-ip": "203.0.113.9",
+      },
+      { assertion: "a.b.c", subject: "s", scope: "r w", grant: "grt_1" },
+    );
+    expect(headers).toEqual({
+      ...OURS,
+      "cf-connecting-ip": "203.0.113.9",
+      "x-forwarded-for": "203.0.113.9",
+      "x-portcullis-assertion": "a.b.c",
+      "x-portcullis-subject": "s",
+      "x-portcullis-scope": "r w",
+      "x-portcullis-grant": "grt_1",
+    });
+  });
+
+  it("passes Authorization on only where the route says so, and Proxy-Authorization never", () => {
+    const client = { authorization: "Bearer a.b.c", "proxy-authorization": "Basic x" };
+    expect(forwarded(client)).toEqual(OURS);
+    expect(forwarded(client, { passAuthorization: true })).toEqual({
+      ...OURS,
+      authorization: "Bearer a.b.c",
+    });
+  });
+
+  it("says where the request came from once, whatever the client says", () => {
+    expect(
+      forwarded({ "x-forwarded-for": "1.1.1.1", forwarded: "for=1.1.1.1", "x-real-ip": "1.1.1.1" }),
+    ).toEqual(OURS);
+  });
+
+  it("carries a WebSocket handshake on", () => {
+    const handshake = {
+      connection: "Upgrade",
+      upgrade: "WebSocket",
+      "sec-websocket-key": "x",
+      "sec-websocket-version": "13",
+    };
+    expect(forwarded(handshake)).toMatchObject({ upgrade: "websocket", "sec-websocket-key": "x" });
+  });
+});
+
+describe("the origin's answer for the client", () => {
+  it("loses hop-by-hop and Connection-named fields and anything in our name", async () => {
+    const answer = clientResponse(
+      new Response("body", {
+        status: 201,
+        headers: {
+          connection: "x-secret",
+          "x-secret": "1",
+          "keep-alive": "timeout=5",
+          "X-Portcullis-Subject": "admin",
+          x_portcullis_grant: "grt_1",
+          "x-request-id": "theirs",
+          "x-kept": "1",
+          "content-type": "text/plain",
+        },
+      }),
+      "r-1",
+    );
+    expect(answer.status).toBe(201);
+    expect(Object.fromEntries(answer.headers)).toEqual({
+      "content-type": "text/plain",
+      "x-kept": "1",
+      "x-request-id": "r-1",
+    });
+    expect(await answer.text()).toBe("body");
+  });
+
+  it("keeps each cookie a field of its own, and answers without a body", () => {
+    const headers = new Headers();
+    headers.append("set-cookie", "a=1; Path=/");
+    headers.append("set-cookie", "b=2, c");
+    for (const status of [204, 205, 304]) {
+      const answer = clientResponse(new Response(null, { status, headers }), "r-1");
+      expect(answer.status).toBe(status);
+      expect(answer.headers.getSetCookie()).toEqual(["a=1; Path=/", "b=2, c"]);
+    }
+  });
+});
+
+function sorted(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

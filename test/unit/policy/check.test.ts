@@ -1,0 +1,431 @@
+import { describe, expect, it } from "vitest";
+import { checkPolicy } from "../../../src/policy/check.ts";
+import type { PolicyContext } from "../../../src/policy/cross-faults.ts";
+import { isReservedPath } from "../../../src/policy/reserved-paths.ts";
+
+type Changed = Record<string, unknown>;
+const DEPLOYED: PolicyContext = { issuer: "https://auth.example.com", local: false };
+const LOCAL: PolicyContext = { issuer: "http://localhost:8787", local: true };
+
+const issuer = (over: Changed = {}) => ({
+  id: "corp",
+  issuer: "https://login.example.com",
+  jwks_uri: "https://login.example.com/jwks",
+  algorithms: ["ES256"],
+  audience: "portcullis",
+  ...over,
+});
+const origin = (over: Changed = {}) => ({ url: "https://api.internal.example", audience: "api", ...over });
+const route = (over: Changed = {}) => ({
+  id: "orders",
+  path: "/orders/:id",
+  origin: "api",
+  access: { scopes: ["orders:read"] },
+  ...over,
+});
+const rule = (over: Changed = {}) => ({
+  id: "orders",
+  resource: "orders/*",
+  origin: "api",
+  scopes: ["orders:read"],
+  requesters: { roles: ["developer"] },
+  approvers: { roles: ["approver"] },
+  max_duration_seconds: 3600,
+  ...over,
+});
+const policy = (over: Changed = {}) => ({
+  issuers: [issuer()],
+  origins: { api: origin() },
+  routes: [route()],
+  access_rules: [rule()],
+  roles: { developer: { scopes: ["requests:create"] } },
+  ...over,
+});
+const JWK = { kty: "EC", kid: "1", crv: "P-256", x: "x", y: "y" };
+
+function faultsOf(input: unknown, context: PolicyContext = DEPLOYED): string[] {
+  const checked = checkPolicy(input, context);
+  return checked.ok ? [] : (checked.error.extra?.faults as string[]);
+}
+
+describe("an acceptable policy", () => {
+  it("is answered with its defaults", () => {
+    const checked = checkPolicy(policy(), DEPLOYED);
+    expect(checked).toMatchObject({
+      ok: true,
+      value: {
+        issuers: [{ token_types: ["at+jwt"], claims: {} }],
+        origins: { api: { timeout_ms: 15_000 } },
+        routes: [{ consistency: { tier: "bounded", max_staleness_ms: 2_000 }, on_stale: "deny" }],
+        access_rules: [{ approvals: 1, default_duration_seconds: 3600, access_token_ttl_seconds: 300 }],
+      },
+    });
+    expect(checked.ok && checkPolicy(checked.value, DEPLOYED)).toEqual(checked);
+  });
+
+  it("may be empty", () => expect(faultsOf({})).toEqual([]));
+
+  it("keeps the default duration of a rule under its maximum", () => {
+    const checked = checkPolicy(policy({ access_rules: [rule({ max_duration_seconds: 60 })] }), DEPLOYED);
+    expect(checked).toMatchObject({ value: { access_rules: [{ default_duration_seconds: 60 }] } });
+    const explicit = rule({ max_duration_seconds: 60, default_duration_seconds: 61 });
+    expect(faultsOf(policy({ access_rules: [explicit] }))).toEqual([
+      "access_rules.0.default_duration_seconds: must not be longer than max_duration_seconds",
+    ]);
+  });
+});
+
+describe("the schema", () => {
+  it.each<[string, unknown, string]>([
+    ["no object", [], "(document): Invalid input: expected object, received array"],
+    ["nothing", undefined, "(document): Invalid input: expected object, received undefined"],
+    ["an unknown member", policy({ rules: [] }), "rules: is not a member of this object"],
+    [
+      "an unknown member in a union",
+      policy({ routes: [route({ access: { scope: ["a"] } })] }),
+      "routes.0.access.scope: is not a member of this object",
+    ],
+    [
+      "a fault in a union",
+      policy({ routes: [route({ access: { scopes: ["a b"] } })] }),
+      "routes.0.access.scopes.0: must be one scope token (RFC 6749 §3.3)",
+    ],
+    [
+      "a value of no branch of a union",
+      policy({ routes: [route({ access: "open" })] }),
+      'routes.0.access: expected "public" or object',
+    ],
+    [
+      "a tier that does not exist",
+      policy({ routes: [route({ consistency: { tier: "lazy" } })] }),
+      "routes.0.consistency.tier: Invalid discriminator value. Expected 'strict' | 'bounded' | 'eventual'",
+    ],
+    [
+      "a name",
+      policy({ origins: { api: origin(), "no name": origin() } }),
+      "origins.no name: the name must be 1–64 letters, digits, '-', '_' or '.'",
+    ],
+    [
+      "a url",
+      policy({ origins: { api: origin({ url: "ftp://a" }) } }),
+      "origins.api.url: must be an http or https URL",
+    ],
+    [
+      "a dropped name",
+      JSON.parse('{"roles":{"__proto__":{"scopes":[]}}}'),
+      "roles.__proto__: cannot be used as a name",
+    ],
+    [
+      "neither keys nor their address",
+      policy({ issuers: [issuer({ jwks_uri: undefined })] }),
+      "issuers.0: give exactly one of jwks_uri and jwks",
+    ],
+    [
+      "a private key",
+      policy({ issuers: [issuer({ jwks_uri: undefined, jwks: { keys: [{ ...JWK, d: "d" }] } })] }),
+      "issuers.0.jwks.keys.0: holds private members: give the public key only, and replace this one, it is now exposed",
+    ],
+    [
+      "nobody who may ask",
+      policy({ access_rules: [rule({ requesters: {} })] }),
+      "access_rules.0.requesters: name at least one role or subject",
+    ],
+  ])("refuses %s", (_title, input, fault) => expect(faultsOf(input)).toEqual([fault]));
+
+  it("accepts inline public keys", () => {
+    const inline = issuer({ jwks_uri: undefined, jwks: { keys: [JWK] } });
+    expect(faultsOf(policy({ issuers: [inline] }))).toEqual([]);
+  });
+
+  it.each([
+    "/",
+    "/**",
+    "/orders",
+    "/orders/",
+    "/orders/**",
+    "/a/:b/*/c.d/~e",
+    "/v1/items:batch",
+    "/@me",
+    "/caf%C3%A9",
+    "/a%20b%3F%5B%7B%25",
+    "/..x",
+    "/a".repeat(32),
+    `${"/a".repeat(32)}/**`,
+  ])("accepts the path %s", (path) =>
+    expect(faultsOf(policy({ routes: [route({ path })], access_rules: [] }))).toEqual([]),
+  );
+
+  it.each([
+    "",
+    "orders",
+    "/a//b",
+    "/**/a",
+    "/a/**/",
+    "/a**",
+    "/a*",
+    "/:",
+    "/:A",
+    "/:a-b",
+    "/:id:cancel",
+    "/a?x",
+    "/a#x",
+    "/a;b",
+    "/a b",
+    "/é",
+    "/a\\b",
+    "/.",
+    "/a/../b",
+    "/a%2",
+    "/caf%c3%a9",
+    "/%61dmin",
+    "/%40me",
+    "/a%2Fb",
+    "/a%00",
+    "/(a|b)",
+    "/a".repeat(33),
+  ])("refuses the path %s", (path) => {
+    const faults = faultsOf(policy({ routes: [route({ path })] }));
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(/^routes\.0\.path: (must be at most 32 segments|percent-encodes)/);
+  });
+
+  it.each(["a.test", "*.a.test", "localhost:8787", "10.0.0.1"])("accepts the host %s", (host) =>
+    expect(faultsOf(policy({ routes: [route({ host })] }))).toEqual([]),
+  );
+
+  it.each(["A.test", "*", "a.*.test", "*a.test", "a..test", "a.test.", "a.test:", "http://a.test", "[::1]"])(
+    "refuses the host %s",
+    (host) => expect(faultsOf(policy({ routes: [route({ host })] }))).toHaveLength(1),
+  );
+});
+
+describe("the rules across members", () => {
+  it.each<[string, unknown, string]>([
+    [
+      "an issuer's id twice",
+      { issuers: [issuer(), issuer({ issuer: "https://b.test" })] },
+      'issuers.1.id: "corp" is already used by issuers.0',
+    ],
+    [
+      "an issuer twice",
+      { issuers: [issuer(), issuer({ id: "b" })] },
+      'issuers.1.issuer: "https://login.example.com" is already used by issuers.0',
+    ],
+    [
+      "a route's id twice",
+      { routes: [route(), route({ path: "/b" })] },
+      'routes.1.id: "orders" is already used by routes.0',
+    ],
+    [
+      "a rule's id twice",
+      { access_rules: [rule(), rule()] },
+      'access_rules.1.id: "orders" is already used by access_rules.0',
+    ],
+    [
+      "our own issuer",
+      { issuers: [issuer({ issuer: "https://auth.example.com/" })] },
+      "issuers.0.issuer: is this deployment itself; its own tokens are trusted already, leave it out",
+    ],
+    [
+      "a route to nowhere",
+      { routes: [route({ origin: "constructor" })] },
+      'routes.0.origin: there is no origin "constructor"; add it to origins, or name one of them',
+    ],
+    [
+      "a rule for nowhere",
+      { access_rules: [rule({ origin: "web" })] },
+      'access_rules.0.origin: there is no origin "web"; add it to origins, or name one of them',
+    ],
+    [
+      "our own audience",
+      { origins: { api: origin({ audience: DEPLOYED.issuer }) } },
+      "origins.api.audience: is the audience of the control plane; an origin could use the tokens it receives there",
+    ],
+    [
+      "ourselves as an origin",
+      { origins: { api: origin({ url: "https://auth.example.com" }) } },
+      "origins.api.url: is this deployment itself; requests would go round in a circle",
+    ],
+    [
+      "too few approvers",
+      { access_rules: [rule({ approvers: { subjects: ["corp|a", "corp|a"] }, approvals: 2 })] },
+      "access_rules.0.approvals: 2 approvers are needed, but only 1 can approve",
+    ],
+    [
+      "an old state on a strict route",
+      { routes: [route({ consistency: { tier: "strict" }, on_stale: { allow_for_seconds: 5 } })] },
+      'routes.0.on_stale: a strict route cannot allow requests on an old revocation state; use "deny"',
+    ],
+    [
+      "a parameter that the path does not have",
+      { routes: [route({ access: { resource: "projects/:project" } })] },
+      "routes.0.access.resource: :project is not a parameter of the path /orders/:id",
+    ],
+    [
+      "a parameter twice",
+      { routes: [route({ path: "/:id/:id" })] },
+      "routes.0.path: uses the name of a parameter twice",
+    ],
+    [
+      "two routes for one request",
+      { routes: [route(), route({ id: "b", path: "/orders/*" })] },
+      "routes.1.path: takes the same GET requests as routes.0; give one of them another path, host or other methods",
+    ],
+  ])("refuse %s", (_title, over, fault) => expect(faultsOf(policy(over as Changed))).toEqual([fault]));
+
+  it.each<[string, Changed]>([
+    ["two issuers", { issuers: [issuer(), issuer({ id: "b", issuer: "https://b.test" })] }],
+    [
+      "an issuer beside us on our host",
+      { issuers: [issuer({ issuer: "https://auth.example.com/realms/corp" })] },
+    ],
+    [
+      "an origin on another port of our host",
+      { origins: { api: origin({ url: "https://auth.example.com:8443" }) } },
+    ],
+    [
+      "enough approvers",
+      { access_rules: [rule({ approvers: { subjects: ["corp|a", "corp|b"] }, approvals: 2 })] },
+    ],
+    ["a role that brings approvers", { access_rules: [rule({ approvers: { roles: ["a"] }, approvals: 3 })] }],
+    ["an old state on a bounded route", { routes: [route({ on_stale: { allow_for_seconds: 5 } })] }],
+    ["a strict route that denies", { routes: [route({ consistency: { tier: "strict" } })] }],
+    ["a parameter of the path", { routes: [route({ access: { resource: "orders/:id/lines" } })] }],
+    [
+      "two methods of one path",
+      { routes: [route({ methods: ["GET"] }), route({ id: "b", methods: ["PUT"] })] },
+    ],
+  ])("accept %s", (_title, over) => expect(faultsOf(policy(over))).toEqual([]));
+
+  it.each<[string, PolicyContext, string[]]>([
+    ["https://api.example", DEPLOYED, []],
+    ["https://api.example:8443", DEPLOYED, []],
+    ["https://api.example/", DEPLOYED, ["must be scheme, host"]],
+    ["https://api.example/v1", DEPLOYED, ["must be scheme, host"]],
+    ["https://api.example?x", DEPLOYED, ["must be scheme, host"]],
+    ["https://API.example", DEPLOYED, ["must be scheme, host"]],
+    ["https://u:p@api.example", DEPLOYED, ["must not hold credentials", "must be scheme, host"]],
+    ["https://api.example#x", DEPLOYED, ["must not have a fragment", "must be scheme, host"]],
+    ["http://api.example", DEPLOYED, ["must be https"]],
+    ["http://localhost:9000", DEPLOYED, ["must be https"]],
+    ["http://localhost:9000", LOCAL, []],
+    ["http://127.0.0.1:9000", LOCAL, []],
+    ["http://[::1]:9000", LOCAL, []],
+    ["http://api.example", LOCAL, ["must be https; plain http is for loopback hosts only"]],
+    ["http://localhost.evil.test", LOCAL, ["must be https"]],
+    ["http://127.0.0.1:8787", LOCAL, ["is this deployment itself"]],
+    ["https://auth.example.com", DEPLOYED, ["is this deployment itself"]],
+  ])("the origin %s", (url, context, expected) => {
+    const faults = faultsOf({ origins: { api: origin({ url }) } }, context);
+    expect(faults).toEqual(expected.map((text) => expect.stringContaining(`origins.api.url: ${text}`)));
+    expect(faults.join()).not.toContain("u:p");
+  });
+
+  it.each<[string, PolicyContext, string | undefined]>([
+    ["https://login.test/jwks?v=1", DEPLOYED, undefined],
+    ["http://login.test/jwks", DEPLOYED, "must be https"],
+    ["https://u:p@login.test/jwks", DEPLOYED, "must not hold credentials"],
+    ["http://localhost:9001/jwks", LOCAL, undefined],
+    ["http://localhost:9001/jwks", DEPLOYED, "must be https"],
+    ["http://10.0.0.1/jwks", LOCAL, "must be https"],
+  ])("the keys at %s", (jwks_uri, context, expected) => {
+    const faults = faultsOf({ issuers: [issuer({ jwks_uri })] }, context);
+    expect(faults).toEqual(expected ? [expect.stringContaining(`issuers.0.jwks_uri: ${expected}`)] : []);
+  });
+
+  it("an issuer is https, too, unless it is local", () => {
+    const plain = { issuers: [issuer({ issuer: "http://localhost:9001" })] };
+    expect(faultsOf(plain, LOCAL)).toEqual([]);
+    expect(faultsOf(plain)).toEqual(["issuers.0.issuer: must be https"]);
+  });
+});
+
+describe("paths of the control plane", () => {
+  it.each([
+    "/healthz",
+    "/v1/policy",
+    "/v1/:x",
+    "/v1/**",
+    "/oauth/*",
+    "/oauth/**",
+    "/console",
+    "/console/**",
+    "/.well-known/jwks.json",
+    "/access/v1/evaluation",
+    "/ext-authz/:a/b",
+  ])("%s on the issuer's host never answers", (path) => {
+    for (const [host, context] of [
+      ["auth.example.com", DEPLOYED],
+      ["localhost:8787", LOCAL],
+      ["localhost", LOCAL],
+    ] as const) {
+      expect(faultsOf(policy({ routes: [route({ path, host })] }), context)).toEqual([
+        expect.stringContaining("routes.0.path: is answered by the control plane"),
+      ]);
+    }
+    for (const host of [undefined, "other.example.com", "*.example.com", "auth.example.com:8443"]) {
+      expect(faultsOf(policy({ routes: [route({ path, host })] }))).toEqual([]);
+    }
+  });
+
+  it.each([
+    "/",
+    "/**",
+    "/:x/y",
+    "/*/policy",
+    "/v1",
+    "/v2/**",
+    "/healthz/",
+    "/consoles",
+    "/.well-known/**",
+    "/.well-known/acme",
+  ])("%s on the issuer's host is the policy's", (path) =>
+    expect(faultsOf(policy({ routes: [route({ path, host: "auth.example.com" })] }))).toEqual([]),
+  );
+
+  it("are known by their bytes", () => {
+    expect(
+      ["/v1/", "/oauth/token", "/readyz", "/metrics", "/forward-auth"].map(isReservedPath),
+    ).not.toContain(false);
+    expect(["/v1", "/V1/x", "/%761/x", "/readyz/", "/", "/oauth"].map(isReservedPath)).not.toContain(true);
+  });
+});
+
+describe("the answer", () => {
+  it("names every fault at once, also across members of parts that are in order", () => {
+    const input = policy({
+      extra: 1,
+      issuers: [issuer(), { id: "x" }, issuer({ id: "c" })],
+      origins: { api: origin(), bad: { url: 5 } },
+      routes: [
+        route({ methods: ["BREW"] }),
+        route({ id: "b", origin: "bad" }),
+        route({ id: "b", origin: "gone" }),
+      ],
+    });
+    expect(faultsOf(input).map((line) => line.slice(0, line.indexOf(":")))).toEqual([
+      "issuers.1.issuer",
+      "issuers.1.algorithms",
+      "issuers.1.audience",
+      "origins.bad.url",
+      "origins.bad.audience",
+      "routes.0.methods.0",
+      "extra",
+      "issuers.2.issuer",
+      "routes.2.id",
+      "routes.2.origin",
+      "routes.2.path",
+    ]);
+  });
+
+  it("counts what it does not list", () => {
+    const routes = Array.from({ length: 150 }, (_, i) =>
+      route({ id: `r${i}`, path: `/${i}`, origin: "gone" }),
+    );
+    const checked = checkPolicy(policy({ routes }), DEPLOYED);
+    expect(checked).toMatchObject({ error: { code: "invalid_body" } });
+    expect(checked.ok || checked.error.detail).toMatch(/^The policy has 150 faults\. routes\.0\.origin: /);
+    expect(faultsOf(policy({ routes }))).toHaveLength(101);
+    expect(faultsOf(policy({ routes })).at(-1)).toBe("(document): and 50 more");
+  });
+});
