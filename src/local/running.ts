@@ -1,4 +1,4 @@
-import { open, readFile, rm, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { call, memberOf } from "./http-call.ts";
 import { gone } from "./worker-process.ts";
@@ -51,8 +51,10 @@ export async function claim(file: string, record: RunningRecord): Promise<void> 
   await handle.close();
 }
 
-export function update(file: string, record: RunningRecord): Promise<void> {
-  return writeFile(file, JSON.stringify(record), { mode: 0o600 });
+/** Replaces the record as a whole: a reader never sees half of one. */
+export async function update(file: string, record: RunningRecord): Promise<void> {
+  await writeFile(`${file}.new`, JSON.stringify(record), { mode: 0o600 });
+  await rename(`${file}.new`, file);
 }
 
 async function readRecord(file: string): Promise<RunningRecord | undefined> {

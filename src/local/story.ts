@@ -53,7 +53,7 @@ async function refusedWithoutToken(stage: Stage): Promise<void> {
   });
   const challenge = answer.headers.get("www-authenticate");
   check(/^Bearer /.test(challenge ?? ""), "a Bearer challenge", challenge ?? "no WWW-Authenticate");
-  stage.tell.note("Refused at the gate: the origin was not contacted.");
+  stage.tell.note("The gate answered by itself and says what is missing (RFC 6750).");
 }
 
 async function signInAndExchange(stage: Stage, user: Person): Promise<string> {

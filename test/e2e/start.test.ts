@@ -4,24 +4,25 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { freePort } from "../../src/local/ports.ts";
 import type { RunningRecord } from "../../src/local/running.ts";
 
 const LOCAL = resolve(import.meta.dirname, "../../src/local");
 const FIRST_PORT = 21_787;
 
-/** One command of ours as a process, with everything that it prints. */
+/** One process, with everything that it prints. */
 class Command {
   output = "";
   readonly #child: ChildProcess;
   readonly exited: Promise<number | null>;
 
-  constructor(script: string, ...args: string[]) {
-    this.#child = spawn(process.execPath, [join(LOCAL, script), ...args], {
+  constructor(file: string, args: string[], env: Record<string, string> = {}) {
+    this.#child = spawn(file, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1" },
+      env: { ...process.env, NO_COLOR: "1", ...env },
     });
+    commands.push(this);
     const keep = (part: Buffer) => {
       this.output += part.toString();
     };
@@ -60,16 +61,22 @@ let stateDir: string;
 let port: number;
 const commands: Command[] = [];
 
+function argsOf(script: string): string[] {
+  return [join(LOCAL, script), "--state-dir", stateDir, "--port", String(port)];
+}
+
 function run(script: string): Command {
-  const command = new Command(script, "--state-dir", stateDir, "--port", String(port));
-  commands.push(command);
-  return command;
+  return new Command(process.execPath, argsOf(script));
 }
 
 async function up(): Promise<{ command: Command; running: RunningRecord }> {
   const command = run("start.ts");
   await command.prints("Try next");
-  return { command, running: JSON.parse(await readFile(join(stateDir, "running.json"), "utf8")) };
+  return { command, running: await record() };
+}
+
+async function record(): Promise<RunningRecord> {
+  return JSON.parse(await readFile(join(stateDir, "running.json"), "utf8"));
 }
 
 function lives(id: number): boolean {
@@ -174,6 +181,17 @@ describe("npm start and npm run demo", () => {
     await expect(stat(join(stateDir, "running.json"))).rejects.toThrow("ENOENT");
   });
 
+  it("stops when the shell is gone that npm started it with, which passes no signal on", async () => {
+    const line = [process.execPath, ...argsOf("start.ts")].map((word) => `'${word}'`).join(" ");
+    const shell = new Command("sh", ["-c", `${line}; true`], { npm_lifecycle_event: "start" });
+    await shell.prints("Made new secrets");
+    const { pid } = await vi.waitUntil(() => record().catch(() => undefined), { timeout: 10_000 });
+    expect(pid).not.toBe(shell.pid);
+    shell.signal("SIGTERM");
+    await untilEnded(pid);
+    await expect(stat(join(stateDir, "running.json"))).rejects.toThrow("ENOENT");
+  });
+
   it("says so where the state is there but its secrets are gone, and makes no new ones", async () => {
     await mkdir(join(stateDir, "state"));
     const command = run("start.ts");
@@ -183,8 +201,7 @@ describe("npm start and npm run demo", () => {
   });
 
   it("refuses an option that it does not know", async () => {
-    const command = new Command("start.ts", "--ports", "1");
-    commands.push(command);
+    const command = new Command(process.execPath, [join(LOCAL, "start.ts"), "--ports", "1"]);
     expect(await command.exited).toBe(1);
     expect(command.output).toContain("--ports");
   });
