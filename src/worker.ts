@@ -57,6 +57,7 @@ export default {
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
     const { config, app, gate } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
+    if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
     const path = pathAtIssuer(request.url, config.issuer);
     if (path === undefined || !isReservedPath(path)) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
@@ -77,6 +78,16 @@ function pathAtIssuer(url: string, issuer: string): string | undefined {
   if (!url.startsWith(issuer) || url[issuer.length] !== "/") return undefined;
   const end = url.slice(issuer.length).search(/[?#]/);
   return end === -1 ? url.slice(issuer.length) : url.slice(issuer.length, issuer.length + end);
+}
+
+/** A token that came in the clear is not used, and not redirected: it is known to others already. */
+function notEncrypted(requestId: string): Response {
+  const headers = { "x-request-id": requestId };
+  return problemResponse(
+    problem("invalid_target", "Use https. Replace the token, if you sent one."),
+    requestId,
+    headers,
+  );
 }
 
 function misconfigured(path: string, faults: string[], requestId: string): Response {
@@ -162,7 +173,7 @@ function wire(env: Env): Result<Isolate, string[]> {
   const gate = createGate({
     ...shared,
     assertionKey: assertionKey(keyring),
-    fetch: (url, init) => fetch(url, init),
+    fetch: (request) => fetch(request),
   });
   const sweepDeps: SweepDeps = {
     logger: log,

@@ -1,5 +1,6 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { HTTPException } from "hono/http-exception";
 import { grantRoutes } from "../access/grant-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
 import { type Actor, type HttpEnv, type RequestContext, refuse } from "../platform/http.ts";
@@ -36,6 +37,10 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export function controlApp(deps: ControlDeps) {
   const app = new Hono<HttpEnv>();
   app.onError((fault, c) => {
+    // The validator's only exception: everything else that does not fit is a fault of the schema.
+    if (fault instanceof HTTPException && fault.status === 400) {
+      return refuse(c, problem("invalid_body", "The body is not well-formed JSON."));
+    }
     deps.logger("error", "control.fault", { request_id: c.var.requestId, fault: faultText(fault) });
     return refuse(c, problem("internal", "The fault is in the log under this request's id."));
   });

@@ -7,7 +7,7 @@ export type HealthDeps = {
   clock: Clock;
   /** Reads the log now: which policy version is in force, and how far the log is. */
   replica(): Promise<Result<{ seq: number; policyVersion: number }>>;
-  keyring: { jwks(): Promise<Result<unknown>> };
+  keyring: { ready(): Promise<Result<null>> };
 };
 
 type Check = { name: string; ready: boolean; detail: string };
@@ -40,7 +40,7 @@ async function checkReplica(deps: HealthDeps): Promise<Check[]> {
 }
 
 async function checkKeys(deps: HealthDeps): Promise<Check> {
-  const keys = await deps.keyring.jwks();
+  const keys = await deps.keyring.ready();
   return { name: "keys", ready: keys.ok, detail: keys.ok ? "signing keys are published" : keys.error.detail };
 }
 

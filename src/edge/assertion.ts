@@ -77,7 +77,7 @@ export class AssertionSigner {
 
   /** A key that the view no longer has was taken back, and signs nothing any more. */
   #isCurrent(key: HeldKey, view: ReplicaView | undefined): boolean {
-    if (view?.keys.get(key.kid)?.purpose === "assertion") return true;
+    if (view?.keys.has(key.kid)) return true;
     return this.#o.clock() - key.fetchedAtMs <= KEY_UNKNOWN_FOR_MS;
   }
 
@@ -91,7 +91,7 @@ export class AssertionSigner {
 }
 
 /** RFC 7519 claims; `sub` is the subject that policy and grants name, `token_id` the `jti` of the access token. */
-export function assertionClaims(
+function assertionClaims(
   token: VerifiedToken,
   issuer: string,
   audience: string,

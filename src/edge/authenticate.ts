@@ -1,4 +1,3 @@
-import { newId } from "../platform/ids.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import type { Problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -79,13 +78,7 @@ function demandOf(view: ReplicaView, misdirected: Misdirected): Demand {
 }
 
 function refused(why: Refusal, deps: AuthenticateDeps): Result<never, Unauthenticated> {
-  const decisionId = newId("dec", deps.clock());
-  logRefusal(deps.log, why, { requestId: deps.requestId, decisionId });
-  const { problem, challenge } = tell(
-    why,
-    deps.issuer,
-    `${deps.issuer}/.well-known/oauth-protected-resource`,
-  );
-  const named = { ...problem, extra: { ...problem.extra, decision_id: decisionId } };
-  return err(challenge === undefined ? { problem: named } : { problem: named, challenge });
+  const { issuer, log, requestId } = deps;
+  logRefusal(log, why, requestId);
+  return err(tell(why, issuer, requestId, `${issuer}/.well-known/oauth-protected-resource`));
 }

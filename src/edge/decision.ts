@@ -5,7 +5,7 @@ import type { PermissionFault } from "./permission.ts";
 import type { Target, TargetFault } from "./target.ts";
 
 /** Why a request is let through. */
-export type AllowReason = "token" | "public";
+type AllowReason = "token" | "public";
 
 /** Why a request is refused: closed, for the log; `refusal.ts` says what the client is told. */
 export type RefuseReason =
@@ -51,7 +51,7 @@ export type Allowance = Knowledge & {
   token?: VerifiedToken;
 };
 
-/** The machine's verdict on one request. The decision id (`dec_…`) is given where it is told to someone. */
+/** The machine's verdict on one request. Its id is the request's. */
 export type Decision = Allowance | Refusal;
 
 export function refusal(reason: RefuseReason, more: Omit<Refusal, "outcome" | "reason"> = {}): Refusal {

@@ -1,8 +1,9 @@
 import type { Origin } from "../policy/document.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { clientResponse } from "./headers.ts";
 import type { Target } from "./target.ts";
 
-export type OriginFetch = (url: string, init: RequestInit) => Promise<Response>;
+export type OriginFetch = (request: Request) => Promise<Response>;
 export type OriginFault = "origin_unreachable" | "origin_timeout";
 
 /** The address at the origin: the very path and query that were decided on, appended and not encoded again. */
@@ -17,25 +18,26 @@ export function originUrl(origin: Pick<Origin, "url">, target: Pick<Target, "pat
  * whose text may hold the address.
  */
 export async function forward(
-  url: string,
   request: Request,
-  headers: Headers,
-  timeoutMs: number,
+  to: { url: string; timeoutMs: number; requestId: string; dress: (headers: Headers) => void },
   fetch: OriginFetch,
 ): Promise<Result<Response, OriginFault>> {
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), timeoutMs);
   // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.
   const init: RequestInit & { duplex: "half" } = {
     method: request.method,
-    headers,
+    headers: request.headers,
     body: request.body,
     redirect: "manual",
     signal: abort.signal,
     duplex: "half",
   };
+  const outgoing = new Request(to.url, init);
+  to.dress(outgoing.headers);
+  const timer = setTimeout(() => abort.abort(), to.timeoutMs);
   try {
-    return ok(await fetch(url, init));
+    // An answer that cannot be passed on, such as an upgrade that nobody asked for, is a fault of the origin.
+    return ok(clientResponse(await fetch(outgoing), to.requestId));
   } catch {
     return err(abort.signal.aborted ? "origin_timeout" : "origin_unreachable");
   } finally {

@@ -21,14 +21,24 @@ export type Staleness = {
   blindUntilMs: number;
 };
 
-export const EVENTUAL_BOUND_MS = 60_000;
+const EVENTUAL_BOUND_MS = 60_000;
 const NEVER_MS = -1;
 /** After a failure, the log is left alone for this long but for strict requests: an outage is not made worse. */
 const RETRY_AFTER_MS = 1_000;
+/** A request that asks for longer is taken for cancelled. */
+const LOCK_MS = 1_000;
+const POLL_MS = 5;
 /** How often a refusal may ask whether a newer view would change it. */
 const RECHECK_EVERY_MS = 1_000;
 
-export type FreshnessOptions = { replica: ReplicaReader; denylist: Denylist; clock: Clock; log: Logger };
+type FreshnessOptions = {
+  replica: ReplicaReader;
+  denylist: Denylist;
+  clock: Clock;
+  log: Logger;
+  /** Waits in the request's own turn; tests pass their own. */
+  sleep?: (ms: number) => Promise<void>;
+};
 
 /**
  * The tier of a route in numbers. `eventual` stands on KV, and on `on_stale` where KV is gone too; `bounded`
@@ -41,16 +51,20 @@ export function stalenessOf(route: Pick<Route, "consistency" | "on_stale">): Sta
   const eventual = consistency.tier === "eventual";
   const boundMs = eventual ? EVENTUAL_BOUND_MS : consistency.max_staleness_ms;
   const allowedMs = onStale === "deny" ? NEVER_MS : boundMs + onStale.allow_for_seconds * 1000;
-  if (eventual)
-    return { always, boundMs, denylistUntilMs: Number.POSITIVE_INFINITY, blindUntilMs: allowedMs };
-  return { always, boundMs, denylistUntilMs: allowedMs, blindUntilMs: NEVER_MS };
+  return eventual
+    ? { always, boundMs, denylistUntilMs: Number.POSITIVE_INFINITY, blindUntilMs: allowedMs }
+    : { always, boundMs, denylistUntilMs: allowedMs, blindUntilMs: NEVER_MS };
 }
 
-/** Sees to it that a decision is taken on a view that is young enough. One for each isolate. */
+/**
+ * Sees to it that a decision is taken on a view that is young enough. One for each isolate: where several
+ * requests need a younger view at once, one asks and the others wait for what it brings, but for strict ones.
+ */
 export class Freshness {
   readonly #o: FreshnessOptions;
   #failedAtMs = Number.NEGATIVE_INFINITY;
   #recheckedAtMs = Number.NEGATIVE_INFINITY;
+  #lockedUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: FreshnessOptions) {
     this.#o = options;
@@ -133,10 +147,34 @@ export class Freshness {
   }
 
   async #refresh(always: boolean): Promise<ReplicaView | undefined> {
-    if (!always && within(this.#o.clock() - this.#failedAtMs, RETRY_AFTER_MS)) return undefined;
+    if (always) return this.#ask();
+    const { clock, replica } = this.#o;
+    const sleep = this.#o.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
+    const before = replica.peek();
+    while (clock() < this.#lockedUntilMs) {
+      // The last answer was a failure, and another request finds out whether that is over.
+      if (this.#failedAtMs !== Number.NEGATIVE_INFINITY) return undefined;
+      await sleep(POLL_MS);
+    }
+    // From here to the lock nothing is awaited: of many that waited, one asks.
+    const latest = replica.peek();
+    if (latest && latest.fetchedAtMs !== before?.fetchedAtMs) return latest;
+    if (within(clock() - this.#failedAtMs, RETRY_AFTER_MS)) return undefined;
+    this.#lockedUntilMs = clock() + LOCK_MS;
+    try {
+      return await this.#ask();
+    } finally {
+      this.#lockedUntilMs = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  async #ask(): Promise<ReplicaView | undefined> {
     try {
       const view = await this.#o.replica.refresh();
-      if (view.ok) return view.value;
+      if (view.ok) {
+        this.#failedAtMs = Number.NEGATIVE_INFINITY;
+        return view.value;
+      }
       this.#o.log("warn", "replica.refresh_failed", { code: view.error.code });
     } catch (fault) {
       this.#o.log("error", "replica.refresh_failed", { fault: faultText(fault) });

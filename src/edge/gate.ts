@@ -1,5 +1,4 @@
 import type { Clock } from "../platform/clock.ts";
-import { newId } from "../platform/ids.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
@@ -9,7 +8,7 @@ import { authorize } from "./authorize.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
-import { clientResponse, originHeaders } from "./headers.ts";
+import { dressForOrigin, type OwnHeaders } from "./headers.ts";
 import { logRefusal, refusalResponse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
 
@@ -26,6 +25,7 @@ export type GateDeps = {
   fetch: OriginFetch;
 };
 
+/** `requestId` names the request and the decision on it (`dec_…`). */
 export type Gate = (request: Request, requestId: string, waitUntil: WaitUntil) => Promise<Response>;
 
 /**
@@ -37,9 +37,8 @@ export function createGate(deps: GateDeps): Gate {
   return async function gate(request, requestId, waitUntil) {
     const answer = await handle(request, requestId, waitUntil, signer, deps);
     if (answer.ok) return answer.value;
-    const decisionId = newId("dec", deps.clock());
-    logRefusal(deps.log, answer.error, { requestId, decisionId });
-    return refusalResponse(answer.error, deps.issuer, { requestId, decisionId });
+    logRefusal(deps.log, answer.error, requestId);
+    return refusalResponse(answer.error, deps.issuer, requestId);
   };
 }
 
@@ -89,7 +88,7 @@ async function send(
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   const asked = route.identity_headers;
-  const headers = originHeaders(request.headers, {
+  const own: OwnHeaders = {
     requestId,
     scheme: target.scheme,
     host: target.host,
@@ -98,8 +97,9 @@ async function send(
     subject: token && asked.includes("subject") ? token.facts.subject : undefined,
     scope: token && asked.includes("scope") ? token.scopes.join(" ") : undefined,
     grant: asked.includes("grant") ? token?.facts.grant : undefined,
-  });
-  const answer = await forward(originUrl(origin, target), request, headers, origin.timeout_ms, deps.fetch);
-  if (!answer.ok) return err(refusal(answer.error, { route }));
-  return ok(clientResponse(answer.value, requestId));
+  };
+  const dress = (headers: Headers) => dressForOrigin(headers, own);
+  const url = originUrl(origin, target);
+  const answer = await forward(request, { url, timeoutMs: origin.timeout_ms, requestId, dress }, deps.fetch);
+  return answer.ok ? answer : err(refusal(answer.error, { route }));
 }

@@ -106,25 +106,27 @@ export type OwnHeaders = {
   grant?: string | undefined;
 };
 
-/** The request's headers for the origin: one pass over the client's, then ours, which nothing can remove. */
-export function originHeaders(client: Headers, own: OwnHeaders): Headers {
-  const headers = new Headers(client);
-  const dropped = namedByConnection(client);
-  for (const name of client.keys()) if (isStripped(name)) dropped.push(name);
+/**
+ * Makes a copy of the client's headers fit for the origin, in place and in one pass, as copies cost more
+ * than anything else on this path. Ours come last: nothing that the client names can remove them.
+ */
+export function dressForOrigin(headers: Headers, own: OwnHeaders): void {
+  const dropped = namedByConnection(headers);
+  for (const name of headers.keys()) if (isStripped(name)) dropped.push(name);
+  // A WebSocket handshake is the one upgrade that is carried on.
+  const webSocket = headers.get("upgrade")?.toLowerCase() === "websocket";
+  const address = headers.get("cf-connecting-ip");
   for (const name of dropped) headers.delete(name);
   if (!own.passAuthorization) headers.delete("authorization");
-  // A WebSocket handshake is the one upgrade that is carried on.
-  if (client.get("upgrade")?.toLowerCase() === "websocket") headers.set("upgrade", "websocket");
+  if (webSocket) headers.set("upgrade", "websocket");
   headers.set("x-request-id", own.requestId);
   headers.set("x-forwarded-proto", own.scheme);
   headers.set("x-forwarded-host", own.host);
-  const address = client.get("cf-connecting-ip");
   if (address !== null) headers.set("x-forwarded-for", address);
   if (own.assertion !== undefined) headers.set("x-portcullis-assertion", own.assertion);
   if (own.subject !== undefined) headers.set("x-portcullis-subject", own.subject);
   if (own.scope !== undefined) headers.set("x-portcullis-scope", own.scope);
   if (own.grant !== undefined) headers.set("x-portcullis-grant", own.grant);
-  return headers;
 }
 
 /** The origin's answer for the client, its body streamed on; an origin cannot speak in our name. */

@@ -112,16 +112,14 @@ export const REFUSE_REASONS = Object.keys(TELLINGS) as RefuseReason[];
 export function tell(
   refused: Refusal,
   issuer: string,
+  requestId: string,
   resourceMetadata?: string,
 ): { problem: Problem; challenge?: string } {
   const { code, detail, challenge } = TELLINGS[refused.reason];
   const access = refused.route?.access;
   const scope = access && access !== "public" ? access.scopes.join(" ") : "";
-  const told = problem(
-    code,
-    detail,
-    code === "insufficient_scope" ? askFor(refused, scope, issuer) : undefined,
-  );
+  const ask = code === "insufficient_scope" ? askFor(refused, scope, issuer) : {};
+  const told = problem(code, detail, { ...ask, decision_id: requestId });
   if (!challenge) return { problem: told };
   const header = bearerChallenge(issuer, {
     ...challenge,
@@ -138,27 +136,26 @@ function askFor(refused: Refusal, scope: string, issuer: string): Record<string,
   return scope ? { ...request, scope } : request;
 }
 
-/** The answer to a refused request: the problem names the decision, the reason is in the log under that name. */
-export function refusalResponse(refused: Refusal, issuer: string, names: DecisionNames): Response {
-  const { problem: told, challenge } = tell(refused, issuer);
+/**
+ * The answer to a refused request. A request is decided once, so that its id names the decision: the problem
+ * says it, the reason is in the log under it.
+ */
+export function refusalResponse(refused: Refusal, issuer: string, requestId: string): Response {
+  const { problem: told, challenge } = tell(refused, issuer, requestId);
   const retry = TELLINGS[refused.reason].retryAfterSeconds;
-  const named = { ...told, extra: { ...told.extra, decision_id: names.decisionId } };
-  return problemResponse(named, names.requestId, {
-    "x-request-id": names.requestId,
+  return problemResponse(told, requestId, {
+    "x-request-id": requestId,
     ...(challenge ? { "www-authenticate": challenge } : {}),
     ...(refused.allow ? { allow: refused.allow.join(", ") } : {}),
     ...(retry ? { "retry-after": String(retry) } : {}),
   });
 }
 
-export type DecisionNames = { requestId: string; decisionId: string };
-
 /** One line for each refusal: what was decided, why and on what knowledge; never the token or its claims. */
-export function logRefusal(log: Logger, refused: Refusal, names: DecisionNames): void {
+export function logRefusal(log: Logger, refused: Refusal, requestId: string): void {
   const status = problemStatus(TELLINGS[refused.reason].code);
   log(status >= 500 ? "warn" : "info", "gate.refused", {
-    decision_id: names.decisionId,
-    request_id: names.requestId,
+    decision_id: requestId,
     reason: refused.reason,
     status,
     route: refused.route?.id,

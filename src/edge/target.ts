@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 /** Where a request goes. `path` and `search` are the very characters that the origin gets. */
 export type Target = {
   scheme: "http" | "https";
-  /** As in the URL, with the port. */
+  /** In lower case, with the port if the URL has one. */
   host: string;
   path: string;
   /** With its `?`, or empty. */
@@ -53,11 +53,13 @@ const PLAIN_RESERVED = /[!$&'()*+,=:@]/;
 const UNICODE_CONTROL = /[\u0080-\u009f\u2028\u2029\ufeff]/;
 
 /**
- * Takes a request URL apart, as the runtime hands it over (WHATWG-normalised: dot segments, tabs, fragment
- * and default port are gone), and refuses a path that an origin could read as another one than the route
- * table does: encoded separators and dots, double encoding, needlessly encoded characters, empty segments.
+ * Takes a request URL apart, as the runtime hands it over, and refuses a path that an origin could read as
+ * another one than the route table does: encoded separators and dots, double encoding, needlessly encoded
+ * characters, empty and dot segments. Does not rely on the runtime: some resolve dot segments, and workerd
+ * by itself hands over `/./`, `%2e%2e` and `\\` as they were sent.
  *
  * The query does not decide the route: any visible ASCII may stand in it, `%2F`, `%00` or a lone `%` too.
+ * It reaches the origin as it is, but for `'`, which the platform's `fetch` writes as `%27`.
  */
 export function readTarget(url: string): Result<Target, TargetFault> {
   if (url.length > MAX_URL_CHARS) return err("too_long");
@@ -67,7 +69,7 @@ export function readTarget(url: string): Result<Target, TargetFault> {
   const slash = url.indexOf("/", hostAt);
   const query = url.indexOf("?", hostAt);
   if (slash === -1 || (query !== -1 && query < slash)) return err("host");
-  const host = url.slice(hostAt, slash);
+  const host = url.slice(hostAt, slash).toLowerCase();
   if (!HOST.test(host)) return err(host.includes("@") ? "userinfo" : "host");
   const path = query === -1 ? url.slice(slash) : url.slice(slash, query);
   const search = query === -1 ? "" : url.slice(query);

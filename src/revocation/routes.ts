@@ -50,25 +50,21 @@ export function revocationRoutes(deps: RevocationDeps) {
       const body = c.req.valid("json");
       const id = await deps.ids(c, "rev", body);
       if (!id.ok) return refuse(c, id.error);
-      const known = id.value.fresh ? undefined : await log.revocation(id.value.id);
       const now = epochSeconds(clock());
       const expiresAt = body.expires_at ?? defaultExpiry(body.match, body.issued_before, now);
       if (expiresAt !== undefined && expiresAt <= now) {
         return refuse(c, problem("invalid_body", "expires_at: must be in the future, in epoch seconds."));
       }
-      const rule: Revocation = known?.ok
-        ? ruleOf(known.value)
-        : {
-            id: id.value.id,
-            match: body.match,
-            ...(body.issued_before === undefined ? {} : { issued_before: body.issued_before }),
-            reason: body.reason,
-            actor: c.var.actor.subject,
-            created_at: now,
-            ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
-          };
-      const receipt = await log.append({ id: rule.id, kind: "revocation.added", rule });
-      return answer(c, receipt, 201, { location: `/v1/revocations/${rule.id}` });
+      const rule: Revocation = {
+        id: id.value.id,
+        match: body.match,
+        ...(body.issued_before === undefined ? {} : { issued_before: body.issued_before }),
+        reason: body.reason,
+        actor: c.var.actor.subject,
+        created_at: now,
+        ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+      };
+      return answer(c, await add(log, rule), 201, { location: `/v1/revocations/${rule.id}` });
     })
     .get("/v1/revocations", requireScope("revocations:read"), queryParams(listSchema), async (c) => {
       const { limit, cursor } = c.req.valid("query");
@@ -89,6 +85,15 @@ export function revocationRoutes(deps: RevocationDeps) {
       const entry = { id: newId("log", clock()), kind: "revocation.lifted", revocation_id } as const;
       return answer(c, await log.append({ ...entry, actor: c.var.actor.subject }));
     });
+}
+
+/** Adds a rule, or answers the receipt of the one that an equal call has added, dated differently. */
+async function add(log: RevocationLogPort, rule: Revocation): Promise<Result<Receipt>> {
+  const receipt = await log.append({ id: rule.id, kind: "revocation.added", rule });
+  if (receipt.ok || receipt.error.code !== "conflict") return receipt;
+  const known = await log.revocation(rule.id);
+  if (!known.ok) return known;
+  return log.append({ id: rule.id, kind: "revocation.added", rule: ruleOf(known.value) });
 }
 
 /** The rule as it was appended, without what the log added. */

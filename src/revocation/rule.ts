@@ -86,6 +86,9 @@ export function hits(rule: Revocation, facts: TokenFacts, nowSeconds: number): b
 /** No access token that lives longer is accepted, so that a revocation of it may end after this time. */
 export const MAX_TOKEN_LIFE_SECONDS = 31 * 86_400;
 
+/** `iat` may lie a minute ahead, and an identity provider's clock may be half a minute behind at the end. */
+const CLOCK_MARGIN_SECONDS = 120;
+
 /**
  * When a revocation may be forgotten: after the longest life that a matching token can have. A ban without
  * `issued_before` of a subject, client, key or issuer also hits future tokens, and stays until it is lifted.
@@ -97,5 +100,5 @@ export function defaultExpiry(
 ): number | undefined {
   const finite = match.jti ?? match.grant ?? match.session;
   if (finite === undefined && issuedBefore === undefined) return undefined;
-  return Math.max(nowSeconds, issuedBefore ?? 0) + MAX_TOKEN_LIFE_SECONDS;
+  return Math.max(nowSeconds, issuedBefore ?? 0) + MAX_TOKEN_LIFE_SECONDS + CLOCK_MARGIN_SECONDS;
 }

@@ -24,11 +24,11 @@ export type VerifiedToken = {
 };
 
 /** Our own tokens end on the second: time ends access. */
-export const OWN_EXPIRY_TOLERANCE_SECONDS = 0;
+const OWN_EXPIRY_TOLERANCE_SECONDS = 0;
 /** For issuers whose clock is not ours. */
-export const ISSUER_EXPIRY_TOLERANCE_SECONDS = 30;
+const ISSUER_EXPIRY_TOLERANCE_SECONDS = 30;
 /** How far `nbf` and `iat` may lie ahead: they are set by another clock a moment before the token is used. */
-export const START_TOLERANCE_SECONDS = 60;
+const START_TOLERANCE_SECONDS = 60;
 
 /** The year 5138; a NumericDate above it is milliseconds, or a mistake. */
 const MAX_NUMERIC_DATE = 1e11;

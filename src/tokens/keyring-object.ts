@@ -31,6 +31,7 @@ export type KeyInfo = {
 };
 
 const LANE = "log";
+const PURPOSES: readonly KeyPurpose[] = ["access_token", "assertion"];
 
 /**
  * The signing keys of the deployment (`main`). A key is made on first use, stored wrapped, and signs nothing
@@ -83,11 +84,21 @@ export class KeyringObject extends DurableObject<Env> {
 
   /** The public keys (RFC 7517 §5), made first where there are none. */
   async jwks(): Promise<Result<{ keys: PublicJwk[] }>> {
-    for (const purpose of ["access_token", "assertion"] as const) {
-      const ready = await this.#signingKey(purpose);
-      if (!ready.ok) return ready;
+    for (const purpose of PURPOSES) {
+      const key = await this.#signingKey(purpose);
+      if (!key.ok) return key;
     }
     return ok({ keys: this.#store.all().map((key) => key.publicJwk) });
+  }
+
+  /** Whether there is a key for each purpose, and the deployment's secret opens it. */
+  async ready(): Promise<Result<null>> {
+    for (const purpose of PURPOSES) {
+      const row = await this.#signingKey(purpose);
+      const key = row.ok ? await this.#import(row.value) : row;
+      if (!key.ok) return key;
+    }
+    return ok(null);
   }
 
   keys(): Result<KeyInfo[]> {

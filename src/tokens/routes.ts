@@ -12,6 +12,7 @@ import { TOKEN_EXCHANGE } from "./token-request.ts";
 export type KeyringPort = {
   jwks(): Promise<Result<{ keys: PublicJwk[] }>>;
   keys(): Promise<Result<KeyInfo[]>>;
+  ready(): Promise<Result<null>>;
 };
 
 export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal"> & {

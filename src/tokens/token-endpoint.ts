@@ -114,6 +114,8 @@ async function subjectOf(
     client.scopes.includes(scope),
   );
   const left = Math.floor(expiresAt) - epochSeconds(deps.clock());
+  // It may still be within the tolerance for its issuer's clock: that is no life to pass on.
+  if (left <= 0) return err(oauthError("invalid_grant", "The subject token is over."));
   return ok({ id: subject, roles, allowedScopes, ttlSeconds: Math.min(DEFAULT_TTL_SECONDS, left) });
 }
 

@@ -100,7 +100,7 @@ type CompactToken = {
 function readCompact(token: string): CompactToken | undefined {
   if (token.length > MAX_TOKEN_CHARS) return undefined;
   const segments = token.split(".", 4);
-  if (segments.length !== 3 || segments.includes("")) return undefined;
+  if (segments.length !== 3) return undefined;
   const header = readObject(segments[0]!);
   const claims = header && readObject(segments[1]!);
   const signature = claims && canonicalBase64url(segments[2]!);

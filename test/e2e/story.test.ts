@@ -3,17 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt } from "jose";
-import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEMO_SCOPES } from "../../src/local/demo-policy.ts";
 import { startIdentityProvider } from "../../src/local/identity-provider.ts";
 import { startOrigin } from "../../src/local/origin.ts";
 import { signIn } from "../../src/local/sign-in.ts";
 import { ask, collect, hold, read, review, revokeGrant, type ShownRequest } from "../support/access.ts";
-import { bodyOf, Deployment, type Endpoint } from "../support/deployment.ts";
+import { bodyOf, type Client, Deployment, type Endpoint } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
 import { RequestCount } from "../support/request-count.ts";
 import { freeIssuer, type Runtime, startRuntime } from "../support/runtime.ts";
+import { sendDecision } from "../support/signed-decision.ts";
 import { testPolicy } from "../support/test-policy.ts";
 
 const STRICT = "/orders/1001";
@@ -27,7 +27,7 @@ let origin: Awaited<ReturnType<typeof startOrigin>>;
 let atOrigin: RequestCount;
 let receiver: Receiver;
 let endpoint: Endpoint;
-const people = { requester: "", approver: "" };
+let people: { requester: { token: string }; approver: { token: string } };
 
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), "portcullis-story-"));
@@ -44,8 +44,7 @@ beforeAll(async () => {
     reviews_as: { roles: ["approver"], subjects: ["demo|bob"] },
   });
   receiver.trust(endpoint.secret);
-  people.requester = await personsToken("alice");
-  people.approver = await personsToken("bob");
+  people = { requester: await signedIn("alice"), approver: await signedIn("bob") };
 });
 
 afterAll(async () => {
@@ -56,31 +55,10 @@ afterAll(async () => {
 });
 
 /** Signs in at the identity provider and exchanges its token for one of the gate's. */
-async function personsToken(user: "alice" | "bob", client?: { id: string; secret: string }): Promise<string> {
+async function signedIn(user: "alice" | "bob", client?: Client): Promise<{ token: string }> {
   const through = client ?? (await gate.newExchangeClient(DEMO_SCOPES));
   const answer = await gate.exchange(through, await signIn({ idp: idp.url, user }));
-  return bodyOf<{ access_token: string }>(answer, 200).access_token;
-}
-
-/** A decision of Bob's as a system of his would send it. */
-async function signedDecision(id: string, outcome: "approve" | "deny") {
-  const body = JSON.stringify({
-    type: "access_request.review",
-    data: { access_request_id: id, approver: "demo|bob", outcome },
-  });
-  const messageId = `msg_${id}`;
-  const at = new Date();
-  const answer = await fetch(`${gate.issuer}/v1/hooks/decisions`, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      "webhook-id": messageId,
-      "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
-      "webhook-signature": new Webhook(endpoint.secret).sign(messageId, at, body),
-    },
-    body,
-  });
-  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  return { token: bodyOf<{ access_token: string }>(answer, 200).access_token };
 }
 
 async function use(token: string, path = BOUNDED): Promise<number> {
@@ -118,7 +96,7 @@ describe("the story", () => {
   });
 
   it("carries a person from the ask over the approval to the origin, and ends with the revocation", async () => {
-    const asked = await ask(gate, people.requester);
+    const asked = await ask(gate, people.requester.token);
     expect(asked).toMatchObject({ state: "pending", requester: "demo|alice", scope: "orders:read" });
     const about = (type: string) =>
       receiver.waitFor(
@@ -128,20 +106,24 @@ describe("the story", () => {
       access_request: { state: "pending", justification: "a test" },
     });
     expect(
-      await gate.call(`/v1/access-requests/${asked.id}/token`, { method: "POST", token: people.requester }),
+      await gate.call(`/v1/access-requests/${asked.id}/token`, {
+        method: "POST",
+        token: people.requester.token,
+      }),
     ).toMatchObject({ status: 409, body: { code: "conflict", state: "pending" } });
 
-    expect(await signedDecision(asked.id, "approve")).toMatchObject({
+    const decision = { access_request_id: asked.id, approver: "demo|bob", outcome: "approve" };
+    expect(await sendDecision(gate, endpoint, decision)).toMatchObject({
       status: 200,
       body: { state: "approved" },
     });
-    const approved = await read(gate, asked.id, people.requester);
+    const approved = await read(gate, asked.id, people.requester.token);
     expect(approved.reviews).toMatchObject([{ approver: "demo|bob", outcome: "approve", via: endpoint.id }]);
     expect((await about("access_request.approved")).data).toMatchObject({
       access_request: { state: "approved", grant: { id: approved.grant!.id } },
     });
 
-    const token = await collect(gate, people.requester, asked.id);
+    const token = await collect(gate, people.requester.token, asked.id);
     const grant = approved.grant!.id;
     expect(decodeJwt(token)).toMatchObject({
       iss: gate.issuer,
@@ -172,12 +154,15 @@ describe("the story", () => {
       .toMatchObject([{ id: receipt.id, match: { grant } }]);
     await about("grant.revoked");
     expect(
-      await gate.call(`/v1/access-requests/${asked.id}/token`, { method: "POST", token: people.requester }),
+      await gate.call(`/v1/access-requests/${asked.id}/token`, {
+        method: "POST",
+        token: people.requester.token,
+      }),
     ).toMatchObject({ status: 410, body: { code: "gone", state: "revoked" } });
     // The same person's other grant for the same resource stands.
     expect(await use(other.token, STRICT)).toBe(200);
     expect(await use(other.token)).toBe(200);
-    expect(await collect(gate, people.requester, other.request)).toBeTruthy();
+    expect(await collect(gate, people.requester.token, other.request)).toBeTruthy();
   });
 
   it("refuses on a strict route from the very receipt on", async () => {
@@ -225,12 +210,12 @@ describe("the story", () => {
       gate.newExchangeClient(DEMO_SCOPES),
     ]);
     const [throughDoomed, throughKept] = await Promise.all([
-      personsToken("alice", doomed),
-      personsToken("alice", kept),
+      signedIn("alice", doomed),
+      signedIn("alice", kept),
     ]);
-    const asked = await ask(gate, throughDoomed);
-    bodyOf(await review(gate, people.approver, asked.id), 201);
-    const before = await collect(gate, throughDoomed, asked.id);
+    const asked = await ask(gate, throughDoomed.token);
+    bodyOf(await review(gate, people.approver.token, asked.id), 201);
+    const before = await collect(gate, throughDoomed.token, asked.id);
     expect(await use(before, STRICT)).toBe(200);
 
     bodyOf(await gate.asOperator(`/v1/clients/${doomed.id}`, { method: "DELETE" }), 200);
@@ -241,12 +226,12 @@ describe("the story", () => {
       body: { error: "invalid_client" },
     });
     // The request was made through the deleted client, so is its token, whoever collects it and however late.
-    const after = await collect(gate, throughKept, asked.id);
+    const after = await collect(gate, throughKept.token, asked.id);
     expect(decodeJwt(after)).toMatchObject({ client_id: doomed.id, sub: "demo|alice" });
     expect(await use(after, STRICT)).toBe(401);
     expect(await use(after)).toBe(401);
     await expect
-      .poll(async () => (await gate.call("/v1/access-requests", { token: throughDoomed })).status, {
+      .poll(async () => (await gate.call("/v1/access-requests", { token: throughDoomed.token })).status, {
         timeout: 4_000,
       })
       .toBe(401);

@@ -39,13 +39,14 @@ export async function collect(gate: Deployment, token: string, id: string): Prom
 /** Asks, has it approved, and collects the token. */
 export async function hold(
   gate: Deployment,
-  people: { requester: string; approver: string },
+  people: { requester: { token: string }; approver: { token: string } },
   members: object = {},
 ): Promise<HeldGrant> {
-  const { id } = await ask(gate, people.requester, members);
-  const approved = bodyOf<ShownRequest>(await review(gate, people.approver, id), 201);
+  const { requester, approver } = people;
+  const { id } = await ask(gate, requester.token, members);
+  const approved = bodyOf<ShownRequest>(await review(gate, approver.token, id), 201);
   const { id: grant, access_expiry: expiresAt } = approved.grant!;
-  return { request: id, grant, expiresAt, token: await collect(gate, people.requester, id) };
+  return { request: id, grant, expiresAt, token: await collect(gate, requester.token, id) };
 }
 
 export async function revokeGrant(gate: Deployment, grant: string, token = gate.operator): Promise<Receipt> {

@@ -2,9 +2,11 @@ import { type Answer, type Call, call, complaint } from "../../src/local/http-ca
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { OPERATOR_SECRET } from "./runtime.ts";
 
-/** An OAuth client of the gate, with an access token for the control plane where it may get one for itself. */
+/** Credentials of an OAuth client of the gate. */
 export type Client = { id: string; secret: string };
-export type ActingClient = Client & { token: string };
+
+/** A client that acts for itself (its subject is its id), with its access token for the control plane. */
+export type Person = Client & { token: string };
 
 /** A webhook endpoint with the secret that its creation showed. */
 export type Endpoint = { id: string; url: string; secret: string };
@@ -34,12 +36,18 @@ export class Deployment {
     return new Deployment(issuer, await clientToken(issuer, { id: "operator", secret: OPERATOR_SECRET }));
   }
 
-  /** Sends one request to the gate; `token` is the operator's where none is given. */
+  /** Sends one request to the gate; any status is an answer. */
   call(path: string, options: Call = {}): Promise<Answer> {
     return call(`${this.issuer}${path}`, options);
   }
 
-  /** The same as the operator. */
+  /** Posts a body as it stands, which need not be what it says that it is. */
+  async postText(path: string, body: string, headers: Record<string, string>): Promise<Answer> {
+    const response = await fetch(`${this.issuer}${path}`, { method: "POST", headers, body });
+    return { status: response.status, headers: response.headers, body: await response.json() };
+  }
+
+  /** `call` as the operator. */
   asOperator(path: string, options: Call = {}): Promise<Answer> {
     return this.call(path, { token: this.operator, ...options });
   }
@@ -54,8 +62,7 @@ export class Deployment {
     return bodyOf(put, 200);
   }
 
-  /** Registers a client that acts for itself: a person of the tests, with these roles and scopes. */
-  async newActor(roles: string[], scopes: string[]): Promise<ActingClient> {
+  async newPerson(roles: string[], scopes: string[]): Promise<Person> {
     const client = await this.newClient({ roles, scopes });
     return { ...client, token: await clientToken(this.issuer, client) };
   }

@@ -28,7 +28,13 @@ export function policyOf(routes: PolicyInput[], more: PolicyInput = {}): PolicyI
   };
 }
 
-type Call = { url: string; init: RequestInit & { headers: Headers } };
+type Log = {
+  seq: number;
+  policyVersion: number;
+  policy: PolicyInput;
+  keys: Map<string, VerificationKey>;
+  revocations: Revocation[];
+};
 
 /**
  * The edge without a runtime: a log that the test writes to, an isolate that reads it through a replica of
@@ -38,22 +44,18 @@ export class EdgeWorld {
   nowMs = 1_800_000_000_000;
   readonly keys: { own: TestKey; assertion: TestKey };
   /** What the log holds. An isolate sees it only by asking. */
-  readonly log: {
-    seq: number;
-    policy: PolicyInput;
-    keys: Map<string, VerificationKey>;
-    revocations: Revocation[];
-  };
+  readonly log: Log;
   logDown = false;
   /** Runs while the isolate waits for the log: what happens meanwhile. */
   whileRefreshing: (() => void | Promise<void>) | undefined;
   refreshes = 0;
+  sleep = (_ms: number) => new Promise<void>((resolve) => setTimeout(resolve, 0));
   background: Promise<unknown>[] = [];
   denied: Revocation | undefined;
   kvDown = false;
   kvAsked: TokenFacts[] = [];
-  originCalls: Call[] = [];
-  origin: (call: Call) => Response | Promise<Response> = () => new Response("hello");
+  originCalls: Request[] = [];
+  origin: (request: Request) => Response | Promise<Response> = () => new Response("hello");
   lines: { level: string; event: string; fields: LogFields }[] = [];
   keyFetches = 0;
   assertionKeyDown = false;
@@ -73,7 +75,7 @@ export class EdgeWorld {
     ] as const) {
       keys.set(key.kid, { kid: key.kid, purpose, alg: key.alg, key: key.publicKey });
     }
-    this.log = { seq: 1, policy, keys, revocations: [] };
+    this.log = { seq: 1, policyVersion: 1, policy, keys, revocations: [] };
   }
 
   static async create(policy: PolicyInput): Promise<EdgeWorld> {
@@ -92,14 +94,16 @@ export class EdgeWorld {
     refresh: async (): Promise<Result<ReplicaView>> => {
       this.refreshes++;
       const fetchedAtMs = this.nowMs;
-      const { seq, policy, keys, revocations } = structuredCloneButKeys(this.log);
+      const { seq, policyVersion: version, policy, keys, revocations } = { ...this.log };
       await this.whileRefreshing?.();
       if (this.logDown) return err(problem("unavailable", "The log is down."));
       const index = new RuleIndex();
       for (const rule of revocations) index.add(rule);
-      const kept = this.#view?.seq === seq ? this.#view : undefined;
-      const compiled = kept?.policy ?? compilePolicy({ version: seq, document: policySchema.parse(policy) });
-      this.#view = { seq, fetchedAtMs, policy: compiled, keys: kept?.keys ?? keys, revocations: index };
+      const compiled =
+        this.#view?.policy.version === version
+          ? this.#view.policy
+          : compilePolicy({ version, document: policySchema.parse(policy) });
+      this.#view = { seq, fetchedAtMs, policy: compiled, keys, revocations: index };
       return ok(this.#view);
     },
     refreshInBackground: (waitUntil: (work: Promise<unknown>) => void) => waitUntil(this.replica.refresh()),
@@ -114,6 +118,7 @@ export class EdgeWorld {
       },
       clock: this.clock,
       log: this.logger,
+      sleep: (ms) => this.sleep(ms),
     });
     return this.#freshness;
   }
@@ -148,10 +153,9 @@ export class EdgeWorld {
       ...this.deps,
       replica: this.replica,
       assertionKey: this.assertionKey,
-      fetch: async (url, init) => {
-        const call = { url, init: init as Call["init"] };
-        this.originCalls.push(call);
-        return this.origin(call);
+      fetch: async (request) => {
+        this.originCalls.push(request);
+        return this.origin(request);
       },
     });
     return this.#gate;
@@ -180,9 +184,10 @@ export class EdgeWorld {
   }
 
   /** Appends to the log; no isolate knows of it before it asks. */
-  append(change: Partial<EdgeWorld["log"]>): void {
+  append(change: Partial<Pick<Log, "policy" | "keys" | "revocations">>): void {
     Object.assign(this.log, change);
     this.log.seq++;
+    if (change.policy) this.log.policyVersion++;
   }
 
   revoke(match: Revocation["match"], more: Partial<Revocation> = {}): Revocation {
@@ -190,8 +195,4 @@ export class EdgeWorld {
     this.append({ revocations: [...this.log.revocations, rule] });
     return rule;
   }
-}
-
-function structuredCloneButKeys(log: EdgeWorld["log"]): EdgeWorld["log"] {
-  return { ...log, keys: new Map(log.keys), revocations: [...log.revocations] };
 }

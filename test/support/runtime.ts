@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { inject } from "vitest";
@@ -33,7 +32,8 @@ export type Runtime = {
   stop(): Promise<void>;
 };
 
-const OBJECTS = {
+/** The Durable Object classes, by binding. */
+export const OBJECTS = {
   LOG: "LogObject",
   REGISTRY: "RegistryObject",
   KEYRING: "KeyringObject",
@@ -71,8 +71,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       bindings: variablesOf(options),
       kvNamespaces: present([["KV", null]]).map(([name]) => name),
       durableObjects: Object.fromEntries(present(objects)),
-      durableObjectsPersist: join(stateDir, "do"),
-      kvPersist: join(stateDir, "kv"),
+      resourcePersistencePath: stateDir,
       handleStructuredLogs: ({ message }) => logs.push(message),
     }),
   );

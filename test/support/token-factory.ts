@@ -56,7 +56,7 @@ export async function newKey(alg: string, kid: string, rsaBits = 2048): Promise<
   return { kid, alg, jwk, publicKey: pair.publicKey, privateKey: pair.privateKey };
 }
 
-export async function signBytes(key: TestKey, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+async function signBytes(key: TestKey, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const { sign } = parameters(key.alg, 2048);
   return new Uint8Array(await crypto.subtle.sign(sign as never, key.privateKey, bytes));
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import {
   clientResponse,
+  dressForOrigin,
   isStripped,
   type OwnHeaders,
-  originHeaders,
   STRIPPED_REQUEST_HEADERS,
 } from "../../../src/edge/headers.ts";
 
@@ -15,7 +15,9 @@ const OWN: OwnHeaders = {
 };
 
 function forwarded(client: Record<string, string> | [string, string][], own: Partial<OwnHeaders> = {}) {
-  return Object.fromEntries(originHeaders(new Headers(client), { ...OWN, ...own }));
+  const headers = new Headers(client);
+  dressForOrigin(headers, { ...OWN, ...own });
+  return Object.fromEntries(headers);
 }
 
 const OURS = { "x-request-id": "r-1", "x-forwarded-proto": "https", "x-forwarded-host": "api.example.com" };

@@ -152,8 +152,8 @@ describe("RuleIndex", () => {
 
 describe("defaultExpiry", () => {
   it("is finite for what names a token and for what looks back; a ban stays", () => {
-    expect(defaultExpiry({ jti: "x" }, undefined, 0)).toBe(31 * 86_400);
-    expect(defaultExpiry({ sub: "x" }, 100, 0)).toBe(100 + 31 * 86_400);
+    expect(defaultExpiry({ jti: "x" }, undefined, 0)).toBe(31 * 86_400 + 120);
+    expect(defaultExpiry({ sub: "x" }, 100, 0)).toBe(100 + 31 * 86_400 + 120);
     expect(defaultExpiry({ sub: "x" }, undefined, 0)).toBeUndefined();
     expect(defaultExpiry({ kid: "x" }, undefined, 0)).toBeUndefined();
   });

@@ -205,6 +205,13 @@ describe("token exchange", () => {
     expect(await ask(twice)).toMatchObject({ error: { error: "invalid_request" } });
   });
 
+  it("passes on no life that is only the tolerance for the issuer's clock", async () => {
+    const over = (expiresAt: number) =>
+      setUp({ verifyExternal: async () => ok({ subject: "demo|x", roles: [], scopes: [], expiresAt }) });
+    expect(await over(NOW).ask(exchange)).toMatchObject({ error: { error: "invalid_grant" } });
+    expect(await over(NOW + 1).ask(exchange)).toMatchObject({ value: { expires_in: 1 } });
+  });
+
   it("does not read a role named after something every object has", async () => {
     const roles = ["constructor", "__proto__", "toString"];
     const { ask } = setUp({

@@ -117,6 +117,18 @@ describe("keys of a trusted issuer at an address", () => {
     expect(nowMs - 1_800_000_000_000).toBeGreaterThan(FETCH_TIMEOUT_MS);
   });
 
+  it("are not overwritten by an answer that comes in late", async () => {
+    let late = (_response: Response) => {};
+    answer = () =>
+      fetches.length === 1 ? new Promise<Response>((resolve) => (late = resolve)) : keySet(second);
+    const stuck = find("k1");
+    await Promise.resolve();
+    expect(await find("k2")).toBe("k2");
+    late(keySet(first));
+    expect(await stuck).toBe("unknown_key");
+    expect(await find("k2")).toBe("k2");
+  });
+
   it("verify for an hour without an answer, then not at all, and again once there is one", async () => {
     expect(await find("k1")).toBe("k1");
     answer = () => new Response("down", { status: 500 });
@@ -146,6 +158,7 @@ describe("keys of a trusted issuer at an address", () => {
     nowMs += REFRESH_AFTER_MS + 1;
     const behind: Promise<unknown>[] = [];
     const waitUntil = (work: Promise<unknown>) => void behind.push(work);
+    expect(await find("k1", issuer, waitUntil)).toBe("k1");
     expect(await find("k1", issuer, waitUntil)).toBe("k1");
     await Promise.all(behind);
     expect(behind).toHaveLength(1);
@@ -188,6 +201,7 @@ describe("keys of a trusted issuer at an address", () => {
   it.each<[string, Answer]>([
     ["a redirect", text("", { status: 302, headers: { location: "https://evil.example/jwks" } })],
     ["an error with a good body", () => Response.json({ keys: [first.jwk] }, { status: 500 })],
+    ["a part with a good body", () => Response.json({ keys: [first.jwk] }, { status: 206 })],
     ["no content", () => new Response(null, { status: 204 })],
     ["an empty body", text("")],
     ["HTML", text("<!doctype html><p>Sign in</p>", { headers: { "content-type": "text/html" } })],

@@ -134,6 +134,12 @@ describe("our own tokens", () => {
     },
   );
 
+  it("tells milliseconds from seconds", async () => {
+    expect(await verifyOwn({ iat: NOW * 1000, exp: (NOW + 300) * 1000 })).toBe("claims");
+    expect(await verifyOwn({ nbf: NOW * 1000 })).toBe("claims");
+    expect(await verifyOwn({ nbf: 1e11 })).toBe("not_yet_valid");
+  });
+
   it("accepts no token that lives longer than a revocation may be kept", async () => {
     const longest = 31 * 86_400;
     expect(await verifyOwn({ exp: NOW + longest })).toMatchObject({ own: true });

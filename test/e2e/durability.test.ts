@@ -1,0 +1,183 @@
+import { decodeJwt } from "jose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ask, collect, type HeldGrant, hold, read, type ShownRequest } from "../support/access.ts";
+import { bodyOf, type Endpoint } from "../support/deployment.ts";
+import { Receiver } from "../support/receiver.ts";
+import { type Stand, standUp } from "../support/stand.ts";
+
+const KILLS = 28;
+/** A delivery that was under way when its object died is tried again after this. */
+const LEASE_SECONDS = 30;
+const STRICT = "/orders/1001";
+const BOUNDED = "/orders/1002";
+
+let stand: Stand;
+let receiver: Receiver;
+let endpoint: Endpoint;
+
+beforeAll(async () => {
+  stand = await standUp();
+  receiver = await Receiver.start();
+  const events = ["access_request.approved", "grant.revoked"];
+  endpoint = await stand.gate.newEndpoint({ url: receiver.url, events });
+  receiver.trust(endpoint.secret);
+});
+
+afterAll(async () => {
+  await stand?.stop();
+  await receiver?.close();
+});
+
+/** What a change of one round is about: a token to revoke, a grant to end, a request to approve, a route to open. */
+type Subjects = { revoked: HeldGrant; ended: HeldGrant; asked: string; route: string };
+
+/** A change of authority: the call, and what must hold once it was acknowledged, whatever happened then. */
+type Change = {
+  path: string;
+  init: RequestInit;
+  holds(): Promise<void>;
+  /** Where KV must tell of it. */
+  kvKey?: string;
+  /** What webhooks must tell of it. */
+  event?: { type: string; request: string };
+};
+
+async function newSubjects(number: number): Promise<Subjects> {
+  const { gate, requester } = stand;
+  const [revoked, ended, { id }] = await Promise.all([
+    hold(gate, stand),
+    hold(gate, stand),
+    ask(gate, requester.token),
+  ]);
+  return { revoked, ended, asked: id, route: `/round/${number}` };
+}
+
+async function changesOf({ revoked, ended, asked, route }: Subjects): Promise<Change[]> {
+  const { gate, approver, requester } = stand;
+  const jti = decodeJwt(revoked.token).jti!;
+  const answer = await gate.asOperator("/v1/policy");
+  const { document } = bodyOf<{ document: { routes: object[] } }>(answer, 200);
+  const opened = { id: route.slice(1).replace("/", "-"), path: route, origin: "demo", access: "public" };
+  return [
+    {
+      ...sending("/v1/revocations", gate.operator, { match: { jti }, reason: "a test" }),
+      holds: () => isRefused(revoked.token),
+      kvKey: `deny:jti:${jti}`,
+    },
+    {
+      ...sending(`/v1/grants/${ended.grant}/revoke`, gate.operator, { reason: "a test" }),
+      holds: async () => {
+        await isRefused(ended.token);
+        expect((await read(gate, ended.request)).grant).toMatchObject({ state: "revoked" });
+      },
+      kvKey: `deny:grant:${ended.grant}`,
+      event: { type: "grant.revoked", request: ended.request },
+    },
+    {
+      ...sending(`/v1/access-requests/${asked}/reviews`, approver.token, { outcome: "approve" }),
+      holds: async () => {
+        expect(await read(gate, asked)).toMatchObject({ state: "approved" });
+        const token = await collect(gate, requester.token, asked);
+        expect((await gate.call(BOUNDED, { token })).status).toBe(200);
+      },
+      event: { type: "access_request.approved", request: asked },
+    },
+    {
+      ...sending("/v1/policy", gate.operator, { ...document, routes: [...document.routes, opened] }, "PUT", {
+        "if-match": answer.headers.get("etag")!,
+      }),
+      holds: async () => expect((await gate.call(route)).status).toBe(200),
+    },
+  ];
+}
+
+function sending(
+  path: string,
+  token: string,
+  json: object,
+  method = "POST",
+  more: Record<string, string> = {},
+) {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", ...more };
+  return { path, init: { method, headers, body: JSON.stringify(json) } };
+}
+
+/** Sends all changes at once, and kills workerd the moment that this many are acknowledged. */
+async function changeAndKill(changes: Change[], killAfter: number): Promise<Change[]> {
+  const acknowledged: Change[] = [];
+  let down: Promise<void> | undefined;
+  const settled = changes.map(async (change) => {
+    const answer = await fetch(`${stand.gate.issuer}${change.path}`, change.init).catch(() => undefined);
+    if (!answer) return;
+    expect([200, 201]).toContain(answer.status);
+    acknowledged.push(change);
+    if (acknowledged.length === killAfter) down = stand.runtime.kill();
+    await answer.body?.cancel().catch(() => undefined);
+  });
+  await Promise.all(settled);
+  await down;
+  return acknowledged;
+}
+
+async function isRefused(token: string): Promise<void> {
+  expect((await stand.gate.call(STRICT, { token })).status).toBe(401);
+  expect((await stand.gate.call(BOUNDED, { token })).status).toBe(401);
+}
+
+async function areInKv(changes: Change[]): Promise<void> {
+  for (const { kvKey } of changes) {
+    if (kvKey) await expect.poll(() => stand.runtime.kv(kvKey), { timeout: 15_000 }).not.toBeNull();
+  }
+}
+
+function hasArrived({ type, request }: { type: string; request: string }): boolean {
+  return receiver.received.some(
+    (m) => m.type === type && (m.data.access_request as ShownRequest).id === request,
+  );
+}
+
+type Delivery = { id: string; event_type: string; state: string; next_attempt_at?: number };
+
+async function pendingDeliveries(): Promise<Delivery[]> {
+  const path = `/v1/webhook-endpoints/${endpoint.id}/deliveries?limit=200`;
+  const { items } = bodyOf<{ items: Delivery[] }>(await stand.gate.asOperator(path), 200);
+  return items.filter(({ state }) => state === "pending");
+}
+
+describe("kill -9 right after a 2xx", () => {
+  const acknowledged: Change[] = [];
+
+  it(`loses nothing that was acknowledged, in ${KILLS} kills: it is there, in force, and reaches KV`, async () => {
+    for (let i = 0; i < KILLS; i++) {
+      const all = await changesOf(await newSubjects(i));
+      // Each kind is sent first in turn, and each number of acknowledgements comes before the kill.
+      const first = Math.floor(i / 4) % 4;
+      const kept = await changeAndKill([...all.slice(first), ...all.slice(0, first)], 1 + (i % 4));
+      // Every now and then nobody calls the Worker until KV has it: the alarm alone must bring it there.
+      if (i % 7 === 6) await areInKv(kept);
+      for (const change of kept) await change.holds();
+      acknowledged.push(...kept);
+    }
+    const counts = ["/v1/revocations", "/v1/grants", "/v1/access-requests", "/v1/policy"].map(
+      (path) => acknowledged.filter((change) => change.path.startsWith(path)).length,
+    );
+    expect(Math.min(...counts), `acknowledged by kind: ${counts}`).toBeGreaterThanOrEqual(5);
+    await areInKv(acknowledged);
+  });
+
+  it("tells webhooks of all of it at least once", async () => {
+    const events = acknowledged.flatMap(({ event }) => event ?? []);
+    const missing = () => events.filter((event) => !hasArrived(event));
+    // Those under way in the very moment of a kill wait for the end of their lease; they are there and due.
+    await expect
+      .poll(async () => (await pendingDeliveries()).length >= missing().length, { timeout: 10_000 })
+      .toBe(true);
+    const pending = await pendingDeliveries();
+    for (const { id, next_attempt_at } of pending) {
+      expect(next_attempt_at).toBeLessThanOrEqual(Date.now() / 1000 + LEASE_SECONDS);
+      bodyOf(await stand.gate.asOperator(`/v1/deliveries/${id}/redeliver`, { method: "POST" }), 202);
+    }
+    await expect.poll(missing, { timeout: 10_000 }).toEqual([]);
+    expect(receiver.refused).toEqual([]);
+  });
+});

@@ -1,0 +1,165 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { forward, originUrl } from "../../../src/edge/forward.ts";
+import { readTarget } from "../../../src/edge/target.ts";
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+let server: Server;
+let base: string;
+let handler: Handler;
+let seen: string[];
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    void handler(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+beforeEach(() => {
+  seen = [];
+  handler = (_request, response) => void response.end("ok");
+});
+
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+function send(path: string, init: RequestInit = {}, timeoutMs = 2000) {
+  const request = new Request(`https://api.example.com${path}`, {
+    ...init,
+    ...(init.body ? { duplex: "half" } : {}),
+  } as RequestInit);
+  const target = readTarget(request.url);
+  if (!target.ok) throw new Error(target.error);
+  const to = { url: originUrl({ url: base }, target.value), timeoutMs, requestId: "r", dress: () => {} };
+  return forward(request, to, fetch);
+}
+
+describe("forwarding", () => {
+  it.each([
+    "/",
+    "/?",
+    "/a/b/?x=1&y=%2F%2e",
+    "/caf%c3%a9",
+    "/%F0%9F%98%80?q=%zz",
+    "/a%20b/100%25/@me:x,y=z!$&'()*+",
+    "/users/%40me?next=//evil/../x;y",
+    "/.../..x",
+  ])("sends %s as it was decided on", async (path) => {
+    const answer = await send(path);
+    expect(answer.ok).toBe(true);
+    expect(seen).toEqual([`GET ${path}`]);
+  });
+
+  it("appends to the origin's address with and without a slash at its end", () => {
+    expect(originUrl({ url: "http://o:1/" }, { path: "/a", search: "?b" })).toBe("http://o:1/a?b");
+    expect(originUrl({ url: "http://o:1" }, { path: "/a", search: "" })).toBe("http://o:1/a");
+  });
+
+  it("streams the answer: its start arrives before its end is written", async () => {
+    let finish = () => {};
+    handler = (_request, response) => {
+      response.write("first");
+      finish = () => void response.end("last");
+    };
+    const answer = await send("/stream");
+    if (!answer.ok) throw new Error(answer.error);
+    const reader = answer.value.body!.getReader();
+    const decoder = new TextDecoder();
+    expect(decoder.decode((await reader.read()).value)).toBe("first");
+    finish();
+    expect(decoder.decode((await reader.read()).value)).toBe("last");
+    expect((await reader.read()).done).toBe(true);
+  });
+
+  it("streams the request: the origin reads its start before its end is sent", async () => {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const chunks: string[] = [];
+    handler = async (request, response) => {
+      for await (const chunk of request) {
+        chunks.push(String(chunk));
+        if (chunks.length === 1)
+          void writer.write(new TextEncoder().encode("second")).then(() => writer.close());
+      }
+      response.end(chunks.join("|"));
+    };
+    void writer.write(new TextEncoder().encode("first"));
+    const answer = await send("/upload", { method: "POST", body: readable });
+    if (!answer.ok) throw new Error(answer.error);
+    expect(await answer.value.text()).toBe("first|second");
+  });
+
+  it.each([204, 304])("gives a %i without a body", async (status) => {
+    handler = (_request, response) => void response.writeHead(status, { etag: '"x"' }).end();
+    const answer = await send("/none");
+    if (!answer.ok) throw new Error(answer.error);
+    const response = answer.value;
+    expect([response.status, response.headers.get("etag"), await response.text()]).toEqual([
+      status,
+      '"x"',
+      "",
+    ]);
+  });
+
+  it("answers HEAD, and passes over an interim answer", async () => {
+    handler = (request, response) => {
+      response.writeEarlyHints({ link: "</x>; rel=preload" });
+      response.writeHead(200, { "content-length": "5", "x-method": String(request.method) }).end();
+    };
+    const answer = await send("/head", { method: "HEAD" });
+    if (!answer.ok) throw new Error(answer.error);
+    const response = answer.value;
+    expect([response.status, response.headers.get("x-method"), await response.text()]).toEqual([
+      200,
+      "HEAD",
+      "",
+    ]);
+  });
+
+  it("leaves a redirect to the client", async () => {
+    handler = (_request, response) => void response.writeHead(307, { location: "/elsewhere" }).end();
+    const answer = await send("/redirect", { method: "POST", body: "x" });
+    expect(answer).toMatchObject({ ok: true, value: { status: 307 } });
+    expect(seen).toEqual(["POST /redirect"]);
+  });
+
+  it("gives up on an origin that sends no headers in time, and does not try again", async () => {
+    handler = () => {};
+    const started = performance.now();
+    expect(await send("/slow", {}, 100)).toEqual({ ok: false, error: "origin_timeout" });
+    expect(performance.now() - started).toBeLessThan(1500);
+    expect(seen).toEqual(["GET /slow"]);
+  });
+
+  it("lets a body take longer than the time for its headers", async () => {
+    handler = (_request, response) => {
+      response.write("start ");
+      setTimeout(() => response.end("end"), 300);
+    };
+    const answer = await send("/long", {}, 100);
+    if (!answer.ok) throw new Error(answer.error);
+    expect(await answer.value.text()).toBe("start end");
+  });
+
+  it("tells an origin that cannot be reached, or hangs up, without trying again", async () => {
+    handler = (request) => void request.socket.destroy();
+    expect(await send("/hangup", { method: "POST", body: "x" })).toEqual({
+      ok: false,
+      error: "origin_unreachable",
+    });
+    expect(seen).toEqual(["POST /hangup"]);
+    const request = new Request("https://api.example.com/");
+    const to = { url: "http://127.0.0.1:1/", timeoutMs: 2000, requestId: "r", dress: () => {} };
+    const refused = await forward(request, to, fetch);
+    expect(refused).toEqual({ ok: false, error: "origin_unreachable" });
+  });
+});
