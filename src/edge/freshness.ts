@@ -3,15 +3,17 @@ import { faultText, type Logger } from "../platform/log.ts";
 import type { Route } from "../policy/document.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader, ReplicaView } from "../replication/replica.ts";
-import type { Revocation, TokenFacts } from "../revocation/rule.ts";
+import type { Tier } from "../revocation/receipt.ts";
+import type { TokenFacts } from "../revocation/rule.ts";
 
-/** The revocation of a token as KV knows it: what stands where the log cannot be reached. */
-export type Denylist = (facts: TokenFacts) => Promise<Result<Revocation | undefined>>;
+/** Whether KV lists the token as denied: what stands where the log cannot be reached. */
+export type Denylist = (facts: TokenFacts) => Promise<Result<boolean>>;
 
 export type WaitUntil = (work: Promise<unknown>) => void;
 
 /** How old the view may be on which a request is accepted, and what happens where it cannot be renewed. */
 export type Staleness = {
+  tier: Tier;
   /** Every request asks the log itself. */
   always: boolean;
   boundMs: number;
@@ -25,10 +27,21 @@ export const EVENTUAL_BOUND_MS = 60_000;
 const NEVER_MS = -1;
 /** After a failure, the log is left alone for this long but for strict requests: an outage is not made worse. */
 const RETRY_AFTER_MS = 1_000;
+/** What a cold isolate asks for: as old as the default bound lets a view be. */
+const FIRST_MAX_AGE_MS = 2_000;
 /** How often a refusal may ask whether a newer view would change it. */
 const RECHECK_EVERY_MS = 1_000;
+/** How often a request looks whether the recheck that another one began has come back. */
+const POLL_MS = 10;
 
-export type FreshnessOptions = { replica: ReplicaReader; denylist: Denylist; clock: Clock; log: Logger };
+export type FreshnessOptions = {
+  replica: ReplicaReader;
+  denylist: Denylist;
+  clock: Clock;
+  log: Logger;
+  /** Told of the age of each view that a decision is taken on. */
+  observe?: (tier: Tier, ageMs: number, waitUntil: WaitUntil) => void;
+};
 
 /**
  * The tier of a route in numbers. `eventual` stands on KV, and on `on_stale` where KV is gone too; `bounded`
@@ -36,14 +49,15 @@ export type FreshnessOptions = { replica: ReplicaReader; denylist: Denylist; clo
  */
 export function stalenessOf(route: Pick<Route, "consistency" | "on_stale">): Staleness {
   const { consistency, on_stale: onStale } = route;
-  const always = consistency.tier === "strict";
-  if (always) return { always, boundMs: 0, denylistUntilMs: NEVER_MS, blindUntilMs: NEVER_MS };
-  const eventual = consistency.tier === "eventual";
+  const { tier } = consistency;
+  const always = tier === "strict";
+  if (always) return { tier, always, boundMs: 0, denylistUntilMs: NEVER_MS, blindUntilMs: NEVER_MS };
+  const eventual = tier === "eventual";
   const boundMs = eventual ? EVENTUAL_BOUND_MS : consistency.max_staleness_ms;
   const allowedMs = onStale === "deny" ? NEVER_MS : boundMs + onStale.allow_for_seconds * 1000;
   if (eventual)
-    return { always, boundMs, denylistUntilMs: Number.POSITIVE_INFINITY, blindUntilMs: allowedMs };
-  return { always, boundMs, denylistUntilMs: allowedMs, blindUntilMs: NEVER_MS };
+    return { tier, always, boundMs, denylistUntilMs: Number.POSITIVE_INFINITY, blindUntilMs: allowedMs };
+  return { tier, always, boundMs, denylistUntilMs: allowedMs, blindUntilMs: NEVER_MS };
 }
 
 /** Sees to it that a decision is taken on a view that is young enough. One for each isolate. */
@@ -51,6 +65,7 @@ export class Freshness {
   readonly #o: FreshnessOptions;
   #failedAtMs = Number.NEGATIVE_INFINITY;
   #recheckedAtMs = Number.NEGATIVE_INFINITY;
+  #rechecking = false;
 
   constructor(options: FreshnessOptions) {
     this.#o = options;
@@ -62,21 +77,34 @@ export class Freshness {
    */
   async first(): Promise<ReplicaView | undefined> {
     const { replica } = this.#o;
-    return replica.peek() ?? (await this.#refresh(false)) ?? replica.peek();
+    return replica.peek() ?? (await this.#refresh(false, FIRST_MAX_AGE_MS)) ?? replica.peek();
   }
 
   /**
    * A view that may turn a refusal around: a key or a route may be newer than the view it was not found in.
-   * At most one request a second asks, so that junk cannot be used to load the log.
+   * At most one request a second asks, so that junk cannot be used to load the log; those that come while it
+   * does wait for what it brings.
    */
   async recheck(view: ReplicaView, olderThanMs: number): Promise<ReplicaView | undefined> {
     const latest = this.#o.replica.peek();
     if (latest && latest.seq > view.seq) return latest;
     const now = this.#o.clock();
     if (within(now - view.fetchedAtMs, olderThanMs)) return undefined;
-    if (within(now - this.#recheckedAtMs, RECHECK_EVERY_MS)) return undefined;
+    if (within(now - this.#recheckedAtMs, RECHECK_EVERY_MS)) return this.#othersRecheck(view);
     this.#recheckedAtMs = now;
-    return this.#refresh(false);
+    this.#rechecking = true;
+    const newer = await this.#refresh(false, olderThanMs);
+    this.#rechecking = false;
+    return newer;
+  }
+
+  /** No promise is shared: the request that asks may be cancelled, and then the second is over some time. */
+  async #othersRecheck(view: ReplicaView): Promise<ReplicaView | undefined> {
+    while (this.#rechecking && within(this.#o.clock() - this.#recheckedAtMs, RECHECK_EVERY_MS)) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    const latest = this.#o.replica.peek();
+    return latest && latest.seq > view.seq ? latest : undefined;
   }
 
   /**
@@ -95,14 +123,20 @@ export class Freshness {
     const latest = replica.peek() ?? view;
     const ageMs = this.#ageMs(latest);
     if (!staleness.always && within(ageMs, staleness.boundMs)) {
-      if (ageMs > staleness.boundMs / 2) replica.refreshInBackground(waitUntil);
-      return ok(latest);
+      if (ageMs > staleness.boundMs / 2) replica.refreshInBackground(waitUntil, staleness.boundMs);
+      return this.#take(latest, staleness, waitUntil);
     }
-    const refreshed = await this.#refresh(staleness.always);
+    const refreshed = await this.#refresh(staleness.always, staleness.always ? 0 : staleness.boundMs);
     if (refreshed && (staleness.always || within(this.#ageMs(refreshed), staleness.boundMs))) {
-      return ok(refreshed);
+      return this.#take(refreshed, staleness, waitUntil);
     }
-    return this.#withoutLog(latest, staleness, facts);
+    const old = await this.#withoutLog(latest, staleness, facts);
+    return old.ok ? this.#take(old.value, staleness, waitUntil) : old;
+  }
+
+  #take(view: ReplicaView, { tier }: Staleness, waitUntil: WaitUntil): Result<ReplicaView, never> {
+    this.#o.observe?.(tier, this.#ageMs(view), waitUntil);
+    return ok(view);
   }
 
   async #withoutLog(
@@ -132,10 +166,10 @@ export class Freshness {
     }
   }
 
-  async #refresh(always: boolean): Promise<ReplicaView | undefined> {
+  async #refresh(always: boolean, maxAgeMs = 0): Promise<ReplicaView | undefined> {
     if (!always && within(this.#o.clock() - this.#failedAtMs, RETRY_AFTER_MS)) return undefined;
     try {
-      const view = await this.#o.replica.refresh();
+      const view = await this.#o.replica.refresh(maxAgeMs);
       if (view.ok) return view.value;
       this.#o.log("warn", "replica.refresh_failed", { code: view.error.code });
     } catch (fault) {
