@@ -46,7 +46,17 @@ const environment = z
     message: "must differ from PORTCULLIS_SECRET",
   });
 
-const BINDINGS = ["KV", "LOG", "REGISTRY", "KEYRING", "ACCESS_REQUEST", "DIRECTORY", "ENDPOINT"];
+const BINDINGS = [
+  "KV",
+  "LOG",
+  "REGISTRY",
+  "KEYRING",
+  "ACCESS_REQUEST",
+  "DIRECTORY",
+  "ENDPOINT",
+  "DENYLIST",
+  "MONITOR",
+];
 
 /** Reads the environment, or says for each fault what is wrong; a fault's text never holds the value. */
 export function readConfig(env: Record<string, unknown>): Result<Config, string[]> {

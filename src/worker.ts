@@ -1,50 +1,74 @@
-import { importJWK, type JWK } from "jose";
+import type { JWK } from "jose";
 import type { AccessRequestPort, DirectoryReadPort } from "./access/ports.ts";
 import { reviewRequest } from "./access/routes.ts";
 import { type Config, readConfig } from "./config.ts";
-import { type Authenticate, controlApp } from "./control/app.ts";
+import { controlApp } from "./control/app.ts";
+import { type CanaryDeps, runCanary } from "./control/canary.ts";
+import type { ReplicaReading } from "./control/exposition.ts";
 import { misconfiguredHealth } from "./control/health-routes.ts";
+import type { MetricsDeps } from "./control/metrics-routes.ts";
 import { type SweepDeps, sweep } from "./control/sweep.ts";
-import type { AssertionKeyPort } from "./edge/assertion.ts";
-import { authenticateOwn, authenticateSubjectToken } from "./edge/authenticate.ts";
+import { AgeReporter, type AgeReportPort } from "./edge/age-reporter.ts";
+import { DeniedTokens } from "./edge/denied-tokens.ts";
 import { Freshness, type WaitUntil } from "./edge/freshness.ts";
 import { createGate, type Gate } from "./edge/gate.ts";
 import { TokenCache } from "./edge/token-cache.ts";
 import { systemClock } from "./platform/clock.ts";
+import type { Swept } from "./platform/durable.ts";
 import { creationIds, type ReservationPort } from "./platform/idempotency.ts";
 import { newId } from "./platform/ids.ts";
-import { consoleLogger } from "./platform/log.ts";
+import { consoleLogger, faultText } from "./platform/log.ts";
 import { type Namespace, objectPort, type Port } from "./platform/rpc.ts";
+import { confirmAbove } from "./policy/document.ts";
 import { isReservedPath } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
-import { err, ok, type Result } from "./protocol/result.ts";
+import { ok, type Result } from "./protocol/result.ts";
 import type { ClientPort } from "./registry/client-routes.ts";
 import type { PolicyPort } from "./registry/policy-routes.ts";
+import { DeltaCache } from "./replication/delta-cache.ts";
 import { IsolateReplica, type LogReader } from "./replication/isolate-replica.ts";
-import { findInDenylist } from "./revocation/denylist.ts";
+import type { ReplicaView } from "./replication/replica.ts";
+import { confirmDenied } from "./revocation/confirm-denied.ts";
+import { isListed } from "./revocation/denylist.ts";
+import type { DenylistPort } from "./revocation/denylist-port.ts";
+import { FilterLoader, type PartSource } from "./revocation/filter-loader.ts";
+import type { LiveTokens } from "./revocation/live-token.ts";
 import type { RevocationLogPort } from "./revocation/routes.ts";
 import type { MintedToken, MintInput } from "./tokens/access-token.ts";
 import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "./tokens/bootstrap-client.ts";
 import { RemoteKeys } from "./tokens/remote-keys.ts";
-import type { KeyringPort, OAuthDeps } from "./tokens/routes.ts";
+import type { KeyringPort } from "./tokens/routes.ts";
 import type { RegistryPort } from "./webhooks/endpoint.ts";
 import { EndpointSecrets } from "./webhooks/endpoint-secret.ts";
 import type { EndpointPort } from "./webhooks/publish.ts";
+import { canaryDeps } from "./wiring/canary.ts";
+import { assertionKey, authenticator, subjectTokenVerifier } from "./wiring/verifiers.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";
+export { MonitorObject } from "./remediation/monitor-object.ts";
 export { LogObject } from "./replication/log-object.ts";
+export { DenylistObject } from "./revocation/denylist-object.ts";
 export { KeyringObject } from "./tokens/keyring-object.ts";
 export { EndpointObject } from "./webhooks/endpoint-object.ts";
 
 /** What an isolate keeps from request to request. */
-type Isolate = { config: Config; app: ReturnType<typeof controlApp>; gate: Gate; sweep: SweepDeps };
+type Isolate = {
+  config: Config;
+  app: ReturnType<typeof controlApp>;
+  gate: Gate;
+  sweep: SweepDeps;
+  canary: CanaryDeps;
+};
 type Sweepable = { sweep(): Promise<Result<null>> };
+type SweptObject = { sweep(): Promise<Result<Swept>> };
 
 const MAIN = "main";
 /** An edge does not wait longer for the log than this: past it, the route's `on_stale` decides. */
 const LOG_TIMEOUT_MS = 2_000;
+/** Millions of tokens take seconds to count. */
+const COUNT_TIMEOUT_MS = 30_000;
 const clock = systemClock;
 const log = consoleLogger;
 
@@ -66,10 +90,15 @@ export default {
     return answered;
   },
 
-  async scheduled(_event, env) {
+  async scheduled(_event, env, ctx) {
     isolate ??= wire(env);
-    if (isolate.ok) await sweep(isolate.value.sweep);
-    else log("error", "misconfigured", { faults: isolate.error });
+    if (!isolate.ok) return log("error", "misconfigured", { faults: isolate.error });
+    await sweep(isolate.value.sweep);
+    ctx.waitUntil(
+      runCanary(isolate.value.canary).catch((fault) =>
+        log("error", "canary.fault", { fault: faultText(fault) }),
+      ),
+    );
   },
 } satisfies ExportedHandler<Env>;
 
@@ -106,21 +135,41 @@ function wire(env: Env): Result<Isolate, string[]> {
     objectPort<P>(namespace, name, { log });
 
   const logReader = objectPort<LogReader>(env.LOG, MAIN, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
-  const keyring = port<KeyringObjectPort & Sweepable>(env.KEYRING);
-  const registry = port<RegistryPort & ClientPort & PolicyPort & Sweepable>(env.REGISTRY);
-  const directory = port<DirectoryReadPort & ReservationPort & SweepDeps["directory"] & Sweepable>(
+  const keyring = port<KeyringObjectPort & SweptObject>(env.KEYRING);
+  const registry = port<RegistryPort & ClientPort & PolicyPort & SweptObject>(env.REGISTRY);
+  const monitor = port<MonitorPort & SweptObject>(env.MONITOR);
+  const directory = port<DirectoryReadPort & ReservationPort & SweepDeps["directory"] & SweptObject>(
     env.DIRECTORY,
   );
-  const revocationLog = port<RevocationLogPort & Sweepable>(env.LOG);
+  const denials = port<DenylistPort & SweptObject>(env.DENYLIST);
+  const revocationLog = port<RevocationLogPort & SweepDeps["log"] & SweptObject>(env.LOG);
   const accessRequest = (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id);
   const endpoint = (id: string) => port<EndpointPort & Sweepable>(env.ENDPOINT, id);
 
-  const replica = new IsolateReplica({ log: logReader, kv: env.KV, clock, logger: log });
-  const denylist = (facts: Parameters<typeof findInDenylist>[1]) =>
-    findInDenylist(env.KV, facts, Math.floor(clock() / 1000));
-  const freshness = new Freshness({ replica, denylist, clock, log });
+  const deltas = new DeltaCache({
+    log: logReader,
+    cache: caches.default,
+    url: `${issuer}/replication/v1`,
+    clock,
+    logger: log,
+  });
+  const edgeDenylist = objectPort<EdgeDenylistPort>(env.DENYLIST, MAIN, {
+    log,
+    timeoutMs: LOG_TIMEOUT_MS,
+    attempts: 2,
+  });
+  const filter = new FilterLoader({ kv: env.KV, denylist: edgeDenylist });
+  const replica = new IsolateReplica({ log: deltas, filter, kv: env.KV, clock, logger: log });
+  const denylist = (facts: Parameters<typeof isListed>[1]) =>
+    isListed(env.KV, facts, Math.floor(clock() / 1000));
+  const denied = new DeniedTokens((known, iss, jti) =>
+    confirmDenied(known, iss, jti, { denylist: edgeDenylist, kv: env.KV }),
+  );
+  const ages = new AgeReporter(monitor, clock);
+  const observe: AgeReporter["observe"] = (...decision) => ages.observe(...decision);
+  const freshness = new Freshness({ replica, denylist, clock, log, observe });
   const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
-  const shared = { issuer, clock, log, replica, freshness, remoteKeys, tokens: new TokenCache() };
+  const shared = { issuer, clock, log, replica, freshness, denied, remoteKeys, tokens: new TokenCache() };
 
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(secret);
@@ -128,10 +177,20 @@ function wire(env: Env): Result<Isolate, string[]> {
     const active = await registry.activePolicy();
     return active.ok ? ok(active.value.document) : active;
   };
+  const confirmLimit = async () => {
+    const active = await policy();
+    return active.ok ? ok(confirmAbove(active.value)) : active;
+  };
+  const liveTokens = objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS });
+  const live: LiveTokens = {
+    flush: () => keyring.flushMinted(),
+    count: (match, issuedBefore) => liveTokens.countLive(match, issuedBefore),
+  };
   const client = (id: string) =>
     id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.value.operatorSecret) : registry.client(id);
   const access = { accessRequest, directory, policy, ids, clock };
 
+  const revocations = { log: revocationLog, live, issuer, confirmAbove: confirmLimit, ids, clock };
   const app = controlApp({
     logger: log,
     authenticate: authenticator(shared),
@@ -157,6 +216,13 @@ function wire(env: Env): Result<Isolate, string[]> {
         },
       },
     },
+    metrics: {
+      monitor,
+      replica: async () => {
+        const view = await replica.refresh();
+        return view.ok ? ok(readingOf(view.value)) : view;
+      },
+    },
     oauth: {
       issuer,
       clock,
@@ -167,7 +233,15 @@ function wire(env: Env): Result<Isolate, string[]> {
       verifyExternal: subjectTokenVerifier(shared),
     },
     policy: { registry, clock, issuer, local },
-    revocations: { log: revocationLog, ids, clock },
+    propagation: { monitor },
+    imports: {
+      clock,
+      logger: log,
+      denylist: denials,
+      revoke: revocations,
+      revocations: (limit, cursor) => revocationLog.revocations(limit, cursor),
+    },
+    revocations,
     webhooks: { registry, endpoint, secrets, ids, clock, local },
   });
   const gate = createGate({
@@ -177,7 +251,10 @@ function wire(env: Env): Result<Isolate, string[]> {
   });
   const sweepDeps: SweepDeps = {
     logger: log,
-    singletons: { keyring, registry, directory, log: revocationLog },
+    clock,
+    singletons: { keyring, registry, directory, log: revocationLog, denylist: denials, monitor },
+    monitor,
+    log: revocationLog,
     keyring,
     directory,
     accessRequest,
@@ -187,44 +264,23 @@ function wire(env: Env): Result<Isolate, string[]> {
       return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
     },
   };
-  return ok({ config: config.value, app, gate, sweep: sweepDeps });
+  const canary = canaryDeps({ ...shared, keyring, revocations: revocationLog, monitor, kv: env.KV });
+  return ok({ config: config.value, app, gate, sweep: sweepDeps, canary });
 }
+
+type MonitorPort = AgeReportPort & MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
+
+function readingOf({ seq, policy, revocations, filter }: ReplicaView): ReplicaReading {
+  const reading = { seq, rules: revocations.size, policyVersion: policy.version };
+  return filter ? { ...reading, filterBytes: filter.bytes } : reading;
+}
+
+type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;
 
 type KeyringObjectPort = KeyringPort & {
   mint(input: MintInput): Promise<Result<MintedToken>>;
   assertionKey(): Promise<Result<{ kid: string; alg: string; jwk: JWK }>>;
+  flushMinted(): Promise<Result<null>>;
 };
 
-type Verifier = Omit<Parameters<typeof authenticateOwn>[1], "audience" | "requestId" | "waitUntil">;
-
-function authenticator(verifier: Verifier): Authenticate {
-  return async (request, context) => {
-    const token = await authenticateOwn(request, { ...verifier, ...context, audience: verifier.issuer });
-    if (!token.ok) {
-      const { problem: refused, challenge } = token.error;
-      return problemResponse(refused, context.requestId, challenge ? { "www-authenticate": challenge } : {});
-    }
-    const { facts, scopes, roles } = token.value;
-    return { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
-  };
-}
-
-function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifyExternal"] {
-  return async (subjectToken, context) => {
-    const token = await authenticateSubjectToken(subjectToken, { ...verifier, ...context });
-    if (!token.ok) return err(token.error.problem);
-    const { facts, scopes, roles, expiresAt } = token.value;
-    return ok({ subject: facts.subject, scopes, roles, expiresAt });
-  };
-}
-
-/** The isolate's own copy of the key for assertions, which cannot be read out of it again. */
-function assertionKey(keyring: KeyringObjectPort): AssertionKeyPort {
-  return async () => {
-    const found = await keyring.assertionKey();
-    if (!found.ok) return found;
-    const { kid, jwk } = found.value;
-    const key = (await importJWK(jwk, "ES256", { extractable: false })) as CryptoKey;
-    return ok({ kid, alg: "ES256", key });
-  };
-}
+type LiveTokenPort = { countLive: LiveTokens["count"] };

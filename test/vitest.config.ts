@@ -1,5 +1,6 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { plant } from "./support/mutants.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 
@@ -23,6 +24,12 @@ export default defineConfig({
           }),
         ],
         test: { name: "worker", include: ["test/worker/**/*.test.ts"] },
+      },
+      {
+        root,
+        plugins: [plant(process.env.PLANTED_BUG)],
+        resolve: { alias: { "cloudflare:workers": `${root}test/support/sim/cloudflare-workers.ts` } },
+        test: { name: "sim", include: ["test/sim/**/*.test.ts"] },
       },
       {
         root,

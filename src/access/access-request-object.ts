@@ -11,7 +11,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
-import { type EndpointPort, type PublishPorts, publishEvent } from "../webhooks/publish.ts";
+import { publishEvent, publishPorts } from "../webhooks/publish.ts";
 import {
   type AccessRequest,
   type Ask,
@@ -55,7 +55,7 @@ export class AccessRequestObject extends DurableObject<Env> {
       deliver: {
         "log.append": (row) => this.#appendRevocation(row),
         "directory.put": () => this.#index(),
-        "webhook.publish": (row) => publishEvent(row.payload as AccessEvent, webhookPorts(env)),
+        "webhook.publish": (row) => publishEvent(row.payload as AccessEvent, publishPorts(env)),
       },
       nextDueMs: () => this.#nextDueMs(),
       onDue: () => this.#passTime(),
@@ -235,11 +235,4 @@ export class AccessRequestObject extends DurableObject<Env> {
   #now(): number {
     return epochSeconds(this.#clock());
   }
-}
-
-function webhookPorts(env: Env): PublishPorts {
-  return {
-    registry: objectPort<PublishPorts["registry"]>(env.REGISTRY, "main", { log: consoleLogger }),
-    endpoint: (id) => objectPort<EndpointPort>(env.ENDPOINT, id, { log: consoleLogger }),
-  };
 }

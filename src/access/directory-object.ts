@@ -1,26 +1,40 @@
 import { DurableObject } from "cloudflare:workers";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
-import { Durable } from "../platform/durable.ts";
+import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { LiveCount, LiveToken, OwnMatch } from "../revocation/live-token.ts";
 import type { AccessRequest } from "./access-request.ts";
 import { DIRECTORY_MIGRATIONS, type DirectoryQuery, DirectoryStore } from "./directory-store.ts";
+import { LIVE_TOKEN_SCHEMA, LiveTokenStore } from "./live-token-store.ts";
 
-/** The index of access requests and grants (`main`), for lists. The truth is in each request's own object. */
+const PRUNE_INTERVAL_MS = 60_000;
+/** What one alarm removes of tokens that are over; the next follows at once where there are more. */
+const MAX_PRUNED_TOKENS = 50_000;
+
+/**
+ * The index (`main`) of access requests and grants, for lists, and of live access tokens, for counts. The
+ * truth is in each request's own object and in the tokens.
+ */
 export class DirectoryObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #store: DirectoryStore;
+  readonly #liveTokens: LiveTokenStore;
   readonly #durable: Durable;
+  #prunedAtMs = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new DirectoryStore(ctx.storage.sql);
+    this.#liveTokens = new LiveTokenStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: DIRECTORY_MIGRATIONS,
+      migrations: [...DIRECTORY_MIGRATIONS, LIVE_TOKEN_SCHEMA],
       deliver: {},
+      nextDueMs: () => this.#nextPruneMs(),
+      onDue: (nowMs) => this.#prune(nowMs),
     });
   }
 
@@ -48,13 +62,35 @@ export class DirectoryObject extends DurableObject<Env> {
     return ok(candidateId);
   }
 
+  /** Records tokens that were issued; each counts once, however often it is told of. */
+  putTokens(tokens: LiveToken[]): Result<null> {
+    this.#durable.commit(() => this.#liveTokens.put(tokens, this.#now()));
+    return ok(null);
+  }
+
+  /** What a revocation of our own tokens would cut, now. */
+  countLive(match: OwnMatch, issuedBefore?: number): Result<LiveCount> {
+    return ok(this.#liveTokens.count(match, issuedBefore, this.#now()));
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }
 
-  async sweep(): Promise<Result<null>> {
-    await this.#durable.sweep();
-    return ok(null);
+  async sweep(): Promise<Result<Swept>> {
+    return ok(await this.#durable.sweep());
+  }
+
+  #nextPruneMs(): number | undefined {
+    const end = this.#liveTokens.earliestEnd();
+    return end === undefined ? undefined : Math.max(end * 1000, this.#prunedAtMs + PRUNE_INTERVAL_MS);
+  }
+
+  #prune(nowMs: number): void {
+    const next = this.#nextPruneMs();
+    if (next === undefined || next > nowMs) return;
+    const removed = this.#liveTokens.prune(epochSeconds(nowMs), MAX_PRUNED_TOKENS);
+    if (removed < MAX_PRUNED_TOKENS) this.#prunedAtMs = nowMs;
   }
 
   #now(): number {

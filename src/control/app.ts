@@ -8,11 +8,14 @@ import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
+import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
+import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
+import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
 
 /** Reads who calls from the request's access token, or answers the refusal. */
 export type Authenticate = (request: Request, context: RequestContext) => Promise<Actor | Response>;
@@ -23,9 +26,12 @@ export type ControlDeps = {
   access: AccessDeps;
   clients: ClientRouteDeps;
   health: HealthDeps;
+  imports: ImportRouteDeps;
   inbound: InboundDeps;
+  metrics: MetricsDeps;
   oauth: OAuthDeps;
   policy: PolicyRouteDeps;
+  propagation: PropagationDeps;
   revocations: RevocationDeps;
   webhooks: WebhookRouteDeps;
 };
@@ -51,12 +57,11 @@ export function controlApp(deps: ControlDeps) {
     c.set("requestId", c.env.requestId);
     await next();
   });
-  app.use(
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: (c) => problemResponse(problem("body_too_large", "At most 1 MiB."), c.get("requestId")),
-    }),
-  );
+  const limited = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: (c) => problemResponse(problem("body_too_large", "At most 1 MiB."), c.get("requestId")),
+  });
+  app.use((c, next) => (c.req.path === IMPORT_PATH ? next() : limited(c, next)));
 
   app.route("/", healthRoutes(deps.health));
   app.route("/", oauthRoutes(deps.oauth));
@@ -65,11 +70,15 @@ export function controlApp(deps: ControlDeps) {
   app.use(authenticated(deps.authenticate));
   app.route("/", accessRequestRoutes(deps.access));
   app.route("/", grantRoutes(deps.access));
+  // Before the revocations, whose ids would take these paths.
+  app.route("/", propagationRoutes(deps.propagation));
+  app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
   app.route("/", keyRoutes(deps.oauth));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));
+  app.route("/", metricsRoutes(deps.metrics));
   return app;
 }
 

@@ -1,11 +1,21 @@
+import type { Clock } from "../platform/clock.ts";
+import type { Swept } from "../platform/durable.ts";
+import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import type { Result } from "../protocol/result.ts";
+import type { DriftReport } from "../replication/drift.ts";
 
 type Sweepable = { sweep(): Promise<Result<unknown>> };
+type SweptObject = { sweep(): Promise<Result<Swept>> };
+type Note = { counters: Record<string, number>; gauges: Record<string, number> };
 
 export type SweepDeps = {
   logger: Logger;
-  singletons: Record<string, Sweepable>;
+  clock: Clock;
+  /** By the name that metrics give them. */
+  singletons: Record<string, SweptObject>;
+  monitor: { note(id: string, note: Note): Promise<Result<null>> };
+  log: { checkDrift(): Promise<Result<DriftReport>> };
   keyring: { jwks(): Promise<Result<unknown>> };
   directory: { overdue(seconds: number, limit: number): Promise<Result<string[]>> };
   accessRequest(id: string): Sweepable;
@@ -19,14 +29,18 @@ const MAX_REQUESTS_A_SWEEP = 200;
 
 /**
  * The cron's work: alarms are at-least-once but can be dropped for good, so every object that should have
- * woken is woken, and the signing keys are made before anybody needs them.
+ * woken is woken, and the signing keys are made before anybody needs them. A page of the KV denylist is held
+ * against the log, and what was found goes to the monitor.
  */
 export async function sweep(deps: SweepDeps): Promise<void> {
   const { logger } = deps;
   const late = await deps.directory.overdue(OVERDUE_SECONDS, MAX_REQUESTS_A_SWEEP);
   const endpoints = await deps.endpoints();
+  const singletons = Object.entries(deps.singletons);
+  const swept = Promise.all(
+    singletons.map(async ([name, object]) => ({ name, result: await object.sweep() })),
+  );
   const work = [
-    ...Object.entries(deps.singletons).map(([name, object]) => ({ name, run: () => object.sweep() })),
     { name: "keyring", run: () => deps.keyring.jwks() },
     ...(late.ok ? late.value : []).map((id) => ({ name: id, run: () => deps.accessRequest(id).sweep() })),
     ...(endpoints.ok ? endpoints.value : []).map((id) => ({
@@ -35,10 +49,34 @@ export async function sweep(deps: SweepDeps): Promise<void> {
     })),
   ];
   const results = await Promise.all(work.map(async ({ name, run }) => ({ name, result: await run() })));
+  const drift = await deps.log.checkDrift();
+  await tellMonitor(await swept, drift, deps);
   if (!late.ok) logger("error", "sweep.failed", { object: "directory", detail: late.error.detail });
   if (!endpoints.ok) logger("error", "sweep.failed", { object: "registry", detail: endpoints.error.detail });
-  for (const { name, result } of results) {
+  if (!drift.ok) logger("error", "sweep.failed", { object: "log", detail: drift.error.detail });
+  for (const { name, result } of [...results, ...(await swept)]) {
     if (!result.ok) logger("error", "sweep.failed", { object: name, detail: result.error.detail });
   }
   if (late.ok && late.value.length) logger("warn", "sweep.overdue_requests", { count: late.value.length });
+}
+
+async function tellMonitor(
+  swept: { name: string; result: Result<Swept> }[],
+  drift: Result<DriftReport>,
+  { monitor, clock, logger }: SweepDeps,
+): Promise<void> {
+  const gauges: Note["gauges"] = {};
+  for (const { name, result } of swept) {
+    if (result.ok) gauges[`portcullis_outbox_rows{object="${name}"}`] = result.value.outbox_rows;
+  }
+  const counters: Note["counters"] = {};
+  if (drift.ok) {
+    const { checked, missing, stale } = drift.value;
+    counters.portcullis_denylist_checked_total = checked;
+    counters['portcullis_denylist_drift_total{kind="missing"}'] = missing;
+    counters['portcullis_denylist_drift_total{kind="stale"}'] = stale;
+    if (missing || stale) logger("warn", "denylist.drift", { missing, stale });
+  }
+  const told = await monitor.note(newId("rpt", clock()), { counters, gauges });
+  if (!told.ok) logger("warn", "sweep.not_recorded", { detail: told.error.detail });
 }

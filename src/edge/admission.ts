@@ -5,12 +5,14 @@ import type { ReplicaView } from "../replication/replica.ts";
 import { type VerifiedToken, windowFault } from "../tokens/claims.ts";
 import type { TokenFault } from "../tokens/verify.ts";
 import { type Knowledge, type Refusal, type RefuseReason, refusal } from "./decision.ts";
+import type { DeniedTokens } from "./denied-tokens.ts";
 import type { Freshness, Staleness, WaitUntil } from "./freshness.ts";
 import { holdsKey, type IdentifyDeps, identify } from "./identify.ts";
 
 export type AdmissionDeps = IdentifyDeps & {
   clock: Clock;
   freshness: Freshness;
+  denied: DeniedTokens;
   waitUntil: WaitUntil;
   /** Work that must not come between the decision and its use, done once the token is verified. */
   prepare?: () => Promise<unknown> | undefined;
@@ -98,6 +100,9 @@ async function attempt<D extends Demand>(
     const misdirected = demand.misdirected(token);
     if (misdirected) return refused(refusal(misdirected, about), REFUSAL_RECHECK_MS);
     await deps.prepare?.();
+    if (!(await deps.denied.settle(view, token.facts, deps.clock() / 1000))) {
+      return refused(refusal("stale", about));
+    }
   } else if (demand.tokenNeeded) {
     return refused(refusal("credential_missing", about), REFUSAL_RECHECK_MS);
   }
@@ -107,7 +112,13 @@ async function attempt<D extends Demand>(
     return { kind: "changed", view: fresh.value };
   }
   // Nothing is awaited from here on.
-  const denied = lastLook(token, fresh.value, deps.clock() / 1000) ?? demand.denied(token);
+  const now = deps.clock() / 1000;
+  const ended = lastLook(token, fresh.value, now);
+  if (ended) return refused({ ...ended, ...about });
+  const listed = token && deps.denied.look(fresh.value, token.facts, now);
+  if (listed === "unconfirmed") return { kind: "changed", view: fresh.value };
+  if (listed === "denied") return refused(refusal("token_revoked", about));
+  const denied = demand.denied(token);
   if (denied) return refused({ ...denied, ...about });
   return { kind: "admitted", admission: { demand, view: fresh.value, ...(token ? { token } : {}) } };
 }

@@ -15,7 +15,13 @@ export type AuthenticateDeps = Omit<AdmissionDeps, "prepare"> & { log: Logger; r
 export type Unauthenticated = { problem: Problem; challenge?: string };
 
 /** The default bound, and never beyond it. */
-const BOUNDED: Staleness = { always: false, boundMs: 2_000, denylistUntilMs: -1, blindUntilMs: -1 };
+const BOUNDED: Staleness = {
+  tier: "bounded",
+  always: false,
+  boundMs: 2_000,
+  denylistUntilMs: -1,
+  blindUntilMs: -1,
+};
 
 /**
  * Authenticates a call to the control plane: one bearer token of ours, for this audience (the issuer), not

@@ -3,15 +3,17 @@ import { faultText, type Logger } from "../platform/log.ts";
 import type { Route } from "../policy/document.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader, ReplicaView } from "../replication/replica.ts";
-import type { Revocation, TokenFacts } from "../revocation/rule.ts";
+import type { Tier } from "../revocation/receipt.ts";
+import type { TokenFacts } from "../revocation/rule.ts";
 
-/** The revocation of a token as KV knows it: what stands where the log cannot be reached. */
-export type Denylist = (facts: TokenFacts) => Promise<Result<Revocation | undefined>>;
+/** Whether KV lists the token as denied: what stands where the log cannot be reached. */
+export type Denylist = (facts: TokenFacts) => Promise<Result<boolean>>;
 
 export type WaitUntil = (work: Promise<unknown>) => void;
 
 /** How old the view may be on which a request is accepted, and what happens where it cannot be renewed. */
 export type Staleness = {
+  tier: Tier;
   /** Every request asks the log itself. */
   always: boolean;
   boundMs: number;
@@ -27,9 +29,12 @@ const NEVER_MS = -1;
 const RETRY_AFTER_MS = 1_000;
 /** A request that asks for longer is taken for cancelled. */
 const LOCK_MS = 1_000;
-const POLL_MS = 5;
+/** What a cold isolate asks for: as old as the default bound lets a view be. */
+const FIRST_MAX_AGE_MS = 2_000;
 /** How often a refusal may ask whether a newer view would change it. */
 const RECHECK_EVERY_MS = 1_000;
+/** How often a request looks whether what another one asked for has come back. */
+const POLL_MS = 5;
 
 type FreshnessOptions = {
   replica: ReplicaReader;
@@ -38,6 +43,8 @@ type FreshnessOptions = {
   log: Logger;
   /** Waits in the request's own turn; tests pass their own. */
   sleep?: (ms: number) => Promise<void>;
+  /** Told of the age of each view that a decision is taken on. */
+  observe?: (tier: Tier, ageMs: number, waitUntil: WaitUntil) => void;
 };
 
 /**
@@ -46,14 +53,15 @@ type FreshnessOptions = {
  */
 export function stalenessOf(route: Pick<Route, "consistency" | "on_stale">): Staleness {
   const { consistency, on_stale: onStale } = route;
-  const always = consistency.tier === "strict";
-  if (always) return { always, boundMs: 0, denylistUntilMs: NEVER_MS, blindUntilMs: NEVER_MS };
-  const eventual = consistency.tier === "eventual";
+  const { tier } = consistency;
+  const always = tier === "strict";
+  if (always) return { tier, always, boundMs: 0, denylistUntilMs: NEVER_MS, blindUntilMs: NEVER_MS };
+  const eventual = tier === "eventual";
   const boundMs = eventual ? EVENTUAL_BOUND_MS : consistency.max_staleness_ms;
   const allowedMs = onStale === "deny" ? NEVER_MS : boundMs + onStale.allow_for_seconds * 1000;
   return eventual
-    ? { always, boundMs, denylistUntilMs: Number.POSITIVE_INFINITY, blindUntilMs: allowedMs }
-    : { always, boundMs, denylistUntilMs: allowedMs, blindUntilMs: NEVER_MS };
+    ? { tier, always, boundMs, denylistUntilMs: Number.POSITIVE_INFINITY, blindUntilMs: allowedMs }
+    : { tier, always, boundMs, denylistUntilMs: allowedMs, blindUntilMs: NEVER_MS };
 }
 
 /**
@@ -65,6 +73,7 @@ export class Freshness {
   #failedAtMs = Number.NEGATIVE_INFINITY;
   #recheckedAtMs = Number.NEGATIVE_INFINITY;
   #lockedUntilMs = Number.NEGATIVE_INFINITY;
+  #rechecking = false;
 
   constructor(options: FreshnessOptions) {
     this.#o = options;
@@ -76,21 +85,34 @@ export class Freshness {
    */
   async first(): Promise<ReplicaView | undefined> {
     const { replica } = this.#o;
-    return replica.peek() ?? (await this.#refresh(false)) ?? replica.peek();
+    return replica.peek() ?? (await this.#refresh(false, FIRST_MAX_AGE_MS)) ?? replica.peek();
   }
 
   /**
    * A view that may turn a refusal around: a key or a route may be newer than the view it was not found in.
-   * At most one request a second asks, so that junk cannot be used to load the log.
+   * At most one request a second asks, so that junk cannot be used to load the log; those that come while it
+   * does wait for what it brings.
    */
   async recheck(view: ReplicaView, olderThanMs: number): Promise<ReplicaView | undefined> {
     const latest = this.#o.replica.peek();
     if (latest && latest.seq > view.seq) return latest;
     const now = this.#o.clock();
     if (within(now - view.fetchedAtMs, olderThanMs)) return undefined;
-    if (within(now - this.#recheckedAtMs, RECHECK_EVERY_MS)) return undefined;
+    if (within(now - this.#recheckedAtMs, RECHECK_EVERY_MS)) return this.#othersRecheck(view);
     this.#recheckedAtMs = now;
-    return this.#refresh(false);
+    this.#rechecking = true;
+    const newer = await this.#refresh(false, olderThanMs);
+    this.#rechecking = false;
+    return newer;
+  }
+
+  /** No promise is shared: the request that asks may be cancelled, and then the second is over some time. */
+  async #othersRecheck(view: ReplicaView): Promise<ReplicaView | undefined> {
+    while (this.#rechecking && within(this.#o.clock() - this.#recheckedAtMs, RECHECK_EVERY_MS)) {
+      await this.#sleep(POLL_MS);
+    }
+    const latest = this.#o.replica.peek();
+    return latest && latest.seq > view.seq ? latest : undefined;
   }
 
   /**
@@ -109,14 +131,20 @@ export class Freshness {
     const latest = replica.peek() ?? view;
     const ageMs = this.#ageMs(latest);
     if (!staleness.always && within(ageMs, staleness.boundMs)) {
-      if (ageMs > staleness.boundMs / 2) replica.refreshInBackground(waitUntil);
-      return ok(latest);
+      if (ageMs > staleness.boundMs / 2) replica.refreshInBackground(waitUntil, staleness.boundMs);
+      return this.#take(latest, staleness, waitUntil);
     }
-    const refreshed = await this.#refresh(staleness.always);
+    const refreshed = await this.#refresh(staleness.always, staleness.always ? 0 : staleness.boundMs);
     if (refreshed && (staleness.always || within(this.#ageMs(refreshed), staleness.boundMs))) {
-      return ok(refreshed);
+      return this.#take(refreshed, staleness, waitUntil);
     }
-    return this.#withoutLog(latest, staleness, facts);
+    const old = await this.#withoutLog(latest, staleness, facts);
+    return old.ok ? this.#take(old.value, staleness, waitUntil) : old;
+  }
+
+  #take(view: ReplicaView, { tier }: Staleness, waitUntil: WaitUntil): Result<ReplicaView, never> {
+    this.#o.observe?.(tier, this.#ageMs(view), waitUntil);
+    return ok(view);
   }
 
   async #withoutLog(
@@ -129,6 +157,10 @@ export class Freshness {
     if (listed === "yes") return err("revoked");
     const limitMs = listed === "no" ? staleness.denylistUntilMs : staleness.blindUntilMs;
     return within(this.#ageMs(view), limitMs) ? ok(this.#o.replica.peek() ?? view) : err("stale");
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return this.#o.sleep?.(ms) ?? new Promise((resolve) => setTimeout(resolve, ms));
   }
 
   #ageMs(view: ReplicaView): number {
@@ -146,31 +178,31 @@ export class Freshness {
     }
   }
 
-  async #refresh(always: boolean): Promise<ReplicaView | undefined> {
-    if (always) return this.#ask();
+  async #refresh(always: boolean, maxAgeMs = 0): Promise<ReplicaView | undefined> {
+    if (always) return this.#ask(0);
     const { clock, replica } = this.#o;
-    const sleep = this.#o.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
     const before = replica.peek();
     while (clock() < this.#lockedUntilMs) {
       // The last answer was a failure, and another request finds out whether that is over.
       if (this.#failedAtMs !== Number.NEGATIVE_INFINITY) return undefined;
-      await sleep(POLL_MS);
+      await this.#sleep(POLL_MS);
     }
     // From here to the lock nothing is awaited: of many that waited, one asks.
     const latest = replica.peek();
-    if (latest && latest.fetchedAtMs !== before?.fetchedAtMs) return latest;
+    const renewed = latest && latest.fetchedAtMs !== before?.fetchedAtMs;
+    if (renewed && within(clock() - latest.fetchedAtMs, maxAgeMs)) return latest;
     if (within(clock() - this.#failedAtMs, RETRY_AFTER_MS)) return undefined;
     this.#lockedUntilMs = clock() + LOCK_MS;
     try {
-      return await this.#ask();
+      return await this.#ask(maxAgeMs);
     } finally {
       this.#lockedUntilMs = Number.NEGATIVE_INFINITY;
     }
   }
 
-  async #ask(): Promise<ReplicaView | undefined> {
+  async #ask(maxAgeMs: number): Promise<ReplicaView | undefined> {
     try {
-      const view = await this.#o.replica.refresh();
+      const view = await this.#o.replica.refresh(maxAgeMs);
       if (view.ok) {
         this.#failedAtMs = Number.NEGATIVE_INFINITY;
         return view.value;

@@ -6,6 +6,7 @@ import type { RemoteKeys } from "../tokens/remote-keys.ts";
 import { type AssertionKeyPort, AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
+import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
 import { dressForOrigin, type OwnHeaders } from "./headers.ts";
@@ -19,6 +20,7 @@ export type GateDeps = {
   log: Logger;
   replica: Pick<ReplicaReader, "peek">;
   freshness: Freshness;
+  denied: DeniedTokens;
   remoteKeys: RemoteKeys;
   tokens: TokenCache;
   assertionKey: AssertionKeyPort;

@@ -118,7 +118,8 @@ async function makeReady(
 ): Promise<void> {
   const { issuer, origin, identity_provider: identityProvider } = running;
   await untilOk(`${issuer}/healthz`, signal);
-  await fireCron(issuer);
+  // Not awaited: the canary takes its time.
+  void fireCron(issuer);
   signal.throwIfAborted();
   await setUp({ issuer, operatorSecret, addresses: { origin, identityProvider }, demoFile });
   await untilOk(`${issuer}/readyz`, signal);

@@ -9,11 +9,16 @@ export type DurableOptions = {
   /** The object's own migrations; the outbox's come first. */
   migrations: readonly string[];
   deliver: Deliver;
+  /** Effects that one pass of the outbox tries at most. */
+  maxAttempts?: number;
   /** The earliest moment at which time itself changes the object, in epoch milliseconds. */
   nextDueMs?: () => number | undefined;
   /** What time changes; called by the alarm with everything that is due. */
   onDue?: (nowMs: number) => void | Promise<void>;
 };
+
+/** How an object was found by the cron: the effects that it still owes. */
+export type Swept = { outbox_rows: number };
 
 /** Alarms in the past fire at once; this keeps a fault from becoming a busy loop. */
 const ALARM_AFTER_FAULT_MS = 5_000;
@@ -26,6 +31,8 @@ export class Durable {
   readonly outbox: Outbox;
   readonly #ctx: DurableObjectState;
   readonly #o: DurableOptions;
+  /** While the alarm makes its changes, their effects are left to the drain that follows them. */
+  #drainFollows = false;
 
   constructor(ctx: DurableObjectState, options: DurableOptions) {
     this.#ctx = ctx;
@@ -45,7 +52,7 @@ export class Durable {
   commit<T>(change: () => T): T {
     const value = this.#ctx.storage.transactionSync(change);
     this.#arm();
-    this.#ctx.waitUntil(this.#drain());
+    if (!this.#drainFollows) this.#ctx.waitUntil(this.#drain());
     return value;
   }
 
@@ -58,19 +65,30 @@ export class Durable {
   /** The body of `alarm()`. Catches everything: the runtime drops an alarm for good after seven faults. */
   async alarm(): Promise<void> {
     try {
-      await this.#o.onDue?.(this.#o.clock());
+      await this.#change();
       await this.#drain();
     } catch (fault) {
       this.#o.log("error", "alarm.failed", { fault: faultText(fault) });
       await this.#ctx.storage.setAlarm(this.#o.clock() + ALARM_AFTER_FAULT_MS);
+      this.#ctx.waitUntil(this.outbox.drain());
     }
   }
 
   /** Called by the cron: sets the alarm again if it was lost, and runs it if it is overdue. */
-  async sweep(): Promise<void> {
+  async sweep(): Promise<Swept> {
     const due = this.#dueMs();
     if (due !== undefined && due < this.#o.clock()) await this.alarm();
     else this.#arm();
+    return { outbox_rows: this.outbox.size() };
+  }
+
+  async #change(): Promise<void> {
+    this.#drainFollows = true;
+    try {
+      await this.#o.onDue?.(this.#o.clock());
+    } finally {
+      this.#drainFollows = false;
+    }
   }
 
   #dueMs(): number | undefined {

@@ -1,5 +1,17 @@
 /** Prefixes of the contract; an id names its kind. */
-export type IdPrefix = "req" | "grt" | "rev" | "evt" | "dlv" | "whe" | "cli" | "tok" | "dec" | "log";
+export type IdPrefix =
+  | "req"
+  | "grt"
+  | "rev"
+  | "evt"
+  | "dlv"
+  | "whe"
+  | "cli"
+  | "tok"
+  | "dec"
+  | "log"
+  | "smp"
+  | "rpt";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -16,7 +16,7 @@ export const OUTBOX_SCHEMA = `
     not_before_ms INTEGER NOT NULL DEFAULT 0,
     last_error TEXT
   );
-  CREATE INDEX outbox_due ON outbox (next_at_ms);
+  CREATE INDEX outbox_lane ON outbox (lane, seq);
 `;
 
 /**
@@ -42,11 +42,29 @@ export type OutboxOptions = {
   log: Logger;
   deliver: Deliver;
   timeoutMs?: number;
+  /** Rows that one pass tries at most. */
+  maxAttempts?: number;
 };
 
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 5 * 60_000;
 const DELIVERY_TIMEOUT_MS = 30_000;
+/** An invocation may make 1,000 operations on KV; the rest is for what the object does beside its outbox. */
+const MAX_ATTEMPTS_A_PASS = 900;
+
+/** What one pass may still try, shared by its lanes. */
+type Budget = { left: number };
+
+const HELD_BACK =
+  ", not_before_ms = excluded.not_before_ms, next_at_ms = MAX(next_at_ms, excluded.not_before_ms)";
+
+/** Every lane by one seek in the index each, however many rows wait. */
+const LANES = `
+  WITH RECURSIVE lanes (lane) AS (
+    SELECT MIN(lane) FROM outbox
+    UNION ALL
+    SELECT (SELECT MIN(lane) FROM outbox WHERE lane > lanes.lane) FROM lanes WHERE lane IS NOT NULL
+  )`;
 
 /** Delay before attempt n + 1: doubles from one second to five minutes, with ±50 % jitter. */
 export function retryDelayMs(attempts: number, random: () => number): number {
@@ -61,21 +79,30 @@ export class Outbox {
   readonly #sql: SqlStorage;
   readonly #o: Required<OutboxOptions>;
   readonly #running = new Map<string, Promise<void>>();
+  /** Ids of rows whose effect is being tried. */
+  readonly #onTheWay = new Set<string>();
 
   constructor(sql: SqlStorage, options: OutboxOptions) {
     this.#sql = sql;
-    this.#o = { random: Math.random, timeoutMs: DELIVERY_TIMEOUT_MS, ...options };
+    this.#o = {
+      random: Math.random,
+      timeoutMs: DELIVERY_TIMEOUT_MS,
+      maxAttempts: MAX_ATTEMPTS_A_PASS,
+      ...options,
+    };
   }
 
   /**
    * Adds a row, to be called in the transaction of the change that causes it. A row whose id is still waiting
-   * is replaced in its place (projections of current state are coalesced this way). `notBeforeMs` holds it back.
+   * is replaced in its place (projections of current state are coalesced this way). `notBeforeMs` holds it back,
+   * also where it is on its way at this moment and must leave again; one that waits already, no longer than it is.
    */
   put(row: OutboxRow, notBeforeMs = 0): void {
     const now = this.#o.clock();
     this.#sql.exec(
       `INSERT INTO outbox (id, lane, kind, payload, next_at_ms, not_before_ms) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, version = version + 1`,
+       ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, version = version + 1
+         ${this.#onTheWay.has(row.id) ? HELD_BACK : ""}`,
       row.id,
       row.lane,
       row.kind,
@@ -86,9 +113,14 @@ export class Outbox {
     );
   }
 
-  /** When the alarm must look again, or undefined where nothing waits. */
+  /** When the alarm must look again, or undefined where nothing waits. What is behind a lane's head waits with it. */
   nextDueMs(): number | undefined {
-    const row = this.#sql.exec<{ at: number | null }>("SELECT MIN(next_at_ms) AS at FROM outbox").one();
+    const row = this.#sql
+      .exec<{ at: number | null }>(
+        `${LANES} SELECT MIN((SELECT next_at_ms FROM outbox WHERE lane = lanes.lane ORDER BY seq LIMIT 1)) AS at
+         FROM lanes WHERE lane IS NOT NULL`,
+      )
+      .one();
     return row.at ?? undefined;
   }
 
@@ -96,10 +128,16 @@ export class Outbox {
     return this.#sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM outbox").one().n;
   }
 
-  /** Tries all lanes that have something due; resolves when each has been tried. Never rejects. */
+  /**
+   * Tries all lanes that have something due; resolves when each has been tried. Never rejects. Where more is
+   * due than one invocation may do, the rest is due at once for the alarm.
+   */
   async drain(): Promise<void> {
-    const lanes = this.#sql.exec<{ lane: string }>("SELECT DISTINCT lane FROM outbox").toArray();
-    await Promise.all(lanes.map(({ lane }) => this.flush(lane)));
+    const lanes = this.#sql
+      .exec<{ lane: string }>(`${LANES} SELECT lane FROM lanes WHERE lane IS NOT NULL`)
+      .toArray();
+    const budget = this.#newBudget();
+    await Promise.all(lanes.map(({ lane }) => this.#pass(lane, false, budget)));
   }
 
   /**
@@ -107,14 +145,34 @@ export class Outbox {
    * head even where its next attempt is not due: somebody waits for it.
    */
   async flush(lane: string, now = false): Promise<void> {
+    await this.#pass(lane, now, this.#newBudget());
+  }
+
+  #newBudget(): Budget {
+    return { left: this.#o.maxAttempts };
+  }
+
+  async #pass(lane: string, early: boolean, budget: Budget): Promise<void> {
     for (let running = this.#running.get(lane); running; running = this.#running.get(lane)) await running;
-    const pass = this.#runLane(lane, now).finally(() => this.#running.delete(lane));
+    const pass = this.#runLane(lane, early, budget).finally(() => this.#running.delete(lane));
     this.#running.set(lane, pass);
     await pass;
   }
 
-  async #runLane(lane: string, early: boolean): Promise<void> {
-    for (let row = this.#head(lane, early); row && (await this.#attempt(row)); row = this.#head(lane, early));
+  async #runLane(lane: string, early: boolean, budget: Budget): Promise<void> {
+    for (let row = this.#head(lane, early); row; row = this.#head(lane, early)) {
+      if (budget.left-- <= 0) return this.#makeDue(row);
+      if (!(await this.#attempt(row))) return;
+    }
+  }
+
+  /** The budget is spent: the alarm, which is an invocation of its own, takes the row up at once. */
+  #makeDue(row: StoredRow): void {
+    this.#sql.exec(
+      "UPDATE outbox SET next_at_ms = MIN(next_at_ms, ?) WHERE seq = ?",
+      this.#o.clock(),
+      row.seq,
+    );
   }
 
   /** The oldest row of the lane if it may be tried now. */
@@ -132,6 +190,7 @@ export class Outbox {
 
   async #attempt(row: StoredRow): Promise<boolean> {
     const { id, lane, kind } = row;
+    this.#onTheWay.add(id);
     try {
       const deliver = this.#o.deliver[kind];
       if (!deliver) throw new Error(`no delivery for kind "${kind}"`);
@@ -139,6 +198,8 @@ export class Outbox {
     } catch (fault) {
       this.#postpone(row, faultText(fault));
       return false;
+    } finally {
+      this.#onTheWay.delete(id);
     }
     // A row replaced meanwhile keeps its place and is tried again with its new payload.
     this.#sql.exec("DELETE FROM outbox WHERE seq = ? AND version = ?", row.seq, row.version);
@@ -149,7 +210,8 @@ export class Outbox {
     const attempts = row.attempts + 1;
     const nextAt = this.#o.clock() + retryDelayMs(attempts, this.#o.random);
     this.#sql.exec(
-      "UPDATE outbox SET attempts = ?, next_at_ms = ?, last_error = ? WHERE seq = ?",
+      // A row that was put again while it was on its way may be held back for longer: the alarm waits for that.
+      "UPDATE outbox SET attempts = ?, next_at_ms = MAX(?, not_before_ms), last_error = ? WHERE seq = ?",
       attempts,
       Math.ceil(nextAt),
       fault,

@@ -10,6 +10,7 @@ export type PolicyDiff = {
   routes: SectionDiff;
   access_rules: SectionDiff & { reordered: boolean };
   roles: SectionDiff;
+  revocations: SectionDiff;
 };
 
 export function diffPolicies(before: PolicyDocument, after: PolicyDocument): PolicyDiff {
@@ -25,6 +26,10 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
       ),
     },
     roles: diffSection(Object.entries(before.roles), Object.entries(after.roles)),
+    revocations: diffSection(
+      Object.entries(before.revocations ?? {}),
+      Object.entries(after.revocations ?? {}),
+    ),
   };
 }
 

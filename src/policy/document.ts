@@ -192,6 +192,8 @@ export const accessRuleSchema = z
     default_duration_seconds: r.default_duration_seconds ?? Math.min(3600, r.max_duration_seconds),
   }));
 
+const DEFAULT_CONFIRM_ABOVE = 1_000;
+
 /** The policy document as it is stored, shown and put: snake_case, unknown members refused with their path. */
 export const policySchema = z.strictObject({
   $schema: z.string().max(512).optional(),
@@ -203,6 +205,16 @@ export const policySchema = z.strictObject({
     .record(roleName, z.strictObject({ scopes: z.array(scopeToken).max(64) }))
     .default({})
     .describe("Scopes that a role brings when an identity provider's token is exchanged for ours."),
+  revocations: z
+    .strictObject({
+      confirm_above: z
+        .int()
+        .min(1)
+        .max(1e9)
+        .describe("A revocation that would cut more live tokens than this needs a second person."),
+    })
+    .exactOptional()
+    .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -215,3 +227,8 @@ export type AccessRule = PolicyDocument["access_rules"][number];
 export type PolicyVersion = { version: number; document: PolicyDocument };
 
 export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.parse({}) };
+
+/** How many live tokens one person may cut with one revocation. */
+export function confirmAbove(document: PolicyDocument): number {
+  return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;
+}

@@ -57,7 +57,14 @@ export function canonicalBase64url(text: string): Uint8Array<ArrayBuffer> | unde
   return spare === 0 ? bytes : undefined;
 }
 
-export async function sha256Hex(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(text)));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export function sha256Hex(text: string): Promise<string> {
+  return bytesSha256Hex(utf8(text));
+}
+
+export async function bytesSha256Hex(bytes: Uint8Array): Promise<string> {
+  return Array.from(await sha256Bytes(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+export async function sha256Bytes(bytes: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
 }

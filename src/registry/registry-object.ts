@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
-import { Durable } from "../platform/durable.ts";
+import { Durable, type Swept } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
@@ -219,9 +219,8 @@ export class RegistryObject extends DurableObject<Env> {
     return this.#durable.alarm();
   }
 
-  async sweep(): Promise<Result<null>> {
-    await this.#durable.sweep();
-    return ok(null);
+  async sweep(): Promise<Result<Swept>> {
+    return ok(await this.#durable.sweep());
   }
 
   #now(): number {

@@ -1,13 +1,17 @@
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
+import type { FilterManifest } from "../revocation/filter.ts";
 import type { Revocation } from "../revocation/rule.ts";
 
 /** One change that every edge must learn of. `id` makes an append idempotent. */
 export type LogEntry =
   | { id: string; kind: "revocation.added"; rule: Revocation }
-  | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string }
+  | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason?: string }
   | { id: string; kind: "keys.changed"; keys: PublicKeyRecord[] }
-  | { id: string; kind: "policy.activated"; version: number; document: PolicyDocument };
+  | { id: string; kind: "policy.activated"; version: number; document: PolicyDocument }
+  | { id: string; kind: "filter.published"; filter: FilterManifest }
+  /** What is left of a `filter.published` once a later one is in the log. */
+  | { id: string; kind: "filter.superseded" };
 
 export type SequencedEntry = { seq: number; entry: LogEntry };
 
@@ -20,10 +24,20 @@ export type Snapshot = {
   keys: PublicKeyRecord[];
   /** Revocations in force. */
   rules: Revocation[];
+  /** The filter of denied tokens in force; absent where none was ever published. */
+  filter?: FilterManifest;
 };
 
 /** What has happened since a sequence number; `too_old` where the log no longer holds it. */
-export type Delta = { too_old: false; head_seq: number; entries: SequencedEntry[] } | { too_old: true };
+export type Delta =
+  | {
+      too_old: false;
+      head_seq: number;
+      entries: SequencedEntry[];
+      /** When the log was asked (epoch milliseconds), where that was before this reader asked. */
+      asked_at_ms?: number;
+    }
+  | { too_old: true };
 
 /** The KV key of the snapshot (JSON of {@link Snapshot}). */
 export const SNAPSHOT_KEY = "snapshot";

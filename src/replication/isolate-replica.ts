@@ -1,20 +1,29 @@
 import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
+import { withTimeout } from "../platform/rpc.ts";
 import { compilePolicy } from "../policy/compiled.ts";
 import type { PolicyVersion } from "../policy/document.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
 import { ok, type Result } from "../protocol/result.ts";
+import type { DeniedFilter, FilterManifest } from "../revocation/filter.ts";
 import { RuleIndex } from "../revocation/rule-index.ts";
 import { type Delta, type SequencedEntry, SNAPSHOT_KEY, type Snapshot } from "./entry.ts";
 import type { ReplicaReader, ReplicaView, VerificationKey } from "./replica.ts";
 
 export type LogReader = {
-  since(seq: number): Promise<Result<Delta>>;
+  /** With `maxAgeMs`, an answer that the log gave another reader that long ago at most will do. */
+  since(seq: number, maxAgeMs?: number): Promise<Result<Delta>>;
   snapshot(): Promise<Result<Snapshot>>;
+};
+
+/** Where the filter that a manifest names comes from; parts of the known one are used again. */
+export type FilterSource = {
+  load(manifest: FilterManifest, known?: DeniedFilter): Promise<Result<DeniedFilter>>;
 };
 
 export type IsolateReplicaOptions = {
   log: LogReader;
+  filter: FilterSource;
   kv: Pick<KVNamespace, "get">;
   clock: Clock;
   logger: Logger;
@@ -22,6 +31,8 @@ export type IsolateReplicaOptions = {
 
 /** A background refresh that takes longer is taken for lost: the request that carried it was cancelled. */
 const BACKGROUND_DEADLINE_MS = 5_000;
+/** A cold isolate starts without KV where KV takes longer: the log has everything. */
+const KV_TIMEOUT_MS = 1_000;
 
 /**
  * What this isolate knows of policy, keys and revocations. Cold: the KV snapshot, then the delta. Warm: the
@@ -40,29 +51,31 @@ export class IsolateReplica implements ReplicaReader {
     return this.#view;
   }
 
-  async refresh(): Promise<Result<ReplicaView>> {
+  async refresh(maxAgeMs = 0): Promise<Result<ReplicaView>> {
     if (!this.#view) await this.#loadFromKv();
     for (;;) {
       const askedAtMs = this.#o.clock();
-      const delta = this.#view ? await this.#o.log.since(this.#view.seq) : ok({ too_old: true as const });
+      const delta = this.#view
+        ? await this.#o.log.since(this.#view.seq, maxAgeMs)
+        : ok({ too_old: true as const });
       if (!delta.ok) return delta;
       if (delta.value.too_old) {
         const snapshot = await this.#o.log.snapshot();
         if (!snapshot.ok) return snapshot;
-        return ok(await this.#adopt(snapshot.value, askedAtMs));
+        return this.#adopt(snapshot.value, askedAtMs);
       }
-      const { entries, head_seq } = delta.value;
+      const { entries, head_seq, asked_at_ms: sharedAtMs = askedAtMs } = delta.value;
       const complete = (entries.at(-1)?.seq ?? head_seq) >= head_seq;
-      const view = await this.#fold(entries, complete ? askedAtMs : undefined);
-      if (complete) return ok(view);
+      const view = await this.#fold(entries, complete ? Math.min(askedAtMs, sharedAtMs) : undefined);
+      if (complete || !view.ok) return view;
     }
   }
 
-  refreshInBackground(waitUntil: (work: Promise<unknown>) => void): void {
+  refreshInBackground(waitUntil: (work: Promise<unknown>) => void, maxAgeMs = 0): void {
     const now = this.#o.clock();
     if (now - this.#backgroundSinceMs < BACKGROUND_DEADLINE_MS) return;
     this.#backgroundSinceMs = now;
-    const work = this.refresh()
+    const work = this.refresh(maxAgeMs)
       .catch((fault) => this.#o.logger("error", "replica.refresh_failed", { fault: faultText(fault) }))
       .finally(() => {
         this.#backgroundSinceMs = Number.NEGATIVE_INFINITY;
@@ -73,32 +86,51 @@ export class IsolateReplica implements ReplicaReader {
   /** The snapshot in KV is only a start: it may lag, and its age is that of the moment it was taken. */
   async #loadFromKv(): Promise<void> {
     try {
-      const snapshot = await this.#o.kv.get<Snapshot>(SNAPSHOT_KEY, "json");
-      if (snapshot) await this.#adopt(snapshot, snapshot.at_ms);
+      const read = this.#o.kv.get<Snapshot>(SNAPSHOT_KEY, "json");
+      const snapshot = await withTimeout(read, KV_TIMEOUT_MS);
+      const adopted = snapshot && (await this.#adopt(snapshot, snapshot.at_ms));
+      if (adopted?.ok === false) {
+        this.#o.logger("warn", "replica.snapshot_unreadable", { fault: adopted.error.detail });
+      }
     } catch (fault) {
       this.#o.logger("warn", "replica.snapshot_unreadable", { fault: faultText(fault) });
     }
   }
 
-  async #adopt(snapshot: Snapshot, fetchedAtMs: number): Promise<ReplicaView> {
+  async #adopt(snapshot: Snapshot, fetchedAtMs: number): Promise<Result<ReplicaView>> {
+    const filter = await this.#filterOf(snapshot.filter);
+    if (!filter.ok) return filter;
     const keys = await importKeys(snapshot.keys);
     const policy = compilePolicy(snapshot.policy);
     const revocations = new RuleIndex();
     for (const rule of snapshot.rules) revocations.add(rule);
     // Another request may have gone further while the keys were imported.
-    if (this.#view && this.#view.seq > snapshot.seq) return this.#view;
-    this.#view = { seq: snapshot.seq, fetchedAtMs, policy, keys, revocations };
-    return this.#view;
+    if (this.#view && this.#view.seq > snapshot.seq) return ok(this.#view);
+    const { seq } = snapshot;
+    this.#view = { seq, fetchedAtMs, policy, keys, revocations, ...(filter.value ? { filter: filter.value } : {}) };
+    return ok(this.#view);
+  }
+
+  /** A filter that cannot be loaded is a refresh that failed: nothing moves on, and the bound holds. */
+  async #filterOf(manifest: FilterManifest | undefined): Promise<Result<DeniedFilter | undefined>> {
+    return manifest ? this.#o.filter.load(manifest, this.#view?.filter) : ok(undefined);
   }
 
   /** Folds entries in; everything that waits comes first, so that the change itself is one synchronous step. */
-  async #fold(entries: readonly SequencedEntry[], fetchedAtMs: number | undefined): Promise<ReplicaView> {
+  async #fold(
+    entries: readonly SequencedEntry[],
+    fetchedAtMs: number | undefined,
+  ): Promise<Result<ReplicaView>> {
     let newKeys: PublicKeyRecord[] | undefined;
     let newPolicy: PolicyVersion | undefined;
+    let newFilter: FilterManifest | undefined;
     for (const { entry } of entries) {
       if (entry.kind === "keys.changed") newKeys = entry.keys;
       if (entry.kind === "policy.activated") newPolicy = { version: entry.version, document: entry.document };
+      if (entry.kind === "filter.published") newFilter = entry.filter;
     }
+    const loaded = await this.#filterOf(newFilter);
+    if (!loaded.ok) return loaded;
     const keys = newKeys && (await importKeys(newKeys));
     const policy = newPolicy && compilePolicy(newPolicy);
 
@@ -110,15 +142,21 @@ export class IsolateReplica implements ReplicaReader {
       if (entry.kind === "revocation.lifted") view.revocations.remove(entry.revocation_id);
     }
     const ahead = head > view.seq;
+    const filter = later(loaded.value, view.filter);
     this.#view = {
       seq: Math.max(head, view.seq),
       fetchedAtMs: Math.max(fetchedAtMs ?? 0, view.fetchedAtMs),
       policy: (ahead && policy) || view.policy,
       keys: (ahead && keys) || view.keys,
       revocations: view.revocations,
+      ...(filter ? { filter } : {}),
     };
-    return this.#view;
+    return ok(this.#view);
   }
+}
+
+function later(a: DeniedFilter | undefined, b: DeniedFilter | undefined): DeniedFilter | undefined {
+  return a && (!b || a.build > b.build) ? a : b;
 }
 
 async function importKeys(records: readonly PublicKeyRecord[]): Promise<Map<string, VerificationKey>> {

@@ -1,17 +1,26 @@
 import { DurableObject } from "cloudflare:workers";
-import { epochSeconds, systemClock } from "../platform/clock.ts";
-import { Durable } from "../platform/durable.ts";
+import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
+import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { compilePolicy } from "../policy/compiled.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { denylistKey, denylistTtlSeconds } from "../revocation/denylist.ts";
+import type { WouldCut } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import { fileKey, type RevocationMatch } from "../revocation/rule.ts";
+import type { RevocationPage, RevocationRecord } from "../revocation/record.ts";
+import { fileKey, type Revocation, type RevocationMatch } from "../revocation/rule.ts";
+import { publishEvent, publishPorts } from "../webhooks/publish.ts";
 import { boundsAt, receiptFor, replaceBounds } from "./bounds.ts";
+import { checkDrift, type DriftReport } from "./drift.ts";
+import { DriftStore } from "./drift-store.ts";
 import { type Delta, type LogEntry, SNAPSHOT_KEY, type Snapshot } from "./entry.ts";
-import { LOG_MIGRATIONS, LogStore, type RevocationRecord } from "./log-store.ts";
+import { LOG_MIGRATIONS, LogStore } from "./log-store.ts";
+import { ManifestStore } from "./manifest-store.ts";
+import { PendingStore } from "./pending-store.ts";
+import { RevocationBook } from "./revocation-book.ts";
+import type { RevocationEvent } from "./revocation-events.ts";
 
 const MAX_DELTA_ENTRIES = 1_000;
 const DENY_LANES = 8;
@@ -26,15 +35,19 @@ const PRUNE_INTERVAL_MS = 3_600_000;
  * (`main`). Durable before it is acknowledged; its projections into KV are outbox rows.
  */
 export class LogObject extends DurableObject<Env> {
-  readonly #clock = systemClock;
+  readonly #clock: Clock;
   readonly #store: LogStore;
+  readonly #manifests: ManifestStore;
   readonly #durable: Durable;
+  readonly #book: RevocationBook;
   readonly #lastWriteMs = new Map<string, number>();
   #prunedAtMs = 0;
 
-  constructor(ctx: DurableObjectState, env: Env) {
+  constructor(ctx: DurableObjectState, env: Env, clock: Clock = systemClock) {
     super(ctx, env);
+    this.#clock = clock;
     this.#store = new LogStore(ctx.storage.sql);
+    this.#manifests = new ManifestStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
@@ -42,9 +55,18 @@ export class LogObject extends DurableObject<Env> {
       deliver: {
         "kv.snapshot": () => this.#writeSnapshot(),
         "kv.deny": (row) => this.#writeDenylist(row),
+        "webhook.publish": (row) => publishEvent(row.payload as RevocationEvent, publishPorts(env)),
       },
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
+    });
+    this.#book = new RevocationBook({
+      clock: this.#clock,
+      log: consoleLogger,
+      store: this.#store,
+      pending: new PendingStore(ctx.storage.sql),
+      durable: this.#durable,
+      apply: (entry, nowMs) => this.#apply(entry, nowMs),
     });
   }
 
@@ -54,6 +76,9 @@ export class LogObject extends DurableObject<Env> {
     if (known) {
       if (known.body === JSON.stringify(entry)) return ok(known.receipt);
       return err(problem("conflict", `The log holds another entry with the id ${entry.id}.`));
+    }
+    if (entry.kind === "filter.published" && this.#manifests.isOutdated(entry.filter)) {
+      return err(problem("conflict", "The log holds a later filter."));
     }
     return ok(this.#durable.commit(() => this.#apply(entry, this.#clock())));
   }
@@ -68,36 +93,78 @@ export class LogObject extends DurableObject<Env> {
   }
 
   revocation(id: string): Result<RevocationRecord> {
-    const record = this.#store.revocation(id);
-    return record ? ok(record) : err(problem("not_found", `There is no revocation ${id}.`));
+    return this.#book.read(id);
   }
 
-  revocations(limit: number, before: number): Result<RevocationRecord[]> {
-    return ok(this.#store.listRevocations(limit, before));
+  revocations(limit: number, cursor?: string): Result<RevocationPage> {
+    return this.#book.list(limit, cursor);
+  }
+
+  revocationReceipt(id: string): Result<Receipt> {
+    return this.#book.receipt(id);
+  }
+
+  propose(rule: Revocation, wouldCut: WouldCut, exact: boolean): Result<RevocationRecord> {
+    return this.#book.propose(rule, wouldCut, exact);
+  }
+
+  confirm(id: string, actor: string, comment?: string): Result<Receipt> {
+    return this.#book.confirm(id, actor, comment);
+  }
+
+  cancel(id: string, by: string, reason?: string): Result<RevocationRecord> {
+    return this.#book.cancel(id, by, reason);
   }
 
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }
 
-  async sweep(): Promise<Result<null>> {
-    await this.#durable.sweep();
-    return ok(null);
+  async sweep(): Promise<Result<Swept>> {
+    return ok(await this.#durable.sweep());
+  }
+
+  /** Holds the next page of the KV denylist against the rules in force, and writes anew what differs. */
+  async checkDrift(): Promise<Result<DriftReport>> {
+    const now = epochSeconds(this.#clock());
+    const store = new DriftStore(this.ctx.storage.sql);
+    const report = await checkDrift(
+      {
+        kv: this.env.KV,
+        logger: consoleLogger,
+        keysAfter: (after, limit) => store.keysAfter(after, limit, now),
+        under: (key) => store.under(key, now),
+        cursor: (direction) => store.cursor(direction),
+        setCursor: (direction, cursor) => store.setCursor(direction, cursor),
+        repair: (keys) => this.#durable.commit(() => keys.forEach((key) => void this.#projectKey(key))),
+      },
+      now,
+    );
+    return ok(report);
   }
 
   #apply(entry: LogEntry, nowMs: number): Receipt {
     const seq = this.#store.insertEntry(entry, nowMs);
+    let lifted = false;
     switch (entry.kind) {
       case "revocation.added":
         this.#store.insertRevocation(entry.rule, seq);
         this.#projectDenylist(entry.rule.match);
         break;
       case "revocation.lifted":
-        this.#store.liftRevocation(entry.revocation_id, entry.actor, epochSeconds(nowMs));
-        this.#projectDenylist(this.#store.revocation(entry.revocation_id)?.match);
+        lifted = this.#store.liftRevocation(
+          entry.revocation_id,
+          entry.actor,
+          entry.reason,
+          epochSeconds(nowMs),
+        );
+        this.#projectDenylist(this.#store.revocation(entry.revocation_id)?.rule.match);
         break;
       case "keys.changed":
         this.#store.setState("keys", entry.keys);
+        break;
+      case "filter.published":
+        this.#manifests.put(entry.id, entry.filter, seq);
         break;
       case "policy.activated": {
         const policy = { version: entry.version, document: entry.document };
@@ -117,12 +184,17 @@ export class LogObject extends DurableObject<Env> {
     });
     const receipt = receiptFor(entry.id, seq, nowMs, boundsAt(this.#store.bounds(), nowMs));
     this.#store.setReceipt(seq, receipt);
+    if (entry.kind === "revocation.added") this.#book.tellCreated(entry.id, receipt, nowMs);
+    if (entry.kind === "revocation.lifted" && lifted)
+      this.#book.tellLifted(entry.revocation_id, receipt, nowMs);
     return receipt;
   }
 
   #projectDenylist(match: RevocationMatch | undefined): void {
-    if (!match) return;
-    const key = fileKey(match);
+    if (match) this.#projectKey(fileKey(match));
+  }
+
+  #projectKey(key: string): void {
     const lane = `kv:deny:${laneOf(key)}`;
     this.#project(key, { id: `kv:deny:${key}`, lane, kind: "kv.deny", payload: key });
   }

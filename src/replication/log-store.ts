@@ -1,9 +1,12 @@
 import { EMPTY_POLICY, type PolicyVersion } from "../policy/document.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import { fileKey, type Revocation } from "../revocation/rule.ts";
+import type { LoggedRevocation } from "../revocation/record.ts";
+import { fileKey, PROBE_ACTOR, type Revocation } from "../revocation/rule.ts";
 import { type BoundsState, INITIAL_BOUNDS } from "./bounds.ts";
 import type { LogEntry, SequencedEntry, Snapshot } from "./entry.ts";
+import { ManifestStore } from "./manifest-store.ts";
+import { PENDING_SCHEMA, type Position } from "./pending-store.ts";
 
 export const LOG_MIGRATIONS = [
   `CREATE TABLE entries (
@@ -25,16 +28,23 @@ export const LOG_MIGRATIONS = [
    CREATE INDEX revocations_file_key ON revocations (file_key);
    CREATE INDEX revocations_expires_at ON revocations (expires_at);
    CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL);`,
+  `ALTER TABLE revocations ADD COLUMN lift_reason TEXT;
+   ALTER TABLE revocations ADD COLUMN receipt TEXT;
+   CREATE INDEX revocations_seq ON revocations (seq);`,
+  PENDING_SCHEMA,
 ];
-
-/** How a revocation is shown: the rule, its place in the log and, where it was lifted, by whom and when. */
-export type RevocationRecord = Revocation & { seq: number; lifted_at?: number; lifted_by?: string };
 
 /** Entries that stay readable as a delta; an edge that is further behind takes the snapshot. */
 const KEPT_ENTRIES = 5_000;
 const KEPT_MS = 10 * 60_000;
 
-type RevocationRow = { rule: string; seq: number; lifted_at: number | null; lifted_by: string | null };
+type RevocationRow = {
+  rule: string;
+  seq: number;
+  lifted_at: number | null;
+  lifted_by: string | null;
+  lift_reason: string | null;
+};
 
 /** All SQL of the log. */
 export class LogStore {
@@ -44,11 +54,15 @@ export class LogStore {
     this.#sql = sql;
   }
 
+  /** The entry under an id. That of a revocation is known for as long as the revocation, others for a while. */
   entry(id: string): { body: string; receipt: Receipt } | undefined {
     const row = this.#sql
       .exec<{ body: string; receipt: string }>("SELECT body, receipt FROM entries WHERE id = ?", id)
       .toArray()[0];
-    return row && { body: row.body, receipt: JSON.parse(row.receipt) };
+    if (row) return { body: row.body, receipt: JSON.parse(row.receipt) };
+    const receipt = this.revocationReceipt(id);
+    const rule = receipt && this.revocation(id)?.rule;
+    return rule && { body: JSON.stringify({ id, kind: "revocation.added", rule }), receipt };
   }
 
   insertEntry(entry: LogEntry, nowMs: number): number {
@@ -95,6 +109,7 @@ export class LogStore {
   }
 
   insertRevocation(rule: Revocation, seq: number): void {
+    if (rule.actor === PROBE_ACTOR) this.#forgetProbes(rule.created_at);
     this.#sql.exec(
       "INSERT OR IGNORE INTO revocations (id, file_key, rule, seq, expires_at) VALUES (?, ?, ?, ?, ?)",
       rule.id,
@@ -105,26 +120,49 @@ export class LogStore {
     );
   }
 
-  liftRevocation(id: string, actor: string, nowSeconds: number): void {
-    this.#sql.exec(
-      "UPDATE revocations SET lifted_at = ?, lifted_by = ? WHERE id = ? AND lifted_at IS NULL",
+  /** False where there is none, or it was lifted before. */
+  liftRevocation(id: string, by: string, reason: string | undefined, nowSeconds: number): boolean {
+    const lifted = this.#sql.exec(
+      `UPDATE revocations SET lifted_at = ?, lifted_by = ?, lift_reason = ?
+       WHERE id = ? AND lifted_at IS NULL RETURNING id`,
       nowSeconds,
-      actor,
+      by,
+      reason ?? null,
       id,
     );
+    return lifted.toArray().length > 0;
   }
 
-  revocation(id: string): RevocationRecord | undefined {
+  revocation(id: string): LoggedRevocation | undefined {
     const row = this.#sql.exec<RevocationRow>("SELECT * FROM revocations WHERE id = ?", id).toArray()[0];
-    return row && toRecord(row);
+    return row && toLogged(row);
   }
 
-  /** Newest first; `before` is the seq of the last one on the page before. */
-  listRevocations(limit: number, before: number): RevocationRecord[] {
+  /** What acknowledged the revocation; kept as long as it, while the log's entries go sooner. */
+  revocationReceipt(id: string): Receipt | undefined {
+    const row = this.#sql
+      .exec<{ receipt: string | null }>("SELECT receipt FROM revocations WHERE id = ?", id)
+      .toArray()[0];
+    return row?.receipt ? JSON.parse(row.receipt) : undefined;
+  }
+
+  setRevocationReceipt(id: string, receipt: Receipt): void {
+    this.#sql.exec("UPDATE revocations SET receipt = ? WHERE id = ?", JSON.stringify(receipt), id);
+  }
+
+  /** Newest first, those before the position. */
+  listRevocations(limit: number, before: Position): LoggedRevocation[] {
     return this.#sql
-      .exec<RevocationRow>("SELECT * FROM revocations WHERE seq < ? ORDER BY seq DESC LIMIT ?", before, limit)
+      .exec<RevocationRow>(
+        `SELECT * FROM revocations WHERE (seq, id) < (?, ?) AND json_extract(rule, '$.actor') <> ?
+         ORDER BY seq DESC, id DESC LIMIT ?`,
+        before.seq,
+        before.id,
+        PROBE_ACTOR,
+        limit,
+      )
       .toArray()
-      .map(toRecord);
+      .map(toLogged);
   }
 
   rulesInForce(nowSeconds: number): Revocation[] {
@@ -170,13 +208,25 @@ export class LogStore {
   }
 
   snapshot(nowMs: number): Snapshot {
+    const filter = new ManifestStore(this.#sql).current();
     return {
       seq: this.headSeq(),
       at_ms: nowMs,
       policy: this.policy(),
       keys: this.keys(),
       rules: this.rulesInForce(Math.floor(nowMs / 1000)),
+      ...(filter ? { filter } : {}),
     };
+  }
+
+  /** There is one a minute: those whose tokens are dead go with the next one. */
+  #forgetProbes(nowSeconds: number): void {
+    this.#sql.exec(
+      "DELETE FROM revocations WHERE expires_at BETWEEN ? AND ? AND json_extract(rule, '$.actor') = ?",
+      nowSeconds - 3_600,
+      nowSeconds,
+      PROBE_ACTOR,
+    );
   }
 
   #state<T>(name: string): T | undefined {
@@ -194,9 +244,11 @@ export class LogStore {
   }
 }
 
-function toRecord(row: RevocationRow): RevocationRecord {
-  const record: RevocationRecord = { ...JSON.parse(row.rule), seq: row.seq };
-  if (row.lifted_at !== null) record.lifted_at = row.lifted_at;
-  if (row.lifted_by !== null) record.lifted_by = row.lifted_by;
-  return record;
+function toLogged(row: RevocationRow): LoggedRevocation {
+  const logged: LoggedRevocation = { rule: JSON.parse(row.rule), seq: row.seq };
+  if (row.lifted_at !== null) {
+    logged.lifted = { at: row.lifted_at, by: row.lifted_by ?? "" };
+    if (row.lift_reason !== null) logged.lifted.reason = row.lift_reason;
+  }
+  return logged;
 }

@@ -1,6 +1,7 @@
 import type { CompiledPolicy } from "../policy/compiled.ts";
 import type { KeyPurpose } from "../protocol/jwk.ts";
 import type { Result } from "../protocol/result.ts";
+import type { DeniedFilter } from "../revocation/filter.ts";
 import type { RuleIndex } from "../revocation/rule-index.ts";
 
 /** A public key of ours, ready to verify with. */
@@ -15,13 +16,18 @@ export type ReplicaView = {
   policy: CompiledPolicy;
   keys: ReadonlyMap<string, VerificationKey>;
   revocations: RuleIndex;
+  /** Denied tokens by the million; what it suspects must be confirmed. Absent where none was ever imported. */
+  filter?: DeniedFilter;
 };
 
 export type ReplicaReader = {
   /** The view in memory, undefined in a cold isolate. */
   peek(): ReplicaView | undefined;
-  /** Asks the log now; the view that comes back was asked for after this call began. */
-  refresh(): Promise<Result<ReplicaView>>;
+  /**
+   * Asks the log now; the view that comes back was asked for after this call began. With `maxAgeMs`, one that
+   * another isolate asked for that long ago at most will do, and counts as that old.
+   */
+  refresh(maxAgeMs?: number): Promise<Result<ReplicaView>>;
   /** Starts a refresh that no request waits for, unless one is under way. */
-  refreshInBackground(waitUntil: (work: Promise<unknown>) => void): void;
+  refreshInBackground(waitUntil: (work: Promise<unknown>) => void, maxAgeMs?: number): void;
 };

@@ -1,11 +1,17 @@
+import { withTimeout } from "../platform/rpc.ts";
 import { sha256Hex, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { findInDeniedBuckets } from "./confirm-denied.ts";
 import { hits, probeKeys, type Revocation, type TokenFacts } from "./rule.ts";
 
 /** KV refuses longer keys, and an expiry sooner than this. */
 const MAX_KV_KEY_BYTES = 512;
 export const MIN_KV_TTL_SECONDS = 60;
+/** KV refuses a later expiry, and the row would hold up its lane for ever. */
+const MAX_KV_TTL_SECONDS = 2 ** 31 - 1;
+/** A request that stands on KV alone does not wait longer for it. */
+const KV_TIMEOUT_MS = 2_000;
 
 /** The KV key of the revocations filed under one claim value: `deny:jti:tok_…`, hashed where it is too long. */
 export async function denylistKey(fileKey: string): Promise<string> {
@@ -20,13 +26,30 @@ export function denylistTtlSeconds(rules: readonly Revocation[], nowSeconds: num
     if (rule.expires_at === undefined) return undefined;
     last = Math.max(last, rule.expires_at);
   }
-  return Math.max(MIN_KV_TTL_SECONDS, last - nowSeconds);
+  return Math.min(Math.max(MIN_KV_TTL_SECONDS, last - nowSeconds), MAX_KV_TTL_SECONDS);
 }
 
 /**
- * Looks a token up in the KV denylist: what stands where the log cannot be reached. At most ten reads, in
- * parallel; KV shows a write elsewhere after up to 60 s or more.
+ * Whether KV lists the token, by a rule or by name: what stands where the log cannot be reached. KV shows a
+ * write elsewhere after up to 60 s or more.
  */
+export async function isListed(
+  kv: Pick<KVNamespace, "get">,
+  facts: TokenFacts,
+  nowSeconds: number,
+): Promise<Result<boolean>> {
+  const { iss, jti } = facts;
+  const [rule, until] = await Promise.all([
+    findInDenylist(kv, facts, nowSeconds),
+    jti === undefined ? ok(0) : findInDeniedBuckets(kv, iss, jti),
+  ]);
+  if (rule.ok && rule.value) return ok(true);
+  if (until.ok && until.value > nowSeconds) return ok(true);
+  if (!rule.ok) return rule;
+  return until.ok ? ok(false) : until;
+}
+
+/** The rule in KV's denylist that hits the token. At most ten reads, in parallel. */
 export async function findInDenylist(
   kv: Pick<KVNamespace, "get">,
   facts: TokenFacts,
@@ -34,7 +57,8 @@ export async function findInDenylist(
 ): Promise<Result<Revocation | undefined>> {
   try {
     const keys = await Promise.all(probeKeys(facts).map(denylistKey));
-    const lists = await Promise.all(keys.map((key) => kv.get<Revocation[]>(key, "json")));
+    const reads = keys.map((key) => kv.get<Revocation[]>(key, "json"));
+    const lists = await withTimeout(Promise.all(reads), KV_TIMEOUT_MS);
     return ok(lists.flatMap((list) => list ?? []).find((rule) => hits(rule, facts, nowSeconds)));
   } catch {
     return err(problem("unavailable", "The KV denylist could not be read."));

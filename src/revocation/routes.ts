@@ -1,102 +1,96 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { type Clock, epochSeconds } from "../platform/clock.ts";
+import { epochSeconds } from "../platform/clock.ts";
 import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } from "../platform/http.ts";
-import type { CreationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import { problem } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
+import { countLive } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
-import { defaultExpiry, matchSchema, type Revocation } from "./rule.ts";
+import type { RevocationPage, RevocationRecord } from "./record.ts";
+import { type RevokeDeps, type Revoked, revoke, revokeSchema } from "./revoke.ts";
+import type { Revocation } from "./rule.ts";
 
-type Record = Revocation & { seq: number; lifted_at?: number; lifted_by?: string };
-
-export type RevocationLogPort = {
+export type RevocationLogPort = RevokeDeps["log"] & {
   append(
     entry:
       | { id: string; kind: "revocation.added"; rule: Revocation }
-      | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string },
+      | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason?: string },
   ): Promise<Result<Receipt>>;
-  revocation(id: string): Promise<Result<Record>>;
-  revocations(limit: number, before: number): Promise<Result<Record[]>>;
+  revocations(limit: number, cursor?: string): Promise<Result<RevocationPage>>;
+  confirm(id: string, actor: string, comment?: string): Promise<Result<Receipt>>;
+  cancel(id: string, by: string, reason?: string): Promise<Result<RevocationRecord>>;
 };
 
-export type RevocationDeps = { log: RevocationLogPort; ids: CreationIds; clock: Clock };
+export type RevocationDeps = RevokeDeps & { log: RevocationLogPort };
 
-const epoch = z.number().min(0).max(1e11);
-
-const createSchema = z
-  .strictObject({
-    match: matchSchema,
-    issued_before: epoch.exactOptional(),
-    reason: z.string().min(1).max(500),
-    expires_at: epoch.exactOptional(),
-  })
-  .refine((body) => Object.keys(body.match).length > 0 || body.issued_before !== undefined, {
-    path: ["match"],
-    message: "name at least one claim, or give issued_before to hit every token from before that moment",
-  });
+const createQuery = z.strictObject({ dry_run: z.enum(["true", "false"]).exactOptional() });
 
 const listSchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.coerce.number().int().min(1).exactOptional(),
+  cursor: z.string().max(100).exactOptional(),
 });
 
-/** `/v1/revocations`: add, list, read, lift. A 201 is given only after the log has the rule durably. */
+const text = z.string().min(1).max(500);
+const confirmSchema = z.strictObject({ comment: text.exactOptional() });
+const liftQuery = z.strictObject({ reason: text.exactOptional() });
+
+/** `/v1/revocations`: count, add, confirm, list, read, lift. A 201 is given only after the log has the rule durably. */
 export function revocationRoutes(deps: RevocationDeps) {
   const { log, clock } = deps;
   return new Hono<HttpEnv>()
-    .post("/v1/revocations", requireScope("revocations:write"), jsonBody(createSchema), async (c) => {
-      const body = c.req.valid("json");
-      const id = await deps.ids(c, "rev", body);
-      if (!id.ok) return refuse(c, id.error);
-      const now = epochSeconds(clock());
-      const expiresAt = body.expires_at ?? defaultExpiry(body.match, body.issued_before, now);
-      if (expiresAt !== undefined && expiresAt <= now) {
-        return refuse(c, problem("invalid_body", "expires_at: must be in the future, in epoch seconds."));
-      }
-      const rule: Revocation = {
-        id: id.value.id,
-        match: body.match,
-        ...(body.issued_before === undefined ? {} : { issued_before: body.issued_before }),
-        reason: body.reason,
-        actor: c.var.actor.subject,
-        created_at: now,
-        ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
-      };
-      return answer(c, await add(log, rule), 201, { location: `/v1/revocations/${rule.id}` });
-    })
+    .post(
+      "/v1/revocations",
+      requireScope("revocations:write"),
+      queryParams(createQuery),
+      jsonBody(revokeSchema),
+      async (c) => {
+        const body = c.req.valid("json");
+        if (c.req.valid("query").dry_run === "true") {
+          const counted = await countLive(body.match, body.issued_before, deps.issuer, deps.live);
+          return answer(c, counted.ok ? { ok: true, value: { dry_run: true, ...counted.value } } : counted);
+        }
+        const id = await deps.ids(c, "rev", body);
+        if (!id.ok) return refuse(c, id.error);
+        const revoked = await revoke(body, id.value, c.var.actor.subject, epochSeconds(clock()), deps);
+        if (!revoked.ok) return refuse(c, revoked.error);
+        const { value, status } = shown(revoked.value);
+        return answer(c, { ok: true, value }, status, { location: `/v1/revocations/${id.value.id}` });
+      },
+    )
     .get("/v1/revocations", requireScope("revocations:read"), queryParams(listSchema), async (c) => {
       const { limit, cursor } = c.req.valid("query");
-      const page = await log.revocations(limit, cursor ?? Number.MAX_SAFE_INTEGER);
-      if (!page.ok) return refuse(c, page.error);
-      const last = page.value.length === limit ? page.value.at(-1) : undefined;
-      return c.json({ items: page.value, ...(last ? { next_cursor: String(last.seq) } : {}) });
+      return answer(c, await log.revocations(limit, cursor));
     })
     .get("/v1/revocations/:id", requireScope("revocations:read"), async (c) =>
       answer(c, await log.revocation(c.req.param("id"))),
     )
-    .delete("/v1/revocations/:id", requireScope("revocations:write"), async (c) => {
+    .post(
+      "/v1/revocations/:id/confirm",
+      requireScope("revocations:write"),
+      jsonBody(confirmSchema),
+      async (c) => {
+        const { comment } = c.req.valid("json");
+        return answer(c, await log.confirm(c.req.param("id"), c.var.actor.subject, comment));
+      },
+    )
+    .delete("/v1/revocations/:id", requireScope("revocations:write"), queryParams(liftQuery), async (c) => {
+      const { reason } = c.req.valid("query");
+      const by = c.var.actor.subject;
       const record = await log.revocation(c.req.param("id"));
       if (!record.ok) return refuse(c, record.error);
-      if (record.value.lifted_at !== undefined)
-        return refuse(c, problem("gone", "This revocation is lifted already."));
-      const revocation_id = record.value.id;
+      const { id: revocation_id, seq, state } = record.value;
+      if (seq === undefined) return answer(c, await log.cancel(revocation_id, by, reason));
+      if (state === "lifted") return refuse(c, problem("gone", "This revocation is lifted already."));
       const entry = { id: newId("log", clock()), kind: "revocation.lifted", revocation_id } as const;
-      return answer(c, await log.append({ ...entry, actor: c.var.actor.subject }));
+      const why = reason === undefined ? {} : { reason };
+      return answer(c, await log.append({ ...entry, actor: by, ...why }));
     });
 }
 
-/** Adds a rule, or answers the receipt of the one that an equal call has added, dated differently. */
-async function add(log: RevocationLogPort, rule: Revocation): Promise<Result<Receipt>> {
-  const receipt = await log.append({ id: rule.id, kind: "revocation.added", rule });
-  if (receipt.ok || receipt.error.code !== "conflict") return receipt;
-  const known = await log.revocation(rule.id);
-  if (!known.ok) return known;
-  return log.append({ id: rule.id, kind: "revocation.added", rule: ruleOf(known.value) });
-}
-
-/** The rule as it was appended, without what the log added. */
-function ruleOf({ seq: _seq, lifted_at: _at, lifted_by: _by, ...rule }: Record): Revocation {
-  return rule;
+/** 201 and the receipt, or 202 and what a second person is asked to confirm. */
+function shown(revoked: Revoked): { value: unknown; status: 201 | 202 } {
+  if (revoked.kind === "in_force") return { value: revoked.receipt, status: 201 };
+  const { id, state, confirmation } = revoked.record;
+  return { value: { id, state, ...confirmation }, status: 202 };
 }

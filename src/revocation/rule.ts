@@ -27,7 +27,14 @@ export type Revocation = {
   created_at: number;
   /** When no matching token can still be alive; absent where the ban is permanent. */
   expires_at?: number;
+  /** The second person, where one was needed. */
+  confirmation?: { actor: string; at: number; comment?: string };
+  /** In force without a second person, because its maker said that there was no time to ask one. */
+  emergency?: true;
 };
+
+/** Rules of the canary name it: it is no client and no person. Their history goes soon, and no list shows it. */
+export const PROBE_ACTOR = "canary";
 
 /** What a revocation is matched against: the claims of one verified token. */
 export type TokenFacts = {

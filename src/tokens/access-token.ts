@@ -1,6 +1,7 @@
 import type { Json } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { LiveToken } from "../revocation/live-token.ts";
 
 /** RFC 9068 §2.1. */
 export const ACCESS_TOKEN_TYPE = "at+jwt";
@@ -61,4 +62,22 @@ export function accessTokenClaims(
     );
   }
   return ok(claims);
+}
+
+/** What is recorded of a token with these claims, made by {@link accessTokenClaims}. */
+export function liveTokenOf(claims: Record<string, Json>, kid: string): LiveToken {
+  const { jti, sub, client_id, grant, sid, aud, iat, exp } = claims as unknown as LiveToken & {
+    sid?: string;
+  };
+  return {
+    jti,
+    sub,
+    client_id,
+    ...(grant === undefined ? {} : { grant }),
+    ...(sid === undefined ? {} : { session: sid }),
+    kid,
+    aud,
+    iat,
+    exp,
+  };
 }

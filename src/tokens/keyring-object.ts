@@ -2,9 +2,9 @@ import { DurableObject } from "cloudflare:workers";
 import { importJWK, type JWK, SignJWT } from "jose";
 import { readConfig } from "../config.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
-import { Durable } from "../platform/durable.ts";
+import { Durable, type Swept } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
-import { consoleLogger } from "../platform/log.ts";
+import { consoleLogger, faultText } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { SecretBox } from "../platform/secret-box.ts";
@@ -12,14 +12,24 @@ import { fromUtf8, utf8 } from "../protocol/encoding.ts";
 import type { KeyPurpose, PublicJwk, PublicKeyRecord } from "../protocol/jwk.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { LiveToken } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import { ACCESS_TOKEN_TYPE, accessTokenClaims, type MintedToken, type MintInput } from "./access-token.ts";
+import {
+  ACCESS_TOKEN_TYPE,
+  accessTokenClaims,
+  liveTokenOf,
+  type MintedToken,
+  type MintInput,
+} from "./access-token.ts";
 import { KEYRING_MIGRATIONS, KeyringStore, type SigningKeyRow } from "./keyring-store.ts";
+import { MINTED_SCHEMA, MintedStore } from "./minted-store.ts";
 import { generateSigningKey, SIGNING_ALG } from "./signing-key.ts";
 
 type LogPort = {
   append(entry: { id: string; kind: "keys.changed"; keys: PublicKeyRecord[] }): Promise<Result<Receipt>>;
 };
+
+type DirectoryPort = { putTokens(tokens: LiveToken[]): Promise<Result<null>> };
 
 /** A key as operators see it. */
 export type KeyInfo = {
@@ -32,31 +42,49 @@ export type KeyInfo = {
 
 const LANE = "log";
 const PURPOSES: readonly KeyPurpose[] = ["access_token", "assertion"];
+/** Minted tokens wait this long for others, so that the directory takes at most one call a second. */
+const HAND_OVER_INTERVAL_MS = 1_000;
+const MAX_HANDED_OVER = 2_000;
+/** What is signed within this time is recorded by one commit. */
+const RECORD_WINDOW_MS = 1;
 
 /**
  * The signing keys of the deployment (`main`). A key is made on first use, stored wrapped, and signs nothing
- * before the log has taken its public half. Access tokens are signed in here; their key never leaves.
+ * before the log has taken its public half. Access tokens are signed in here; their key never leaves. Each is
+ * recorded before it leaves, and the directory is told of it within about a second.
  */
 export class KeyringObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #store: KeyringStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
+  readonly #minted: MintedStore;
+  readonly #directory: DirectoryPort;
   readonly #imported = new Map<string, CryptoKey>();
+  /** Signed and not yet recorded: their mints wait for {@link #recording}. */
+  readonly #unrecorded: LiveToken[] = [];
+  #recording: Promise<void> | undefined;
+  /** A row in the outbox is known to cover what is minted from now on. */
+  #announced = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new KeyringStore(ctx.storage.sql);
+    this.#minted = new MintedStore(ctx.storage.sql);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
+    this.#directory = objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger });
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: KEYRING_MIGRATIONS,
-      deliver: { "log.append": (row) => this.#publish(row) },
+      migrations: [...KEYRING_MIGRATIONS, MINTED_SCHEMA],
+      deliver: {
+        "log.append": (row) => this.#publish(row),
+        "directory.tokens": () => this.#handOver(),
+      },
     });
   }
 
-  /** Signs an access token (RFC 9068). */
+  /** Signs an access token (RFC 9068) and records it; the record is durable before the answer leaves. */
   async mint(input: MintInput): Promise<Result<MintedToken>> {
     const config = readConfig(this.env as unknown as Record<string, unknown>);
     if (!config.ok) return err(problem("misconfigured", "The deployment is not configured; see readyz."));
@@ -70,8 +98,19 @@ export class KeyringObject extends DurableObject<Env> {
     const accessToken = await new SignJWT(claims.value)
       .setProtectedHeader({ alg: SIGNING_ALG, typ: ACCESS_TOKEN_TYPE, kid: row.value.kid })
       .sign(key.value);
+    await this.#record(liveTokenOf(claims.value, row.value.kid));
     const expiresAt = claims.value.exp as number;
     return ok({ accessToken, jti: input.jti, expiresAt, expiresInSeconds: expiresAt - now });
+  }
+
+  /** Tells the directory of every token that was minted before this call. */
+  async flushMinted(): Promise<Result<null>> {
+    try {
+      await this.#handOver();
+      return ok(null);
+    } catch (fault) {
+      return err(problem("unavailable", `The directory did not take the newest tokens: ${faultText(fault)}`));
+    }
   }
 
   /** The private key with which isolates sign assertions for origins; it signs nothing else. */
@@ -114,9 +153,8 @@ export class KeyringObject extends DurableObject<Env> {
     return this.#durable.alarm();
   }
 
-  async sweep(): Promise<Result<null>> {
-    await this.#durable.sweep();
-    return ok(null);
+  async sweep(): Promise<Result<Swept>> {
+    return ok(await this.#durable.sweep());
   }
 
   /** The current key of a purpose, made on first use, known to the log. */
@@ -160,6 +198,41 @@ export class KeyringObject extends DurableObject<Env> {
     );
   }
 
+  /** Resolves once the token is recorded, together with those that are signed at the same time: one commit for all. */
+  #record(token: LiveToken): Promise<void> {
+    this.#unrecorded.push(token);
+    this.#recording ??= sleep(RECORD_WINDOW_MS).then(() => this.#writeRecords());
+    return this.#recording;
+  }
+
+  #writeRecords(): void {
+    this.#recording = undefined;
+    const tokens = this.#unrecorded.splice(0);
+    if (this.#announced) {
+      this.#minted.add(tokens);
+      return;
+    }
+    this.#durable.commit(() => {
+      this.#minted.add(tokens);
+      const row = { id: "directory.tokens", lane: "directory", kind: "directory.tokens", payload: null };
+      this.#durable.outbox.put(row, this.#clock() + HAND_OVER_INTERVAL_MS);
+    });
+    this.#announced = true;
+  }
+
+  async #handOver(): Promise<void> {
+    // From here on a token announces itself: the row that is being delivered does not cover it.
+    this.#announced = false;
+    this.#minted.deleteEnded(epochSeconds(this.#clock()));
+    const upTo = this.#minted.lastSeq();
+    const next = () => this.#minted.oldest(upTo, MAX_HANDED_OVER);
+    for (let batch = next(); batch; batch = next()) {
+      const taken = await this.#directory.putTokens(batch.tokens);
+      if (!taken.ok) throw new Error(taken.error.detail);
+      this.#minted.deleteUpTo(batch.lastSeq);
+    }
+  }
+
   async #import(row: SigningKeyRow): Promise<Result<CryptoKey>> {
     const known = this.#imported.get(row.kid);
     if (known) return ok(known);
@@ -181,4 +254,8 @@ export class KeyringObject extends DurableObject<Env> {
   #box(): SecretBox {
     return new SecretBox(this.env.PORTCULLIS_SECRET, "signing-key");
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -10,6 +10,10 @@ export const EVENT_TYPES = [
   "grant.activated",
   "grant.revoked",
   "grant.expired",
+  "revocation.created",
+  "revocation.lifted",
+  "revocation.confirmation_needed",
+  "revocation.emergency",
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
@@ -28,7 +32,7 @@ export type WebhookEvent = {
 };
 
 /** One exact type, one family (`grant.*`), or everything (`*`). */
-export const EVENT_FILTERS = ["*", "access_request.*", "grant.*", ...EVENT_TYPES] as const;
+export const EVENT_FILTERS = ["*", "access_request.*", "grant.*", "revocation.*", ...EVENT_TYPES] as const;
 
 export type EventFilter = (typeof EVENT_FILTERS)[number];
 

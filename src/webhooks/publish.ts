@@ -1,3 +1,5 @@
+import { consoleLogger } from "../platform/log.ts";
+import { type Namespace, objectPort } from "../platform/rpc.ts";
 import type { Result } from "../protocol/result.ts";
 import type { DeliveryPage, DeliveryView } from "./delivery-store.ts";
 import { configOf, type EndpointConfig, type RegistryPort } from "./endpoint.ts";
@@ -17,6 +19,14 @@ export type PublishPorts = {
   /** The object of one endpoint, by its id. */
   endpoint: (id: string) => Pick<EndpointPort, "enqueue">;
 };
+
+/** Registry and endpoints as an object that publishes reaches them. */
+export function publishPorts(env: { REGISTRY: Namespace; ENDPOINT: Namespace }): PublishPorts {
+  return {
+    registry: objectPort<PublishPorts["registry"]>(env.REGISTRY, "main", { log: consoleLogger }),
+    endpoint: (id) => objectPort<EndpointPort>(env.ENDPOINT, id, { log: consoleLogger }),
+  };
+}
 
 /**
  * Hands one event to every endpoint that subscribes to it: the effect of an outbox row "webhook.publish".

@@ -1,4 +1,5 @@
 import type { AssertionKey } from "../../src/edge/assertion.ts";
+import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../src/edge/gate.ts";
 import { TokenCache } from "../../src/edge/token-cache.ts";
@@ -8,6 +9,7 @@ import { policySchema } from "../../src/policy/document.ts";
 import { problem } from "../../src/protocol/problem.ts";
 import { err, ok, type Result } from "../../src/protocol/result.ts";
 import type { ReplicaView, VerificationKey } from "../../src/replication/replica.ts";
+import type { DeniedFilter } from "../../src/revocation/filter.ts";
 import type { Revocation, TokenFacts } from "../../src/revocation/rule.ts";
 import { RuleIndex } from "../../src/revocation/rule-index.ts";
 import { RemoteKeys } from "../../src/tokens/remote-keys.ts";
@@ -34,6 +36,7 @@ type Log = {
   policy: PolicyInput;
   keys: Map<string, VerificationKey>;
   revocations: Revocation[];
+  filter?: DeniedFilter;
 };
 
 /**
@@ -45,6 +48,13 @@ export class EdgeWorld {
   readonly keys: { own: TestKey; assertion: TestKey };
   /** What the log holds. An isolate sees it only by asking. */
   readonly log: Log;
+  /** Answers exactly for what the filter suspects. */
+  confirm: ConfirmDenied = async () => ok(0);
+  confirmed: string[] = [];
+  readonly deniedTokens = new DeniedTokens((filter, iss, jti) => {
+    this.confirmed.push(jti);
+    return this.confirm(filter, iss, jti);
+  });
   logDown = false;
   /** Runs while the isolate waits for the log: what happens meanwhile. */
   whileRefreshing: (() => void | Promise<void>) | undefined;
@@ -94,7 +104,7 @@ export class EdgeWorld {
     refresh: async (): Promise<Result<ReplicaView>> => {
       this.refreshes++;
       const fetchedAtMs = this.nowMs;
-      const { seq, policyVersion: version, policy, keys, revocations } = { ...this.log };
+      const { seq, policyVersion: version, policy, keys, revocations, filter } = { ...this.log };
       await this.whileRefreshing?.();
       if (this.logDown) return err(problem("unavailable", "The log is down."));
       const index = new RuleIndex();
@@ -104,6 +114,7 @@ export class EdgeWorld {
           ? this.#view.policy
           : compilePolicy({ version, document: policySchema.parse(policy) });
       this.#view = { seq, fetchedAtMs, policy: compiled, keys, revocations: index };
+      if (filter) this.#view.filter = filter;
       return ok(this.#view);
     },
     refreshInBackground: (waitUntil: (work: Promise<unknown>) => void) => waitUntil(this.replica.refresh()),
@@ -114,7 +125,7 @@ export class EdgeWorld {
       replica: this.replica,
       denylist: async (facts) => {
         this.kvAsked.push(facts);
-        return this.kvDown ? err(problem("unavailable", "KV is down.")) : ok(this.denied);
+        return this.kvDown ? err(problem("unavailable", "KV is down.")) : ok(this.denied !== undefined);
       },
       clock: this.clock,
       log: this.logger,
@@ -144,8 +155,8 @@ export class EdgeWorld {
 
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
-    const { clock, freshness, remoteKeys, tokens, waitUntil } = this;
-    return { issuer: ISSUER, clock, log: this.logger, freshness, remoteKeys, tokens, waitUntil };
+    const { clock, deniedTokens: denied, freshness, remoteKeys, tokens, waitUntil } = this;
+    return { issuer: ISSUER, clock, log: this.logger, freshness, denied, remoteKeys, tokens, waitUntil };
   }
 
   get gate(): Gate {

@@ -6,9 +6,10 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["protocol"],
   ["platform", "config"],
   ["revocation"],
-  ["policy", "webhooks"],
+  ["policy", "webhooks", "remediation"],
   ["replication", "registry", "tokens", "access"],
   ["edge", "control"],
+  ["wiring"],
   ["worker"],
 ];
 

@@ -25,11 +25,15 @@ export type RuntimeOptions = {
 export type Runtime = {
   /** The JSON value of a KV key, null where there is none. */
   kv(key: string): Promise<unknown>;
+  /** Fires the cron trigger; resolves when the Worker's handler and all that it left running are done. */
+  cron(): Promise<void>;
   /** What the Worker wrote to its log, one line each. */
   logs: string[];
   /** `kill -9` of workerd at this very moment; resolves when a new one answers on the same state. */
   kill(): Promise<void>;
   stop(): Promise<void>;
+  /** Memory that workerd holds now: all of it, the isolate and SQLite's pages among it. */
+  residentBytes(): number;
 };
 
 /** The Durable Object classes, by binding. */
@@ -40,6 +44,8 @@ export const OBJECTS = {
   ACCESS_REQUEST: "AccessRequestObject",
   DIRECTORY: "DirectoryObject",
   ENDPOINT: "EndpointObject",
+  DENYLIST: "DenylistObject",
+  MONITOR: "MonitorObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */
@@ -79,6 +85,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   let pid = workerdPid(port);
   return {
     logs,
+    cron: async () => {
+      await (await miniflare.getWorker()).scheduled({ cron: "* * * * *" });
+    },
     kv: async (key) => (await miniflare.getKVNamespace("KV")).get(key, "json"),
     kill: async () => {
       if (pid === undefined) throw new Error("no workerd of this runtime is running");
@@ -86,6 +95,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       pid = await nextWorkerd(pid, port, issuer);
     },
     stop: () => miniflare.dispose(),
+    residentBytes: () => {
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+    },
   };
 }
 

@@ -6,7 +6,17 @@ const good = {
   PORTCULLIS_SECRET: "Zk3vU9pQ2sX7wL4nB8mC1yT6rE0hJ5dG_fA-iKoNuVx",
   PORTCULLIS_OPERATOR_SECRET: "b8Qx2LmP5vRt9KcWz3NyHs7JdFg1Ua4EeTo6Yi0BkMn",
   ...Object.fromEntries(
-    ["KV", "LOG", "REGISTRY", "KEYRING", "ACCESS_REQUEST", "DIRECTORY", "ENDPOINT"].map((b) => [b, {}]),
+    [
+      "KV",
+      "LOG",
+      "REGISTRY",
+      "KEYRING",
+      "ACCESS_REQUEST",
+      "DIRECTORY",
+      "ENDPOINT",
+      "DENYLIST",
+      "MONITOR",
+    ].map((b) => [b, {}]),
   ),
 };
 

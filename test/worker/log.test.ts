@@ -95,7 +95,7 @@ describe("its state", () => {
     });
     expect(await log.revocation("rev_a")).toMatchObject({ value: { lifted_by: "olivia" } });
     expect(await log.revocation("rev_z")).toMatchObject({ error: { code: "not_found" } });
-    expect(await log.revocations(1, 99)).toMatchObject({ value: [{ id: "rev_b", seq: 2 }] });
+    expect(await log.revocations(1)).toMatchObject({ value: { items: [{ id: "rev_b", seq: 2 }] } });
   });
 
   it("shows no rule as in force that has expired", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { checkPolicy } from "../../../src/policy/check.ts";
 import type { PolicyContext } from "../../../src/policy/cross-faults.ts";
+import { confirmAbove, policySchema } from "../../../src/policy/document.ts";
 import { isReservedPath } from "../../../src/policy/reserved-paths.ts";
 
 type Changed = Record<string, unknown>;
@@ -64,6 +65,15 @@ describe("an acceptable policy", () => {
   });
 
   it("may be empty", () => expect(faultsOf({})).toEqual([]));
+
+  it("says above how many live tokens a revocation needs a second person, a thousand where it does not", () => {
+    expect(confirmAbove(policySchema.parse({}))).toBe(1_000);
+    expect(confirmAbove(policySchema.parse({ revocations: { confirm_above: 1 } }))).toBe(1);
+    expect(faultsOf({ revocations: { confirm_above: 1 } })).toEqual([]);
+    // One token is always for one person to cut.
+    expect(faultsOf({ revocations: { confirm_above: 0 } })).toHaveLength(1);
+    expect(faultsOf({ revocations: {} })).toHaveLength(1);
+  });
 
   it("keeps the default duration of a rule under its maximum", () => {
     const checked = checkPolicy(policy({ access_rules: [rule({ max_duration_seconds: 60 })] }), DEPLOYED);

@@ -44,6 +44,7 @@ describe("diffPolicies", () => {
       routes: same,
       access_rules: { ...same, reordered: false },
       roles: same,
+      revocations: same,
     });
   });
 
@@ -61,6 +62,7 @@ describe("diffPolicies", () => {
       routes: [route("a"), route("b")],
       access_rules: [rule("a"), rule("b")],
       roles: { r: { scopes: ["x"] } },
+      revocations: { confirm_above: 10 },
     };
     const after = {
       issuers: [{ ...issuer, algorithms: ["RS256"] }],
@@ -68,6 +70,7 @@ describe("diffPolicies", () => {
       routes: [route("a", { methods: ["GET"] }), route("c")],
       access_rules: [rule("a", { approvals: 2 }), rule("b")],
       roles: { r: { scopes: ["x", "y"] } },
+      revocations: { confirm_above: 1_000_000 },
     };
     expect(diff(before, after)).toEqual({
       issuers: { added: [], removed: [], changed: ["i"] },
@@ -75,6 +78,7 @@ describe("diffPolicies", () => {
       routes: { added: ["c"], removed: ["b"], changed: ["a"] },
       access_rules: { added: [], removed: [], changed: ["a"], reordered: false },
       roles: { added: [], removed: [], changed: ["r"] },
+      revocations: { added: [], removed: [], changed: ["confirm_above"] },
     });
   });
 

@@ -7,6 +7,7 @@ import { err, ok } from "../../../src/protocol/result.ts";
 import type { LogEntry, SequencedEntry, Snapshot } from "../../../src/replication/entry.ts";
 import { IsolateReplica, type LogReader } from "../../../src/replication/isolate-replica.ts";
 import type { Revocation } from "../../../src/revocation/rule.ts";
+import { FilterShelf, filterOf } from "../../support/filter.ts";
 
 const rule = (id: string): Revocation => ({
   id,
@@ -62,13 +63,15 @@ let log: MemoryLog;
 let now: number;
 let kvSnapshot: Snapshot | null;
 let replica: IsolateReplica;
+let filters: FilterShelf;
 
 beforeEach(() => {
   log = new MemoryLog();
   now = 1_000_000;
   kvSnapshot = null;
+  filters = new FilterShelf();
   const kv = { get: async () => kvSnapshot } as unknown as Pick<KVNamespace, "get">;
-  replica = new IsolateReplica({ log, kv, clock: () => now, logger: () => {} });
+  replica = new IsolateReplica({ log, filter: filters, kv, clock: () => now, logger: () => {} });
 });
 
 const refuses = (jti: string) => replica.peek()?.revocations.find(facts(jti), 0) !== undefined;
@@ -206,5 +209,89 @@ describe("a background refresh", () => {
     now += 5_001;
     replica.refreshInBackground(waitUntil);
     expect(log.calls.since).toBe(2);
+  });
+});
+
+describe("a filter of denied tokens", () => {
+  const ISS = "https://i";
+  const published = (id: string, jtis: string[], firstBuild: number): LogEntry => ({
+    id,
+    kind: "filter.published",
+    filter: filters.put(
+      filterOf(
+        jtis.map((jti) => ({ jti, iss: ISS })),
+        0,
+        firstBuild,
+      ),
+    ),
+  });
+  const suspects = (jti: string) => replica.peek()?.filter?.mayContain(ISS, jti) ?? false;
+
+  it("is loaded before the view moves on, from the delta and from a snapshot", async () => {
+    await replica.refresh();
+    log.append(published("f1", ["a"], 1));
+    expect(await replica.refresh()).toMatchObject({ ok: true, value: { seq: 1 } });
+    expect([suspects("a"), suspects("b")]).toEqual([true, false]);
+    const cold = published("f2", ["b"], 2);
+    kvSnapshot = { ...log.fold(now), filter: cold.kind === "filter.published" ? cold.filter : undefined! };
+    replica = new IsolateReplica({
+      log,
+      filter: filters,
+      kv: { get: async () => kvSnapshot } as unknown as Pick<KVNamespace, "get">,
+      clock: () => now,
+      logger: () => {},
+    });
+    await replica.refresh();
+    expect([suspects("a"), suspects("b")]).toEqual([false, true]);
+  });
+
+  it("that cannot be loaded is a refresh that failed: seq, age and rules stay until it can", async () => {
+    log.append(published("f1", ["a"], 1));
+    await replica.refresh();
+    const before = replica.peek();
+    now += 700;
+    log.append(published("f2", ["a", "b"], 2));
+    log.append(added("rule"));
+    filters.down = true;
+    expect(await replica.refresh()).toMatchObject({ ok: false, error: { code: "unavailable" } });
+    expect(replica.peek()).toEqual(before);
+    expect([suspects("a"), suspects("b"), refuses("rule")]).toEqual([true, false, false]);
+    filters.down = false;
+    expect(await replica.refresh()).toMatchObject({ ok: true, value: { seq: 3, fetchedAtMs: now } });
+    expect([suspects("a"), suspects("b"), refuses("rule")]).toEqual([true, true, true]);
+  });
+
+  it("of a cold isolate that cannot be loaded leaves it without a view", async () => {
+    log.append(published("f1", ["a"], 1));
+    filters.down = true;
+    const filter = log.entries[0]!.entry;
+    kvSnapshot = {
+      ...log.fold(now),
+      ...(filter.kind === "filter.published" ? { filter: filter.filter } : {}),
+    };
+    log.snapshot = async () => ok(kvSnapshot!);
+    expect((await replica.refresh()).ok).toBe(false);
+    expect(replica.peek()).toBeUndefined();
+  });
+
+  it("never goes back: one that was slow to load does not replace a later one", async () => {
+    await replica.refresh();
+    log.append(published("f1", ["a"], 1));
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    filters.whileLoading = () => gate;
+    const slow = replica.refresh();
+    await Promise.resolve();
+    await Promise.resolve();
+    filters.whileLoading = undefined;
+    log.append(published("f2", ["a", "b"], 2));
+    await replica.refresh();
+    expect(suspects("b")).toBe(true);
+    release();
+    await slow;
+    expect(suspects("b")).toBe(true);
+    expect(filters.loads).toBe(2);
   });
 });

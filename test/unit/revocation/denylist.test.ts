@@ -27,6 +27,11 @@ describe("denylistTtlSeconds", () => {
     expect(denylistTtlSeconds([rule(100), rule(200)], 50)).toBe(150);
     expect(denylistTtlSeconds([rule(100), rule()], 0)).toBeUndefined();
   });
+
+  it("is never more than KV takes, however far the end is", () => {
+    expect(denylistTtlSeconds([rule(2 ** 31 - 1)], 0)).toBe(2_147_483_647);
+    expect(denylistTtlSeconds([rule(1e11)], 0)).toBe(2_147_483_647);
+  });
 });
 
 describe("findInDenylist", () => {

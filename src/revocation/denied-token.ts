@@ -1,0 +1,53 @@
+import { BUCKET_BITS, bucketOf, hashToken, tokenHash } from "./token-hash.ts";
+
+/** A token that is denied by name, one of any number. Without `iss` it is denied whoever issued it. */
+export type DeniedToken = {
+  jti: string;
+  iss?: string;
+  /** Epoch seconds; when the token is over anyway. */
+  expires_at: number;
+  reason?: string;
+};
+
+/** A token to deny; without `expires_at` as long as any token can live. */
+export type DenialInput = Omit<DeniedToken, "expires_at"> & { expires_at?: number };
+
+/** What is to be stored. Without `extend` an entry that still denies the token stays as it is. */
+export type Denial = { token: DeniedToken; extend: boolean };
+
+/** One bucket as KV lists it: all denied tokens that were published up to `build`. */
+export type DeniedBucket = { build: number; tokens: DeniedToken[] };
+
+/** The KV key of a bucket. */
+export function deniedBucketKey(bucket: number): string {
+  return `denied:${bucket.toString(16).padStart(Math.ceil(BUCKET_BITS / 4), "0")}`;
+}
+
+/** The bucket that lists an entry; "" for one that names no issuer. */
+export function bucketOfToken(iss: string, jti: string): number {
+  hashToken(iss, jti);
+  return bucketOf(tokenHash.hi);
+}
+
+/** Until when the list denies the token, in epoch seconds; 0 where it does not. */
+export function deniedUntil(tokens: readonly DeniedToken[], iss: string, jti: string): number {
+  let until = 0;
+  for (const token of tokens) {
+    if (token.jti !== jti || (token.iss !== undefined && token.iss !== iss)) continue;
+    until = Math.max(until, token.expires_at);
+  }
+  return until;
+}
+
+/** Each token once, with its latest end; one that names none does not shorten or lengthen what is there. */
+export function distinctDenials(tokens: readonly DenialInput[], defaultExpiry: number): Denial[] {
+  const byName = new Map<string, Denial>();
+  for (const { expires_at, ...token } of tokens) {
+    const name = `${token.iss ?? ""}\0${token.jti}`;
+    const known = byName.get(name);
+    const end = Math.ceil(expires_at ?? defaultExpiry);
+    if (known && (known.token.expires_at >= end || expires_at === undefined)) continue;
+    byName.set(name, { token: { ...token, expires_at: end }, extend: expires_at !== undefined });
+  }
+  return [...byName.values()];
+}

@@ -1,0 +1,312 @@
+import { DurableObject } from "cloudflare:workers";
+import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
+import { Durable, type Swept } from "../platform/durable.ts";
+import { newId } from "../platform/ids.ts";
+import { consoleLogger } from "../platform/log.ts";
+import type { OutboxRow } from "../platform/outbox.ts";
+import { objectPort, withTimeout } from "../platform/rpc.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { type DeniedBucket, deniedBucketKey, distinctDenials } from "./denied-token.ts";
+import type { BatchOutcome, DenialBatch, DenylistStatus, PublicationState } from "./denylist-port.ts";
+import {
+  type Cursor,
+  DENYLIST_MIGRATIONS,
+  DenylistStore,
+  rangeOfPart,
+  type TokenPage,
+} from "./denylist-store.ts";
+import type { FilterManifest } from "./filter.ts";
+import { FilterJob } from "./filter-job.ts";
+import { filterPartKey } from "./filter-loader.ts";
+import { FILTER_MIGRATIONS, FilterStore } from "./filter-store.ts";
+import type { Receipt } from "./receipt.ts";
+import { MAX_TOKEN_LIFE_SECONDS } from "./rule.ts";
+
+export type FilterEntry = { id: string; kind: "filter.published"; filter: FilterManifest };
+type LogPort = { append(entry: FilterEntry): Promise<Result<Receipt>> };
+type Publication = { covers: number; entry: FilterEntry };
+type Published = { covers: number; builds: number[]; receipt: Receipt };
+
+/** Parts that one invocation builds: a few tenths of a second. */
+const PARTS_A_RUN = 4;
+/** What was loaded waits this long for more of it, but no longer than that, before it is published. */
+const QUIET_MS = 5_000;
+const LONGEST_QUIET_MS = 30_000;
+/** How long a publication waits for KV to have its parts; an edge that misses one there asks here. */
+const KV_HEAD_START_MS = 3_000;
+/** A local KV answers without ever letting the process do anything else; a thousand writes would hold up all. */
+const KV_PAUSE_MS = 5;
+const EXPIRY_INTERVAL_MS = 3_600_000;
+/** A part is built anew when one in so many of its entries is gone. */
+const REBUILD_SHARE = 16;
+/** An edge may still be loading parts of the manifest before. */
+const SUPERSEDED_MS = 10 * 60_000;
+
+/**
+ * Denied tokens by the million (`main`). Durable before it is acknowledged; an edge learns of them by a filter,
+ * which one log entry makes effective, and confirms what the filter suspects in here.
+ */
+export class DenylistObject extends DurableObject<Env> {
+  readonly #clock: Clock;
+  readonly #tokens: DenylistStore;
+  readonly #parts: FilterStore;
+  readonly #durable: Durable;
+  readonly #job: FilterJob;
+  readonly #log: LogPort;
+
+  constructor(ctx: DurableObjectState, env: Env, clock: Clock = systemClock) {
+    super(ctx, env);
+    this.#clock = clock;
+    this.#tokens = new DenylistStore(ctx.storage.sql);
+    this.#parts = new FilterStore(ctx.storage.sql);
+    this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
+    this.#durable = new Durable(ctx, {
+      clock,
+      log: consoleLogger,
+      migrations: [...DENYLIST_MIGRATIONS, ...FILTER_MIGRATIONS],
+      deliver: {
+        "kv.filter": (row) => this.#writePart(Number(row.payload)),
+        "kv.denied": (row) => this.#writeBucket(Number(row.payload)),
+        "log.append": (row) => this.#append(row),
+      },
+      nextDueMs: () => this.#nextDueMs(),
+      onDue: (nowMs) => this.#onDue(nowMs),
+    });
+    const put = (row: OutboxRow) => this.#durable.outbox.put(row);
+    this.#job = new FilterJob({ tokens: this.#tokens, parts: this.#parts, put });
+  }
+
+  /**
+   * Adds tokens, or makes them last longer; what is there already is `unchanged`. With `publish` they become
+   * effective within seconds, also where nobody asks again.
+   */
+  addBatch(batch: DenialBatch): Result<BatchOutcome> {
+    const nowMs = this.#clock();
+    const now = epochSeconds(nowMs);
+    const denials = distinctDenials(batch.tokens, now + MAX_TOKEN_LIFE_SECONDS);
+    const accepted = this.#durable.commit(() => {
+      const change = this.#changes() + 1;
+      const { changed, added, buckets } = this.#tokens.add(denials, change, now);
+      if (changed > 0) {
+        this.#tokens.setState("count", this.#count() + added);
+        this.#record(change, buckets, { kind: "added", tokens: changed, actor: batch.actor });
+      }
+      if (batch.publish) this.#wantPublished(nowMs);
+      return changed;
+    });
+    return ok({ accepted, unchanged: batch.tokens.length - accepted });
+  }
+
+  /** Takes tokens off the list; what is not on it is `unchanged`. Every edge knows after the next publication. */
+  removeBatch(batch: DenialBatch): Result<BatchOutcome> {
+    const nowMs = this.#clock();
+    const accepted = this.#durable.commit(() => {
+      const { removed, buckets } = this.#tokens.remove(batch.tokens);
+      if (removed > 0) {
+        this.#tokens.setState("count", this.#count() - removed);
+        this.#record(this.#changes() + 1, buckets, { kind: "removed", tokens: removed, actor: batch.actor });
+      }
+      if (batch.publish) this.#wantPublished(nowMs);
+      return removed;
+    });
+    return ok({ accepted, unchanged: batch.tokens.length - accepted });
+  }
+
+  /**
+   * Goes on with the publication of everything up to a change (by default: the last one) for a moment. `done`
+   * once the log has it; the receipt is absent where nothing was ever published.
+   */
+  async publish(upTo?: number): Promise<Result<PublicationState>> {
+    const target = upTo ?? this.#changes();
+    if (this.#published().covers < target) {
+      this.#durable.commit(() => this.#wantPublished(this.#clock()));
+      if (this.#work()) {
+        await this.#settled("kv:filter");
+        this.#finish();
+        await this.#durable.flush("log");
+      }
+    }
+    const { covers, receipt } = this.#published();
+    return ok({ up_to: target, done: covers >= target, ...(receipt ? { receipt } : {}) });
+  }
+
+  /** Until when the token is denied, by its issuer and id or by its id alone (epoch seconds); 0: it is not. */
+  contains(iss: string, jti: string): Result<number> {
+    return ok(Math.max(this.#tokens.deniedUntil(iss, jti), this.#tokens.deniedUntil("", jti)));
+  }
+
+  /** The bytes of a part of the filter. */
+  part(build: number): Result<Uint8Array> {
+    const body = this.#parts.partBody(build);
+    return body ? ok(body) : err(problem("not_found", `There is no part ${build} of the filter.`));
+  }
+
+  page(limit: number, after?: Cursor): Result<TokenPage> {
+    return ok(this.#tokens.page(after, limit));
+  }
+
+  status(): Result<DenylistStatus> {
+    return ok({
+      tokens: this.#count(),
+      changes: this.#changes(),
+      published_changes: this.#published().covers,
+      filter_parts: this.#published().builds.length,
+      outbox_rows: this.#durable.outbox.size(),
+    });
+  }
+
+  override alarm(): Promise<void> {
+    return this.#durable.alarm();
+  }
+
+  async sweep(): Promise<Result<Swept>> {
+    return ok(await this.#durable.sweep());
+  }
+
+  #changes(): number {
+    return this.#tokens.state<number>("changes") ?? 0;
+  }
+
+  #count(): number {
+    return this.#tokens.state<number>("count") ?? 0;
+  }
+
+  #published(): Partial<Published> & Omit<Published, "receipt"> {
+    return this.#tokens.state<Published>("published") ?? { covers: 0, builds: [] };
+  }
+
+  #record(
+    change: number,
+    buckets: Set<number>,
+    what: { kind: "added" | "removed" | "expired"; tokens: number; actor: string },
+  ): void {
+    this.#tokens.setState("changes", change);
+    this.#job.touch(change, buckets);
+    this.#tokens.recordChange(change, what.kind, what.tokens, what.actor, epochSeconds(this.#clock()));
+  }
+
+  #wantPublished(nowMs: number): void {
+    const wanted = this.#wanted();
+    const sinceMs = wanted?.since_ms ?? nowMs;
+    const dueMs = Math.min(nowMs + QUIET_MS, sinceMs + LONGEST_QUIET_MS);
+    this.#tokens.setState("wanted", { change: this.#changes(), since_ms: sinceMs, due_ms: dueMs });
+  }
+
+  /** What is to be published and is not yet handed to the log. */
+  #wanted(): { change: number; since_ms: number; due_ms: number } | undefined {
+    const wanted = this.#tokens.state<{ change: number; since_ms: number; due_ms: number }>("wanted");
+    return wanted && wanted.change > (this.#tokens.state<number>("handed_over") ?? 0) ? wanted : undefined;
+  }
+
+  /** Builds some parts; true once none is behind. */
+  #work(): boolean {
+    for (let i = 0; i < PARTS_A_RUN; i++) {
+      const built = this.#durable.commit(() => this.#job.buildOne(this.#changes(), this.#count()));
+      if (!built) return true;
+    }
+    return false;
+  }
+
+  /** Hands the finished round to the log, unless it has it already. */
+  #finish(): void {
+    const round = this.#job.finish();
+    if (!round || round.covers <= (this.#tokens.state<number>("handed_over") ?? 0)) return;
+    const id = newId("log", this.#clock());
+    const payload: Publication = {
+      covers: round.covers,
+      entry: { id, kind: "filter.published", filter: round.manifest },
+    };
+    this.#durable.commit(() => {
+      this.#tokens.setState("handed_over", round.covers);
+      this.#durable.outbox.put({ id: "log:filter", lane: "log", kind: "log.append", payload });
+    });
+  }
+
+  async #append(row: OutboxRow): Promise<void> {
+    const { covers, entry } = row.payload as Publication;
+    const receipt = await this.#log.append(entry);
+    if (!receipt.ok) throw new Error(receipt.error.detail);
+    const builds = entry.filter.parts.map(({ build }) => build);
+    this.#durable.commit(() => {
+      if (covers < this.#published().covers) return;
+      this.#tokens.setState("published", { covers, builds, receipt: receipt.value } satisfies Published);
+      this.#parts.supersede(builds, this.#clock());
+    });
+  }
+
+  async #settled(lane: string): Promise<void> {
+    await withTimeout(this.#durable.flush(lane), KV_HEAD_START_MS).catch(() => {});
+  }
+
+  async #writePart(build: number): Promise<void> {
+    const body = this.#parts.partBody(build);
+    if (body) await this.env.KV.put(filterPartKey(build), body);
+    else await this.env.KV.delete(filterPartKey(build));
+  }
+
+  /** Writes what is listed now, so that a late or repeated row is never wrong. */
+  async #writeBucket(bucket: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, KV_PAUSE_MS));
+    const tokens = this.#tokens.tokensInBucket(bucket);
+    if (tokens.length === 0) return this.env.KV.delete(deniedBucketKey(bucket));
+    const list: DeniedBucket = { build: this.#parts.newestBuildOver(bucket), tokens };
+    await this.env.KV.put(deniedBucketKey(bucket), JSON.stringify(list));
+  }
+
+  #nextDueMs(): number | undefined {
+    const superseded = this.#parts.earliestSuperseded();
+    const times = [
+      this.#wanted()?.due_ms,
+      this.#expiryDueMs(),
+      superseded === undefined ? undefined : superseded + SUPERSEDED_MS,
+    ].filter((at) => at !== undefined);
+    return times.length ? Math.min(...times) : undefined;
+  }
+
+  #expiryDueMs(): number | undefined {
+    const earliest = this.#parts.earliestExpiry();
+    if (earliest === undefined) return undefined;
+    return Math.max(earliest * 1000, (this.#tokens.state<number>("expired_ms") ?? 0) + EXPIRY_INTERVAL_MS);
+  }
+
+  #onDue(nowMs: number): void {
+    const wanted = this.#wanted();
+    if (wanted && wanted.due_ms <= nowMs && this.#work()) this.#finish();
+    if ((this.#expiryDueMs() ?? Number.POSITIVE_INFINITY) <= nowMs) this.#expire(nowMs);
+    const superseded = this.#parts.earliestSuperseded();
+    if (superseded !== undefined && superseded + SUPERSEDED_MS <= nowMs) this.#dropSuperseded(nowMs);
+  }
+
+  /** Some parts' worth of entries that are over; the filter is built anew only where that pays. */
+  #expire(nowMs: number): void {
+    const now = epochSeconds(nowMs);
+    const { bits, rows } = this.#job.currentParts();
+    const due = rows.filter((part) => part.next_expiry_at !== null && part.next_expiry_at <= now);
+    this.#durable.commit(() => {
+      for (const part of due.slice(0, PARTS_A_RUN)) {
+        const range = rangeOfPart(bits, part.partition);
+        const { removed, buckets } = this.#tokens.removeExpired(range, now);
+        this.#parts.noteExpired(part.build, removed, this.#tokens.nextExpiry(range));
+        this.#tokens.setState("count", this.#count() - removed);
+        if ((part.removed + removed) * REBUILD_SHARE < part.count) continue;
+        this.#record(this.#changes() + 1, buckets, { kind: "expired", tokens: removed, actor: "portcullis" });
+        this.#wantPublished(nowMs);
+      }
+      if (due.length <= PARTS_A_RUN) this.#tokens.setState("expired_ms", nowMs);
+    });
+  }
+
+  #dropSuperseded(nowMs: number): void {
+    this.#durable.commit(() => {
+      for (const build of this.#parts.deleteSupersededBefore(nowMs - SUPERSEDED_MS + 1)) {
+        this.#durable.outbox.put({
+          id: `kv:filter:${build}`,
+          lane: "kv:filter",
+          kind: "kv.filter",
+          payload: build,
+        });
+      }
+    });
+  }
+}

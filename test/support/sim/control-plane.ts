@@ -1,0 +1,78 @@
+import { objectPort } from "../../../src/platform/rpc.ts";
+import { ok, type Result } from "../../../src/protocol/result.ts";
+import type { LogEntry } from "../../../src/replication/entry.ts";
+import { LogObject } from "../../../src/replication/log-object.ts";
+import { DenylistObject } from "../../../src/revocation/denylist-object.ts";
+import type { DenylistPort } from "../../../src/revocation/denylist-port.ts";
+import type { Receipt } from "../../../src/revocation/receipt.ts";
+import type { RevocationMatch } from "../../../src/revocation/rule.ts";
+import type { KvDouble } from "./kv-double.ts";
+import type { Network } from "./network.ts";
+import { ObjectHost, type OutputGate } from "./object-host.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+export type LogPort = {
+  append(entry: LogEntry): Promise<Result<Receipt>>;
+  sweep(): Promise<Result<unknown>>;
+  checkDrift(): Promise<Result<unknown>>;
+};
+export type DenylistCalls = DenylistPort & { sweep(): Promise<Result<unknown>> };
+
+/** A revocation, or a token that is denied by name, as storage has it. */
+export type Recorded = { id: string; match: RevocationMatch; seq: number; expires_at?: number; lifted_at?: number };
+export type RecordedDenial = { iss: string; jti: string; expires_at: number };
+
+/** No webhook endpoint listens. */
+const NO_ENDPOINTS = { getByName: () => ({ endpointsFor: async () => ok([]) }) };
+
+/** The objects that revocation stands on, each on a machine of its own, and the operator's ways to them. */
+export class ControlPlane {
+  readonly log: ObjectHost;
+  readonly denylist: ObjectHost;
+  readonly toLog: LogPort;
+  readonly toDenylist: DenylistCalls;
+
+  constructor(time: VirtualTime, network: Network, kv: KvDouble) {
+    const { clock } = time;
+    this.log = new ObjectHost(time, (ctx, gate) => {
+      const env = { KV: kvBehind(gate, kv), REGISTRY: NO_ENDPOINTS };
+      return new LogObject(ctx, env as unknown as Env, clock);
+    });
+    this.denylist = new ObjectHost(time, (ctx, gate) => {
+      const env = { KV: kvBehind(gate, kv), LOG: network.namespace("denylist", this.log, gate) };
+      return new DenylistObject(ctx, env as unknown as Env, clock);
+    });
+    const log = () => {};
+    this.toLog = objectPort(network.namespace("control", this.log), "main", { log });
+    this.toDenylist = objectPort(network.namespace("control", this.denylist), "main", { log });
+  }
+
+  /** What storage holds, for the judge. */
+  records() {
+    type Row = { rule: string; seq: number; lifted_at: number | null };
+    const rows = this.log.rows<Row>("SELECT rule, seq, lifted_at FROM revocations");
+    const revocations = rows.map(({ rule, seq, lifted_at }): Recorded => {
+      const { id, match, expires_at } = JSON.parse(rule) as Recorded;
+      return { id, match, seq, ...(expires_at ? { expires_at } : {}), ...(lifted_at === null ? {} : { lifted_at }) };
+    });
+    const headSeq = this.log.rows<{ seq: number }>("SELECT MAX(seq) AS seq FROM entries")[0]?.seq ?? 0;
+    const denials = this.denylist.rows<RecordedDenial>("SELECT iss, jti, expires_at FROM denied");
+    return { revocations, denials, headSeq };
+  }
+
+  close(): void {
+    this.log.close();
+    this.denylist.close();
+  }
+}
+
+export type Records = ReturnType<ControlPlane["records"]>;
+
+/** What an object writes leaves it only once it is durable. */
+function kvBehind(gate: OutputGate, { centre }: KvDouble) {
+  return {
+    ...centre,
+    put: (...args: Parameters<typeof centre.put>) => gate(() => centre.put(...args)),
+    delete: (key: string) => gate(() => centre.delete(key)),
+  };
+}

@@ -1,0 +1,163 @@
+import type { Decision } from "../../../src/edge/decision.ts";
+import { bucketOfToken, deniedBucketKey } from "../../../src/revocation/denied-token.ts";
+import type { Receipt } from "../../../src/revocation/receipt.ts";
+import { fileKey } from "../../../src/revocation/rule.ts";
+import type { KvDouble } from "./kv-double.ts";
+import type { Ledger, SimRule, SimToken, Submission } from "./ledger.ts";
+import type { Tier } from "./sim-policy.ts";
+
+/** One decision of one isolate, with what the judge must know of it. */
+export type Verdict = {
+  isolate: string;
+  /** Differs for two lives of one isolate. */
+  life: number;
+  location: number;
+  tier: Tier;
+  path: string;
+  token: SimToken;
+  startedMs: number;
+  decidedMs: number;
+  decision: Decision;
+};
+
+/** A promise of the product that was broken. The name is what a planted bug is known by. */
+export class Violation extends Error {
+  constructor(promise: string, detail: string) {
+    super(`VIOLATED ${promise}: ${detail}`);
+    this.name = "Violation";
+  }
+}
+
+export type JudgeOptions = {
+  ledger: Ledger;
+  kv: KvDouble;
+  /** When the log first took up a read of this isolate at or after a moment. */
+  firstReadMs(isolate: string, sinceMs: number): number | undefined;
+  /** Whether nothing has come between this isolate and the log from `sinceMs` on. */
+  logAnswers(isolate: string, sinceMs: number): boolean;
+  /** The same of its reads of KV. */
+  kvAnswers(location: number, sinceMs: number): boolean;
+};
+
+/** A disturbance may be felt for this long after it is over: calls under way, time-outs, the pause after a failure. */
+const AFTERMATH_MS = 15_000;
+/** A new key may be unknown for the default bound: an isolate asks again once a second at most. */
+const NEW_KEY_MS = 2_000;
+const EVENTUAL_BOUND_MS = 60_000;
+
+/** Holds every decision against the promises. Knows only what was told to the log and acknowledged by it. */
+export class Judge {
+  readonly #o: JudgeOptions;
+  readonly #refused = new Map<string, SimRule>();
+  /** Accept decisions past `effective_by.eventual` that KV's own lag explains. */
+  explainedByKvLag = 0;
+
+  constructor(options: JudgeOptions) {
+    this.#o = options;
+  }
+
+  hear(verdict: Verdict): void {
+    if (verdict.decision.outcome === "allow") this.#hearAccept(verdict);
+    else this.#hearRefusal(verdict, verdict.decision.reason);
+  }
+
+  #hearAccept(verdict: Verdict): void {
+    const { token, decidedMs, decision } = verdict;
+    if (decidedMs >= token.expiresAt * 1000) throw this.#broken("time ends access", verdict, token.claims.jti);
+    for (const rule of this.#o.ledger.rulesOn(token, decidedMs / 1000)) {
+      if (rule.lifts.length > 0) continue;
+      const about = `${rule.id} ${JSON.stringify(rule.match)} sent ${rule.sentMs}`;
+      if (this.#refused.get(lifeKey(verdict)) === rule) throw this.#broken("nothing un-happens", verdict, about);
+      if (!rule.acked) continue;
+      const { receipt } = rule.acked;
+      if ((decision.seq ?? 0) >= receipt.seq) throw this.#broken("a view refuses what it holds", verdict, about);
+      if (this.#tooLate(verdict, rule.acked, kvKeyOf(rule))) throw this.#broken(`bound of ${verdict.tier}`, verdict, about);
+    }
+    const removal = this.#o.ledger.removalOfKey(token);
+    if (removal && this.#tooLate(verdict, removal.acked!, undefined)) {
+      throw this.#broken(`bound of ${verdict.tier}`, verdict, `key ${token.kid} was removed`);
+    }
+  }
+
+  /** Whether an accept decision came after the moment that the receipt states, or that the route's own bound does. */
+  #tooLate(verdict: Verdict, acked: NonNullable<Submission["acked"]>, deniedKey: string | undefined): boolean {
+    const { tier, path, startedMs, decidedMs, isolate } = verdict;
+    const { accepted_at, effective_by } = acked.receipt;
+    if (tier === "strict") {
+      // The decision is taken where the log answers: its own read is not before the first one since it began.
+      const readMs = this.#o.firstReadMs(isolate, startedMs) ?? Number.POSITIVE_INFINITY;
+      return acked.atMs <= startedMs || accepted_at * 1000 < readMs;
+    }
+    const stalenessMs = this.#o.ledger.stalenessMs(path, startedMs, !this.#logAnswered(isolate, startedMs));
+    const boundMs = Math.min(effective_by[tier] * 1000, accepted_at * 1000 + stalenessMs);
+    if (decidedMs <= boundMs) return false;
+    return tier === "bounded" || !this.#kvLagExplains(verdict, acked.receipt, deniedKey);
+  }
+
+  /** Past the bound of the tier an `eventual` route stands on KV alone: then KV's lag is the bound. */
+  #kvLagExplains(verdict: Verdict, { accepted_at }: Receipt, deniedKey: string | undefined): boolean {
+    const { decision, decidedMs, location, startedMs, isolate } = verdict;
+    if ((decision.replicaAgeMs ?? 0) <= EVENTUAL_BOUND_MS || this.#logAnswered(isolate, startedMs)) return false;
+    const explained =
+      deniedKey === undefined ||
+      decidedMs <= (this.#o.kv.mayBeUnseenUntilMs(location, deniedKey, accepted_at * 1000) ?? Infinity);
+    if (explained) this.explainedByKvLag++;
+    return explained;
+  }
+
+  #hearRefusal(verdict: Verdict, reason: string): void {
+    const { token, decidedMs, startedMs, isolate } = verdict;
+    if (reason === "token_revoked") this.#remember(verdict);
+    if (!this.#logAnswered(isolate, startedMs)) return;
+    // A new filter comes from KV first, and from its object where KV does not answer in time.
+    if (reason === "stale" && !this.#o.kvAnswers(verdict.location, startedMs - AFTERMATH_MS)) return;
+    if (reason === "token_expired" && decidedMs >= token.expiresAt * 1000) return;
+    if (reason === "token_revoked" && this.#mayBeRevoked(verdict)) return;
+    if (reason === "token_unknown_key" && !this.#keyIsSettled(token, decidedMs)) return;
+    throw this.#broken("no refusal without a rule", verdict, reason);
+  }
+
+  #logAnswered(isolate: string, startedMs: number): boolean {
+    return this.#o.logAnswers(isolate, startedMs - AFTERMATH_MS);
+  }
+
+  #mayBeRevoked({ token, decidedMs, startedMs, tier }: Verdict): boolean {
+    return this.#o.ledger.rulesOn(token, decidedMs / 1000).some(({ lifts }) => {
+      const lifted = lifts.find(({ acked }) => acked)?.acked;
+      if (!lifted) return true;
+      return tier === "strict" ? startedMs < lifted.atMs : decidedMs <= lifted.receipt.effective_by[tier] * 1000;
+    });
+  }
+
+  #keyIsSettled(token: SimToken, nowMs: number): boolean {
+    const published = this.#o.ledger.keySets.find(({ kids }) => kids.includes(token.kid))?.acked;
+    return published !== undefined && nowMs > published.atMs + NEW_KEY_MS && this.#o.ledger.keyStands(token);
+  }
+
+  /** A view that refused for a rule holds it until it is lifted or over. */
+  #remember(verdict: Verdict): void {
+    const seq = verdict.decision.seq ?? 0;
+    const held = this.#o.ledger
+      .rulesOn(verdict.token, verdict.decidedMs / 1000)
+      .find(({ acked }) => acked && acked.receipt.seq <= seq);
+    if (held) this.#refused.set(lifeKey(verdict), held);
+  }
+
+  #broken(promise: string, { decision, token, decidedMs, ...about }: Verdict, detail: string): Violation {
+    const { isolate, path, startedMs } = about;
+    const { seq, replicaAgeMs, outcome, reason } = decision;
+    const where = `${isolate} ${path} ${token.claims.jti}`;
+    const how = `${outcome} (${reason}) at ${decidedMs}, begun ${startedMs}, on seq ${seq} of age ${replicaAgeMs}`;
+    return new Violation(promise, `${where}: ${how}; ${detail}`);
+  }
+}
+
+function lifeKey({ isolate, life, token }: Verdict): string {
+  return `${isolate} ${life} ${token.claims.jti}`;
+}
+
+/** Where KV lists what denies the token. */
+export function kvKeyOf({ match, bulk }: Pick<SimRule, "match" | "bulk">): string {
+  if (!bulk) return `deny:${fileKey(match)}`;
+  return deniedBucketKey(bucketOfToken(match.iss ?? "", match.jti ?? ""));
+}

@@ -1,0 +1,198 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { AgeReporter, REPORT_EVERY_MS } from "../../../src/edge/age-reporter.ts";
+import { Freshness } from "../../../src/edge/freshness.ts";
+import { createGate, type Gate } from "../../../src/edge/gate.ts";
+import { policySchema } from "../../../src/policy/document.ts";
+import { problem } from "../../../src/protocol/problem.ts";
+import { err, ok } from "../../../src/protocol/result.ts";
+import type { AgesByTier } from "../../../src/remediation/age-histogram.ts";
+import { IsolateReplica } from "../../../src/replication/isolate-replica.ts";
+import { EdgeWorld, HOST, policyOf } from "../../support/edge-world.ts";
+
+const TIERS = {
+  bounded: { tier: "bounded", max_staleness_ms: 2_000 },
+  eventual: { tier: "eventual" },
+  strict: { tier: "strict" },
+};
+const POLICY = policyOf(
+  Object.entries(TIERS).map(([tier, consistency]) => ({
+    path: `/${tier}`,
+    access: { scopes: ["orders:read"] },
+    consistency,
+  })),
+);
+const NOTHING = {
+  since: 0,
+  snapshot: 0,
+  kv: 0,
+  denylist: 0,
+  filter: 0,
+  assertionKey: 0,
+  monitor: 0,
+  jwks: 0,
+};
+
+let world: EdgeWorld;
+let gate: Gate;
+let token: string;
+/** Every port through which the gate can reach anything, counted. */
+let calls: typeof NOTHING;
+let toOrigin: number;
+let background: Promise<unknown>[];
+let reports: { id: string; ages: AgesByTier }[];
+let monitorDown: boolean;
+let hold: Promise<void> | undefined;
+
+beforeEach(async () => {
+  world = await EdgeWorld.create(POLICY);
+  calls = { ...NOTHING };
+  toOrigin = 0;
+  background = [];
+  reports = [];
+  monitorDown = false;
+  hold = undefined;
+  const { clock, logger } = world;
+  const count = <T>(port: keyof typeof NOTHING, answer: () => T) => {
+    calls[port]++;
+    return answer();
+  };
+  const { own, assertion } = world.keys;
+  const keys = [
+    { kid: own.kid, purpose: "access_token" as const, jwk: own.jwk },
+    { kid: assertion.kid, purpose: "assertion" as const, jwk: assertion.jwk },
+  ];
+  const replica = new IsolateReplica({
+    log: {
+      since: async () => {
+        calls.since++;
+        await hold;
+        return ok({ too_old: false as const, head_seq: 1, entries: [] });
+      },
+      snapshot: async () =>
+        count("snapshot", () => {
+          const policy = { version: 1, document: policySchema.parse(POLICY) };
+          return ok({ seq: 1, at_ms: clock(), policy, keys, rules: [] });
+        }),
+    },
+    filter: { load: async () => count("filter", () => err(problem("unavailable", "There is none."))) },
+    kv: { get: async () => count("kv", () => null) } as never,
+    clock,
+    logger,
+  });
+  const monitor = {
+    report: async (id: string, ages: AgesByTier) =>
+      count("monitor", () => {
+        reports.push({ id, ages });
+        return monitorDown ? err(problem("unavailable", "down")) : ok(null);
+      }),
+  };
+  const ages = new AgeReporter(monitor, clock);
+  const freshness = new Freshness({
+    replica,
+    denylist: async () => count("denylist", () => ok(false)),
+    clock,
+    log: logger,
+    observe: (...decision) => ages.observe(...decision),
+  });
+  world.jwks = () => count("jwks", () => new Response("none", { status: 404 }));
+  gate = createGate({
+    ...world.deps,
+    replica,
+    freshness,
+    assertionKey: () => count("assertionKey", () => world.assertionKey()),
+    fetch: async () => {
+      toOrigin++;
+      return new Response("hello");
+    },
+  });
+  token = await world.token();
+  // Warm: the view, the token and the key for assertions are in memory.
+  await call("strict");
+  expect(calls.snapshot).toBe(1);
+  calls = { ...NOTHING };
+  toOrigin = 0;
+});
+
+async function call(path: string): Promise<void> {
+  const request = new Request(`${HOST}/${path}`, { headers: { authorization: `Bearer ${token}` } });
+  const answer = await gate(request, "request-1", (work) => void background.push(work));
+  expect(answer.status).toBe(200);
+}
+
+describe("a warm request", () => {
+  it.each(["bounded", "eventual"])("of a %s route calls nothing but its origin", async (path) => {
+    for (let n = 0; n < 100; n++) await call(path);
+    expect(calls).toEqual(NOTHING);
+    expect(background).toEqual([]);
+    expect(toOrigin).toBe(100);
+  });
+
+  it("of a strict route asks the log, once each, and nothing else", async () => {
+    for (let n = 0; n < 100; n++) await call("strict");
+    expect(calls).toEqual({ ...NOTHING, since: 100 });
+    expect(toOrigin).toBe(100);
+  });
+});
+
+describe("a bounded request past half the bound", () => {
+  it("is answered without waiting for the refresh, which runs once for all", async () => {
+    let release = () => {};
+    hold = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    world.nowMs += 1_001;
+    for (let n = 0; n < 10; n++) await call("bounded");
+    expect(toOrigin).toBe(10);
+    expect(calls).toEqual({ ...NOTHING, since: 1 });
+    expect(background).toHaveLength(1);
+    release();
+    await Promise.all(background);
+    await call("bounded");
+    expect(calls.since).toBe(1);
+  });
+
+  it("and past the bound asks the log before its answer; an eventual one still does not", async () => {
+    world.nowMs += 2_001;
+    await call("eventual");
+    expect(calls).toEqual(NOTHING);
+    await call("bounded");
+    expect(calls).toEqual({ ...NOTHING, since: 1 });
+  });
+});
+
+describe("what the isolate reports", () => {
+  it("is told every ten seconds at most, after a request, with every decision counted once", async () => {
+    for (let n = 0; n < 5; n++) await call("bounded");
+    world.nowMs += REPORT_EVERY_MS - 1;
+    await call("eventual");
+    expect(reports).toEqual([]);
+    world.nowMs += 1;
+    await call("eventual");
+    await call("eventual");
+    await Promise.all(background);
+    expect(reports).toHaveLength(1);
+    const { bounded, eventual, strict } = reports[0]!.ages;
+    const total = (counts = [0]) => counts.reduce((a, b) => a + b, 0);
+    expect([total(strict?.counts), total(bounded?.counts), total(eventual?.counts)]).toEqual([1, 5, 2]);
+    expect(bounded?.counts[0]).toBe(5);
+    expect(eventual?.sum_ms).toBe(2 * REPORT_EVERY_MS - 1);
+  });
+
+  it("is told again under the same id where it may not have arrived, and the rest after it", async () => {
+    monitorDown = true;
+    const nextReport = async () => {
+      world.nowMs += REPORT_EVERY_MS;
+      await call("strict");
+      await Promise.all(background);
+    };
+    await nextReport();
+    monitorDown = false;
+    await nextReport();
+    await nextReport();
+    expect(reports).toHaveLength(3);
+    expect(reports[1]).toEqual(reports[0]);
+    expect(reports[2]!.id).not.toBe(reports[0]!.id);
+    // The warm-up and the first call were in the first report.
+    expect(reports[2]!.ages.strict?.counts[0]).toBe(2);
+  });
+});

@@ -1,0 +1,191 @@
+import { describe, expect, it } from "vitest";
+import { problem } from "../../../src/protocol/problem.ts";
+import { err, ok, type Result } from "../../../src/protocol/result.ts";
+import type { LiveCount, OwnMatch } from "../../../src/revocation/live-token.ts";
+import type { Receipt } from "../../../src/revocation/receipt.ts";
+import { presentLogged, presentProposal, type RevocationRecord } from "../../../src/revocation/record.ts";
+import { type RevokeDeps, revoke, revokeSchema } from "../../../src/revocation/revoke.ts";
+import { MAX_TOKEN_LIFE_SECONDS, type Revocation } from "../../../src/revocation/rule.ts";
+
+const ISSUER = "https://auth.example.com";
+const NOW = 1_000_000;
+const LIMIT = 1_000;
+const unavailable = err(problem("unavailable", "down"));
+
+/** A log, an index of live tokens and a policy as the route sees them. */
+function scene(over: { tokens?: number; live?: Result<LiveCount>; limit?: Result<number> } = {}) {
+  const would_cut = { tokens: over.tokens ?? 0, grants: 0, subjects: 0, clients: 0 };
+  const appended: Revocation[] = [];
+  const proposed: Revocation[] = [];
+  const counted: { match: OwnMatch; issuedBefore: number | undefined }[] = [];
+  let flushes = 0;
+  const records = new Map<string, RevocationRecord>();
+  const receipt = (id: string, seq: number): Receipt => ({
+    id,
+    seq,
+    accepted_at: NOW,
+    effective_by: { strict: NOW, bounded: NOW + 2, eventual: NOW + 60 },
+  });
+  const deps: RevokeDeps = {
+    log: {
+      append: async ({ rule }) => {
+        appended.push(rule);
+        records.set(rule.id, presentLogged({ rule, seq: appended.length }, NOW));
+        return ok(receipt(rule.id, appended.length));
+      },
+      propose: async (rule, cut, exact) => {
+        proposed.push(rule);
+        const record = presentProposal({ rule, would_cut: cut, exact, expires_at: NOW + 3_600 }, NOW);
+        records.set(rule.id, record);
+        return ok(record);
+      },
+      revocation: async (id) => {
+        const record = records.get(id);
+        return record ? ok(record) : err(problem("not_found", "none"));
+      },
+      revocationReceipt: async (id) => ok(receipt(id, records.get(id)?.seq ?? 0)),
+    },
+    live: {
+      flush: async () => {
+        flushes++;
+        return ok(null);
+      },
+      count: async (match, issuedBefore) => {
+        counted.push({ match, issuedBefore });
+        return over.live ?? ok({ would_cut, exact: true, sample: [] });
+      },
+    },
+    issuer: ISSUER,
+    confirmAbove: async () => over.limit ?? ok(LIMIT),
+    ids: async () => ok({ id: "rev_1", fresh: true }),
+    clock: () => NOW * 1000,
+  };
+  const send = (body: object, id = { id: "rev_1", fresh: true }) =>
+    revoke(revokeSchema.parse({ reason: "a test", ...body }), id, "demo|olivia", NOW, deps);
+  return { send, appended, proposed, counted, records, flushes: () => flushes };
+}
+
+const SUBJECT = { match: { sub: "demo|alice" } };
+
+describe("the two-person rule", () => {
+  it("lets one person cut as many tokens as the policy allows, and asks for a second above it", async () => {
+    const enough = scene({ tokens: LIMIT });
+    expect(await enough.send(SUBJECT)).toMatchObject({ value: { kind: "in_force", receipt: { seq: 1 } } });
+    expect(enough.proposed).toEqual([]);
+    // What was minted a moment ago counts as well.
+    expect(enough.flushes()).toBe(1);
+
+    const tooMany = scene({ tokens: LIMIT + 1 });
+    expect(await tooMany.send(SUBJECT)).toMatchObject({
+      value: {
+        kind: "held_back",
+        record: { state: "awaiting_confirmation", confirmation: { would_cut: { tokens: LIMIT + 1 } } },
+      },
+    });
+    expect(tooMany.appended).toEqual([]);
+  });
+
+  it("is left out in an emergency, which is marked, and asks neither index nor policy then", async () => {
+    const { send, appended, counted } = scene({ tokens: LIMIT + 1, limit: unavailable });
+    expect(await send({ ...SUBJECT, emergency: true })).toMatchObject({ value: { kind: "in_force" } });
+    expect(appended).toMatchObject([{ emergency: true }]);
+    expect(counted).toEqual([]);
+    expect(revokeSchema.safeParse({ ...SUBJECT, reason: "x", emergency: false }).success).toBe(false);
+  });
+
+  it("is not asked about one token", async () => {
+    const { send, counted } = scene({ live: unavailable });
+    expect(await send({ match: { jti: "tok_1" } })).toMatchObject({ value: { kind: "in_force" } });
+    expect(counted).toEqual([]);
+  });
+
+  it("revokes nothing where it cannot be counted, and says how to go on", async () => {
+    for (const over of [{ live: unavailable }, { limit: unavailable }]) {
+      const { send, appended, proposed } = scene(over);
+      const refused = await send(SUBJECT);
+      expect(refused).toMatchObject({ error: { code: "unavailable" } });
+      expect(refused.ok ? "" : refused.error.detail).toContain('"emergency": true');
+      expect([...appended, ...proposed]).toEqual([]);
+    }
+  });
+
+  it("counts our own tokens only: those of another issuer and of a sender key are none of ours", async () => {
+    const { send, counted } = scene({ tokens: LIMIT + 1 });
+    expect(await send({ match: { iss: "https://idp.example" } })).toMatchObject({
+      value: { kind: "in_force" },
+    });
+    expect(await send({ match: { jkt: "thumb" } })).toMatchObject({ value: { kind: "in_force" } });
+    expect(counted).toEqual([]);
+    expect(await send({ match: { iss: ISSUER, client_id: "cli_1" }, issued_before: 5 })).toMatchObject({
+      value: { kind: "held_back" },
+    });
+    expect(counted).toEqual([{ match: { client_id: "cli_1" }, issuedBefore: 5 }]);
+  });
+});
+
+describe("what is put into force", () => {
+  it("ends by itself where it can, and counts from the confirmation where there is one", async () => {
+    const alone = scene();
+    await alone.send({ match: { grant: "grt_1" } });
+    expect(alone.appended[0]!.expires_at).toBe(NOW + MAX_TOKEN_LIFE_SECONDS + 120);
+    const held = scene({ tokens: LIMIT + 1 });
+    await held.send({ match: { grant: "grt_1" } });
+    expect(held.proposed[0]!.expires_at).toBe(NOW + 3_600 + MAX_TOKEN_LIFE_SECONDS);
+    await alone.send(SUBJECT);
+    expect(alone.appended[1]).not.toHaveProperty("expires_at");
+  });
+
+  it("may end at a moment to come only", async () => {
+    const { send, appended } = scene();
+    expect(await send({ ...SUBJECT, expires_at: NOW })).toMatchObject({ error: { code: "invalid_body" } });
+    expect(appended).toEqual([]);
+    expect(await send({ ...SUBJECT, expires_at: NOW + 1 })).toMatchObject({ ok: true });
+  });
+
+  it("is never a rule that nobody could lift", async () => {
+    const { send, appended } = scene();
+    for (const body of [
+      { match: { iss: ISSUER } },
+      { match: { iss: ISSUER }, issued_before: NOW + 61 },
+      { match: {}, issued_before: NOW + 61 },
+    ]) {
+      expect(await send(body)).toMatchObject({ error: { code: "invalid_body" } });
+    }
+    expect(appended).toEqual([]);
+    for (const body of [
+      { match: { iss: ISSUER }, issued_before: NOW + 60 },
+      { match: {}, issued_before: NOW },
+      { match: { iss: "https://idp.example" } },
+      { match: { iss: ISSUER, sub: "demo|alice" } },
+    ]) {
+      expect(await send(body)).toMatchObject({ ok: true });
+    }
+    expect(revokeSchema.safeParse({ match: {}, reason: "x" }).success).toBe(false);
+  });
+});
+
+describe("the same Idempotency-Key again", () => {
+  const again = { id: "rev_1", fresh: false };
+
+  it("answers the first receipt", async () => {
+    const { send, appended } = scene();
+    const first = await send(SUBJECT);
+    expect(await send(SUBJECT, again)).toEqual(first);
+    expect(appended).toHaveLength(1);
+  });
+
+  it("answers what still waits, and says where it was given up", async () => {
+    const { send, proposed, records } = scene({ tokens: LIMIT + 1 });
+    const first = await send(SUBJECT);
+    expect(await send(SUBJECT, again)).toEqual(first);
+    expect(proposed).toHaveLength(1);
+    records.set("rev_1", { ...records.get("rev_1")!, state: "cancelled" });
+    expect(await send(SUBJECT, again)).toMatchObject({ error: { code: "gone" } });
+  });
+
+  it("goes on where the first call did not come as far as the log", async () => {
+    const { send, appended } = scene();
+    expect(await send(SUBJECT, again)).toMatchObject({ value: { kind: "in_force" } });
+    expect(appended).toHaveLength(1);
+  });
+});

@@ -1,0 +1,259 @@
+import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { problem } from "../../src/protocol/problem.ts";
+import { err, ok } from "../../src/protocol/result.ts";
+import type { LogEntry, Snapshot } from "../../src/replication/entry.ts";
+import type { LogObject } from "../../src/replication/log-object.ts";
+import { confirmDenied } from "../../src/revocation/confirm-denied.ts";
+import { bucketOfToken, type DenialInput, deniedBucketKey } from "../../src/revocation/denied-token.ts";
+import type { DenylistObject } from "../../src/revocation/denylist-object.ts";
+import type { DeniedFilter, FilterManifest } from "../../src/revocation/filter.ts";
+import { FilterLoader, filterPartKey } from "../../src/revocation/filter-loader.ts";
+import { expectValue, remote } from "../support/remote.ts";
+
+const ISS = "https://idp.example.com";
+const soon = () => Math.floor(Date.now() / 1000) + 3_600;
+const log = {
+  snapshot: () => remote<LogObject>(env.LOG.getByName("main")).snapshot(),
+  since: (seq: number) => remote<LogObject>(env.LOG.getByName("main")).since(seq),
+  append: (entry: LogEntry) => remote<LogObject>(env.LOG.getByName("main")).append(entry),
+};
+
+// Builds are numbered by the one object that there is: a second one would publish old numbers.
+beforeEach(() => reset());
+
+function newDenylist() {
+  const stub = env.DENYLIST.getByName("main");
+  return Object.assign(remote<DenylistObject>(stub), { stub });
+}
+type Denylist = ReturnType<typeof newDenylist>;
+
+const tokens = (prefix: string, n: number, more: Partial<DenialInput> = {}): DenialInput[] =>
+  Array.from({ length: n }, (_, i) => ({ jti: `${prefix}-${i}`, iss: ISS, expires_at: soon(), ...more }));
+const add = (denylist: Denylist, list: DenialInput[], publish = true) =>
+  denylist.addBatch({ tokens: list, actor: "operator", publish });
+
+async function published(denylist: Denylist) {
+  for (let upTo: number | undefined, rounds = 0; rounds < 50; rounds++) {
+    const state = expectValue(await denylist.publish(upTo));
+    if (state.done) return state;
+    upTo = state.up_to;
+  }
+  throw new Error("never published");
+}
+
+async function manifest(): Promise<FilterManifest> {
+  return expectValue((await log.snapshot()) as { ok: true; value: Snapshot }).filter!;
+}
+
+const nowhere = { get: async () => null } as unknown as Pick<KVNamespace, "get">;
+const filterOf = async (denylist: Denylist, kv: Pick<KVNamespace, "get"> = nowhere): Promise<DeniedFilter> =>
+  expectValue(await new FilterLoader({ kv, denylist }).load(await manifest()));
+
+describe("adding", () => {
+  it("is idempotent: the same again is unchanged, a later end is a change, an earlier one is not", async () => {
+    const denylist = newDenylist();
+    const list = tokens("a", 100);
+    expect(await add(denylist, list)).toEqual(ok({ accepted: 100, unchanged: 0 }));
+    expect(await add(denylist, list)).toEqual(ok({ accepted: 0, unchanged: 100 }));
+    const later = { ...list[0]!, expires_at: soon() + 1_000 };
+    expect(await add(denylist, [later, list[1]!])).toEqual(ok({ accepted: 1, unchanged: 1 }));
+    expect(await denylist.contains(ISS, "a-0")).toEqual(ok(later.expires_at));
+    expect(await add(denylist, [list[0]!])).toEqual(ok({ accepted: 0, unchanged: 1 }));
+    expect(await denylist.contains(ISS, "a-0")).toEqual(ok(later.expires_at));
+    expect(await denylist.status()).toMatchObject({ value: { tokens: 100 } });
+  });
+
+  it("counts a token that comes twice once, and one without an end lasts as long as any token", async () => {
+    const denylist = newDenylist();
+    const bare = { jti: "twice" };
+    expect(await add(denylist, [bare, bare])).toEqual(ok({ accepted: 1, unchanged: 1 }));
+    const until = expectValue(await denylist.contains("https://whoever", "twice"));
+    expect(until - Math.floor(Date.now() / 1000)).toBeGreaterThan(30 * 86_400);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(await add(denylist, [bare])).toEqual(ok({ accepted: 0, unchanged: 1 }));
+    expect(await denylist.status()).toMatchObject({ value: { tokens: 1 } });
+  });
+
+  it("keeps issuers apart, and denies every issuer's where none is named", async () => {
+    const denylist = newDenylist();
+    await add(denylist, [
+      { jti: "x", iss: ISS, expires_at: soon() },
+      { jti: "y", expires_at: soon() },
+    ]);
+    const denied = async (iss: string, jti: string) => expectValue(await denylist.contains(iss, jti)) > 0;
+    expect(await Promise.all([denied(ISS, "x"), denied("https://b", "x")])).toEqual([true, false]);
+    expect(await Promise.all([denied(ISS, "y"), denied("https://b", "y")])).toEqual([true, true]);
+    expect(await denied("", "x")).toBe(false);
+  });
+});
+
+describe("publication", () => {
+  it("is one log entry, whose filter has every token and few others; unchanged parts stay", async () => {
+    const denylist = newDenylist();
+    await add(denylist, tokens("p", 1_000));
+    const { receipt } = await published(denylist);
+    expect(receipt).toMatchObject({ seq: expect.any(Number), effective_by: expect.anything() });
+    const filter = await filterOf(denylist);
+    for (const { jti } of tokens("p", 1_000)) expect(filter.mayContain(ISS, jti)).toBe(true);
+    const others = tokens("q", 5_000).filter(({ jti }) => filter.mayContain(ISS, jti));
+    expect(others.length).toBeLessThan(100);
+    expect((await published(denylist)).receipt).toEqual(receipt);
+  });
+
+  it("happens by itself where whoever loaded goes away, and not where that was not wanted", async () => {
+    const denylist = newDenylist();
+    await add(denylist, tokens("held", 10), false);
+    await runInDurableObject(denylist.stub, async (_object, state) =>
+      expect(await state.storage.getAlarm()).toBeNull(),
+    );
+    await add(denylist, tokens("loose", 10), true);
+    await runInDurableObject(denylist.stub, async (_object, state) => {
+      const at = await state.storage.getAlarm();
+      expect(at! - Date.now()).toBeLessThanOrEqual(5_000);
+    });
+    await vi.waitFor(
+      async () => expect(await denylist.status()).toMatchObject({ value: { published_changes: 2 } }),
+      { timeout: 8_000, interval: 250 },
+    );
+    expect((await filterOf(denylist)).mayContain(ISS, "held-3")).toBe(true);
+  }, 15_000);
+
+  it("survives an eviction half way", async () => {
+    const denylist = newDenylist();
+    await add(denylist, tokens("evicted", 500));
+    await denylist.publish();
+    await add(denylist, tokens("evicted-too", 500));
+    await evictDurableObject(denylist.stub);
+    await published(denylist);
+    const filter = await filterOf(denylist);
+    for (const { jti } of [...tokens("evicted", 500), ...tokens("evicted-too", 500)]) {
+      expect(filter.mayContain(ISS, jti)).toBe(true);
+    }
+  });
+
+  it("leaves the log with one manifest: what it replaces is only a mark, and does not come back", async () => {
+    const denylist = newDenylist();
+    const head = async () => expectValue((await log.snapshot()) as { ok: true; value: Snapshot }).seq;
+    const before = await head();
+    await add(denylist, tokens("one", 10));
+    await published(denylist);
+    const old = await manifest();
+    await add(denylist, tokens("two", 10));
+    await published(denylist);
+    expect(await log.since(before)).toMatchObject({
+      value: { entries: [{ entry: { kind: "filter.superseded" } }, { entry: { kind: "filter.published" } }] },
+    });
+    expect(await log.append({ id: "log_ghost", kind: "filter.published", filter: old })).toMatchObject({
+      error: { code: "conflict" },
+    });
+    expect((await manifest()).parts[0]!.build).toBeGreaterThan(old.parts[0]!.build);
+  });
+
+  it("splits into more parts as it grows, and misses nothing", async () => {
+    const denylist = newDenylist();
+    for (let i = 0; i < 25; i++) await add(denylist, tokens(`big-${i}`, 5_000));
+    await published(denylist);
+    const filter = await filterOf(denylist);
+    expect(filter.manifest.parts).toHaveLength(2);
+    for (let i = 0; i < 25; i++) {
+      for (const { jti } of tokens(`big-${i}`, 5_000)) if (!filter.mayContain(ISS, jti)) expect(jti).toBe("");
+    }
+    expect((filter.bytes * 8) / 125_000).toBeLessThan(11);
+  }, 30_000);
+});
+
+describe("its projections into KV", () => {
+  it("are the filter's parts, and lists that confirm where the object cannot be reached", async () => {
+    const denylist = newDenylist();
+    await add(denylist, tokens("kv", 50));
+    await published(denylist);
+    await vi.waitFor(async () => {
+      await runDurableObjectAlarm(denylist.stub);
+      expect(await denylist.status()).toMatchObject({ value: { outbox_rows: 0 } });
+    });
+    const broken = { part: async () => err(problem("unavailable", "down")) };
+    const loaded = expectValue(
+      await new FilterLoader({ kv: env.KV, denylist: broken }).load(await manifest()),
+    );
+    const down = { contains: async () => err(problem("unavailable", "down")) };
+    const ports = { denylist: down, kv: env.KV };
+    expect(expectValue(await confirmDenied(loaded, ISS, "kv-7", ports))).toBeGreaterThan(soon() - 60);
+    const suspect = tokens("nobody", 5_000).find(({ jti }) => loaded.mayContain(ISS, jti))!;
+    expect(await confirmDenied(loaded, ISS, suspect.jti, ports)).toEqual(ok(0));
+    // A list that is older than the filter cannot tell that a token is not denied.
+    const key = deniedBucketKey(bucketOfToken(ISS, "kv-7"));
+    await env.KV.put(key, JSON.stringify({ build: 0, tokens: [] }));
+    expect(await confirmDenied(loaded, ISS, "kv-7", ports)).toMatchObject({ ok: false });
+  });
+
+  it("is no substitute for the right bytes: a part that differs is taken from the object", async () => {
+    const denylist = newDenylist();
+    await add(denylist, tokens("bytes", 50));
+    await published(denylist);
+    const [ref] = (await manifest()).parts;
+    const wrong = { get: async () => new Uint8Array(5_000).buffer } as unknown as Pick<KVNamespace, "get">;
+    expect((await filterOf(denylist, wrong)).mayContain(ISS, "bytes-1")).toBe(true);
+    const down = { part: async () => err(problem("unavailable", "down")) };
+    expect(await new FilterLoader({ kv: wrong, denylist: down }).load(await manifest())).toMatchObject({
+      error: { code: "unavailable" },
+    });
+    expect(filterPartKey(ref!.build)).toBe(`filter:${ref!.build}`);
+  });
+});
+
+describe("leaving the list", () => {
+  it("is a lift: exact at once, out of the filter with the next publication", async () => {
+    const denylist = newDenylist();
+    await add(denylist, tokens("lift", 200));
+    await published(denylist);
+    const before = await filterOf(denylist);
+    const lifted = { tokens: tokens("lift", 100), actor: "operator", publish: true };
+    expect(await denylist.removeBatch(lifted)).toEqual(ok({ accepted: 100, unchanged: 0 }));
+    expect(await denylist.removeBatch(lifted)).toEqual(ok({ accepted: 0, unchanged: 100 }));
+    expect(await denylist.contains(ISS, "lift-5")).toEqual(ok(0));
+    await published(denylist);
+    const after = await filterOf(denylist);
+    expect(after.stamp(ISS, "lift-5")).toBeGreaterThan(before.stamp(ISS, "lift-5"));
+    const still = tokens("lift", 100).filter(({ jti }) => after.mayContain(ISS, jti));
+    expect(still.length).toBeLessThan(10);
+    for (const { jti } of tokens("lift", 200).slice(100)) expect(after.mayContain(ISS, jti)).toBe(true);
+  });
+
+  it("comes by itself when the token is over; what lasts stays", async () => {
+    const denylist = newDenylist();
+    const brief = Math.floor(Date.now() / 1000) + 2;
+    await add(denylist, [...tokens("brief", 100, { expires_at: brief }), ...tokens("lasting", 100)]);
+    await published(denylist);
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(denylist.stub);
+        expect(await denylist.status()).toMatchObject({ value: { tokens: 100 } });
+      },
+      { timeout: 6_000, interval: 300 },
+    );
+    await published(denylist);
+    const filter = await filterOf(denylist);
+    expect(tokens("brief", 100).filter(({ jti }) => filter.mayContain(ISS, jti)).length).toBeLessThan(10);
+    for (const { jti } of tokens("lasting", 100)) expect(filter.mayContain(ISS, jti)).toBe(true);
+    expect(await add(denylist, tokens("brief", 1))).toEqual(ok({ accepted: 1, unchanged: 0 }));
+  }, 10_000);
+});
+
+describe("a page", () => {
+  it("goes through all entries once", async () => {
+    const denylist = newDenylist();
+    const all = [...tokens("page", 250), { jti: "bare", expires_at: soon(), reason: "lost laptop" }];
+    await add(denylist, all);
+    const seen: DenialInput[] = [];
+    let page = expectValue(await denylist.page(100));
+    seen.push(...page.tokens);
+    while (page.next) {
+      page = expectValue(await denylist.page(100, page.next));
+      seen.push(...page.tokens);
+    }
+    const byJti = (a: DenialInput, b: DenialInput) => (a.jti < b.jti ? -1 : 1);
+    expect(seen.toSorted(byJti)).toEqual(all.toSorted(byJti));
+  });
+});
