@@ -98,7 +98,7 @@ async function exported(): Promise<string[]> {
 
 /** Somebody whose token of ours can be denied by name. */
 async function newHolder() {
-  const { token } = await gate.newActor([], ["revocations:read"]);
+  const { token } = await gate.newPerson([], ["revocations:read"]);
   const status = async () => (await gate.call("/v1/revocations?limit=1", { token })).status;
   return { token, jti: decodeJwt(token).jti!, iss: gate.issuer, status };
 }

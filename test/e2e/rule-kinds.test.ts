@@ -162,9 +162,9 @@ async function personal(user: "alice" | "bob", client: Client): Promise<string> 
 }
 
 async function grantTrial(): Promise<Trial> {
-  const requester = await gate.newActor(["developer"], REQUESTER_SCOPES);
-  const approver = await gate.newActor(["approver"], APPROVER_SCOPES);
-  const people = { requester: requester.token, approver: approver.token };
+  const requester = await gate.newPerson(["developer"], REQUESTER_SCOPES);
+  const approver = await gate.newPerson(["approver"], APPROVER_SCOPES);
+  const people = { requester, approver };
   const held = await hold(gate, people);
   const other = await hold(gate, people);
   await nextSecond(other.token);

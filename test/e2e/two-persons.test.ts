@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
-import { type ActingClient, bodyOf, clientToken, Deployment, type Receipt } from "../support/deployment.ts";
+import { type Person, bodyOf, clientToken, Deployment, type Receipt } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
 import { RecordingOrigin } from "../support/recording-origin.ts";
 import { freeIssuer, type Runtime, startRuntime } from "../support/runtime.ts";
@@ -17,8 +17,8 @@ let runtime: Runtime;
 let gate: Deployment;
 let origin: RecordingOrigin;
 let receiver: Receiver;
-let olivia: ActingClient;
-let bob: ActingClient;
+let olivia: Person;
+let bob: Person;
 
 beforeAll(async () => {
   stateDir = await mkdtemp(join(tmpdir(), "portcullis-two-"));
@@ -35,8 +35,8 @@ beforeAll(async () => {
   receiver = await Receiver.start();
   receiver.trust((await gate.newEndpoint({ url: receiver.url, events: ["revocation.*"] })).secret);
   const scopes = ["revocations:read", "revocations:write"];
-  olivia = await gate.newActor([], scopes);
-  bob = await gate.newActor([], scopes);
+  olivia = await gate.newPerson([], scopes);
+  bob = await gate.newPerson([], scopes);
 });
 
 afterAll(async () => {
@@ -52,7 +52,7 @@ async function clientWith(count: number): Promise<{ match: { client_id: string }
   return { match: { client_id: client.id }, tokens: await Promise.all(Array.from({ length: count }, mint)) };
 }
 
-const post = (by: ActingClient, path: string, json: object = {}, headers: Record<string, string> = {}) =>
+const post = (by: Person, path: string, json: object = {}, headers: Record<string, string> = {}) =>
   gate.call(path, { token: by.token, json, headers });
 const use = async (token: string) => (await gate.call(PATH, { token })).status;
 const cut = (tokens: number) => ({ tokens, grants: 0, subjects: tokens ? 1 : 0, clients: tokens ? 1 : 0 });
@@ -81,7 +81,7 @@ describe("a dry run", () => {
   });
 
   it("needs the scope, and a query that is understood", async () => {
-    const reader = await gate.newActor([], ["revocations:read"]);
+    const reader = await gate.newPerson([], ["revocations:read"]);
     const rule = { match: { sub: "x" }, reason: "a test" };
     expect((await post(reader, "/v1/revocations?dry_run=true", rule)).status).toBe(403);
     expect((await post(olivia, "/v1/revocations?dry_run=yes", rule)).status).toBe(400);

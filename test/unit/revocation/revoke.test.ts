@@ -130,7 +130,7 @@ describe("what is put into force", () => {
     expect(alone.appended[0]!.expires_at).toBe(NOW + MAX_TOKEN_LIFE_SECONDS + 120);
     const held = scene({ tokens: LIMIT + 1 });
     await held.send({ match: { grant: "grt_1" } });
-    expect(held.proposed[0]!.expires_at).toBe(NOW + 3_600 + MAX_TOKEN_LIFE_SECONDS);
+    expect(held.proposed[0]!.expires_at).toBe(NOW + 3_600 + MAX_TOKEN_LIFE_SECONDS + 120);
     await alone.send(SUBJECT);
     expect(alone.appended[1]).not.toHaveProperty("expires_at");
   });
