@@ -92,7 +92,7 @@ describe("bodies", () => {
   it("refuse members that are not known, by name, and with them those that are not the caller's to set", async () => {
     const { gate } = stand;
     for (const { path, call, json, foreign } of writes()) {
-      for (const member of [...foreign, "constructor"]) {
+      for (const member of [...foreign, "constructor", "__proto__"]) {
         const answer = await gate.call(path, { ...call, json: { ...json, [member]: "operator" } });
         expect(answer, `${path}: ${member}`).toMatchObject({ status: 400, body: { code: "invalid_body" } });
         expect(JSON.stringify((answer.body as { faults: string[] }).faults), `${path}: ${member}`).toContain(

@@ -1,12 +1,16 @@
 import { dirname } from "node:path";
 import { inject } from "vitest";
 import { createTestHarness, type TestHarness, type WorkerHandle } from "wrangler";
-import { OPERATOR_SECRET, SECRET } from "./runtime.ts";
+import { OBJECTS, OPERATOR_SECRET, SECRET } from "./runtime.ts";
+
+export const OBJECT_BINDINGS = Object.keys(OBJECTS) as (keyof typeof OBJECTS)[];
 
 export type Harness = {
   issuer: string;
   /** Reaches into the Worker: storage of objects, eviction, cron. */
   worker: WorkerHandle<Env>;
+  /** Evicts every object that runs: what it has in memory only is gone. */
+  evictAll(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -17,7 +21,18 @@ export async function startHarness(): Promise<Harness> {
   await harness.update(optionsFor("http://127.0.0.1"));
   const { origin } = (await harness.listen()).url;
   await harness.update(optionsFor(origin));
-  return { issuer: origin, worker: harness.getWorker<Env>(), stop: () => harness.close() };
+  const worker = harness.getWorker<Env>();
+  return { issuer: origin, worker, evictAll: () => evictAll(worker), stop: () => harness.close() };
+}
+
+async function evictAll(worker: WorkerHandle<Env>): Promise<void> {
+  for (const binding of OBJECT_BINDINGS) {
+    for (const id of await worker.listDurableObjectIds(binding)) {
+      await worker.evictDurableObject(binding, { id }).catch((fault: Error) => {
+        if (!fault.message.includes("not currently running")) throw fault;
+      });
+    }
+  }
 }
 
 function optionsFor(issuer: string): Parameters<TestHarness["update"]>[0] {
