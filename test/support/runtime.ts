@@ -37,7 +37,8 @@ export type Runtime = {
   residentBytes(): number;
 };
 
-const OBJECTS = {
+/** The classes of the Worker's Durable Objects, by their bindings. */
+export const OBJECTS = {
   LOG: "LogObject",
   REGISTRY: "RegistryObject",
   KEYRING: "KeyringObject",
@@ -103,7 +104,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
 }
 
-function variablesOf({ issuer, variables }: RuntimeOptions): Record<string, string> {
+export function variablesOf({
+  issuer,
+  variables,
+}: Pick<RuntimeOptions, "issuer" | "variables">): Record<string, string> {
   const all = {
     ISSUER: issuer,
     PORTCULLIS_SECRET: SECRET,

@@ -5,7 +5,7 @@ import type { KvFault } from "./kv-double.ts";
 import type { SimRule, SimToken } from "./ledger.ts";
 import type { Fault } from "./network.ts";
 import { ROUTES } from "./sim-policy.ts";
-import { WAY_COUNT, type World } from "./world.ts";
+import { ALL_EDGES, WAY_COUNT, type World } from "./world.ts";
 
 type Run = { name: string; check?: (world: World) => boolean; run: (world: World) => void | Promise<void> };
 
@@ -77,8 +77,8 @@ const probe = step(
     name: `probe(${isolate ?? "all"}, ${token})`,
     check: hasTokens,
     run: (world) => {
-      const isolates = isolate === undefined ? [0, 1, 2, 3] : [isolate];
-      for (const each of isolates) for (const route of ROUTES.keys()) world.call(each, token, route);
+      if (isolate === undefined) world.callAll(token);
+      else for (const route of ROUTES.keys()) world.call(isolate, token, route);
     },
   })),
 );
@@ -120,6 +120,25 @@ const squeeze = step(
         world.call(isolate, -1, route);
       },
     })),
+);
+
+/** Minutes without the log, in which `eventual` routes stand on KV, and a revocation in the midst of them. */
+const outage = step(
+  fc.tuple(fc.nat({ max: 60_000 }), fc.integer({ min: 1_000, max: 45_000 })).map(([revokedAfterMs, everyMs]) => ({
+    name: `outage(revoked after ${revokedAfterMs}, called every ${everyMs})`,
+    check: hasTokens,
+    run: async (world) => {
+      world.callAll(-1);
+      await world.wait(3_000);
+      world.disturbWay(ALL_EDGES, { kind: "refused" }, 200_000);
+      await world.wait(revokedAfterMs);
+      world.operator.revoke({ match: { jti: world.ledger.tokens.at(-1)!.claims.jti } });
+      for (let i = 0; i < 4; i++) {
+        await world.wait(everyMs);
+        world.callAll(-1);
+      }
+    },
+  })),
 );
 
 type MatchOf = (token: SimToken) => RevocationMatch;
@@ -274,7 +293,7 @@ const disturbCache = step(
 
 /** Schedules of the simulation: what a client, an operator, the platform and bad luck may do, in any order. */
 export function schedules(maxSteps: number) {
-  const often = [mint, mint, call, call, probe, probe, probe, watch, watch, squeeze, revoke, revoke, bringIn, wait, wait, wait];
+  const often = [mint, mint, call, call, probe, probe, probe, watch, watch, squeeze, outage, revoke, revoke, bringIn, wait, wait, wait];
   const changes = [revokeAgain, lift, lift, remove, rotate, changePolicy];
   const badLuck = [sleep, evict, evict, crash, cron, disturbWay, disturbWay, disturbWay, disturbKv, disturbKv, disturbCache];
   return fc.commands([...often, ...changes, ...badLuck], { maxCommands: maxSteps, size: "max" });

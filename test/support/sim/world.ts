@@ -28,6 +28,7 @@ const QUIET_MS = 16 * 60_000;
 const EDGES = LOCATION_OF.map((_, i) => `edge:${i}`);
 const WAYS = [...EDGES.map((edge) => [edge]), ["control"], ["denylist"], EDGES, EDGES.map((edge) => `${edge}/denylist`)];
 export const WAY_COUNT = WAYS.length;
+export const ALL_EDGES = WAYS.indexOf(EDGES);
 
 /** Some isolates of the edge and one control plane in one process, on a clock and a network that only the test moves. */
 export class World {
@@ -63,6 +64,7 @@ export class World {
       kv: this.#kv,
       firstReadMs: (isolate, sinceMs) => this.#reads.get(isolate)?.find((atMs) => atMs >= sinceMs),
       logAnswers: (isolate, sinceMs) => !this.#disturbedSince([isolate, `${isolate}/denylist`], sinceMs),
+      kvTakesWrites: (sinceMs) => !this.#disturbedSince(["writes", "log", "denylist"], sinceMs),
       kvAnswers: (location, sinceMs) => !this.#disturbedSince([`reads:${location}`], sinceMs),
     });
     const logger: Logger = (level, event, fields) => this.#note(`  ${level} ${event} ${JSON.stringify(fields ?? {})}`);
@@ -116,6 +118,10 @@ export class World {
     );
   }
 
+  callAll(token: number): void {
+    for (const isolate of EDGES.keys()) for (const route of ROUTES.keys()) this.call(isolate, token, route);
+  }
+
   /** Whether nobody waits for an answer of the isolate: only then it may be put to sleep. */
   isIdle(isolate: number): boolean {
     return !this.#calls.some((call) => call.isolate === isolate && !call.done && call.cancelledMs > this.time.nowMs);
@@ -135,6 +141,7 @@ export class World {
 
   crash(which: "log" | "denylist"): void {
     this.#note(`the ${which} crashes`);
+    this.#disturbed.push({ where: which, untilMs: this.time.nowMs });
     for (const edge of EDGES) {
       this.#disturbed.push({ where: which === "log" ? edge : `${edge}/denylist`, untilMs: this.time.nowMs });
     }
@@ -183,7 +190,7 @@ export class World {
     await this.wait(QUIET_MS);
     await judgeRecords(this.ledger, this.#kv, this.#control.records(), this.time.nowMs / 1000);
     for (let token = 0; token < this.ledger.tokens.length; token++) {
-      for (const isolate of EDGES.keys()) for (const route of ROUTES.keys()) this.call(isolate, token, route);
+      this.callAll(token);
       await this.wait(200);
     }
     await this.wait(DECIDES_WITHIN_MS * 2);
