@@ -8,7 +8,18 @@ const root = new URL("..", import.meta.url).pathname;
 process.env.PORTCULLIS_SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
 process.env.PORTCULLIS_OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3RzLTAx";
 
-/** Three projects: pure logic in Node, objects inside workerd, and the whole product over HTTP. */
+/** Real workerd processes: one file at a time, so that they do not slow each other down. */
+const overHttp = {
+  globalSetup: ["test/support/bundle.ts"],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  fileParallelism: false,
+};
+
+/**
+ * Pure logic in Node; objects inside workerd; a simulation of many edges in virtual time; the whole product
+ * over HTTP; and what takes minutes: many kills, a million entries, planted bugs (`npm run test:long`).
+ */
 export default defineConfig({
   root,
   test: {
@@ -31,17 +42,8 @@ export default defineConfig({
         resolve: { alias: { "cloudflare:workers": `${root}test/support/sim/cloudflare-workers.ts` } },
         test: { name: "sim", include: ["test/sim/**/*.test.ts"] },
       },
-      {
-        root,
-        test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          globalSetup: ["test/support/bundle.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          fileParallelism: false,
-        },
-      },
+      { root, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...overHttp } },
+      { root, test: { name: "long", include: ["test/long/**/*.test.ts"], ...overHttp } },
     ],
   },
 });

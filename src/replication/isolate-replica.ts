@@ -33,6 +33,8 @@ export type IsolateReplicaOptions = {
 const BACKGROUND_DEADLINE_MS = 5_000;
 /** A cold isolate starts without KV where KV takes longer: the log has everything. */
 const KV_TIMEOUT_MS = 1_000;
+/** How often an isolate that the log does not answer looks for a newer snapshot in KV. */
+const KV_INTERVAL_MS = 10_000;
 
 /**
  * What this isolate knows of policy, keys and revocations. Cold: the KV snapshot, then the delta. Warm: the
@@ -42,6 +44,7 @@ export class IsolateReplica implements ReplicaReader {
   readonly #o: IsolateReplicaOptions;
   #view: ReplicaView | undefined;
   #backgroundSinceMs = Number.NEGATIVE_INFINITY;
+  #kvAskedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: IsolateReplicaOptions) {
     this.#o = options;
@@ -58,7 +61,10 @@ export class IsolateReplica implements ReplicaReader {
       const delta = this.#view
         ? await this.#o.log.since(this.#view.seq, maxAgeMs)
         : ok({ too_old: true as const });
-      if (!delta.ok) return delta;
+      if (!delta.ok) {
+        await this.#catchUpFromKv();
+        return delta;
+      }
       if (delta.value.too_old) {
         const snapshot = await this.#o.log.snapshot();
         if (!snapshot.ok) return snapshot;
@@ -83,7 +89,15 @@ export class IsolateReplica implements ReplicaReader {
     waitUntil(work);
   }
 
-  /** The snapshot in KV is only a start: it may lag, and its age is that of the moment it was taken. */
+  /** Where the log cannot be reached, its snapshot in KV may still bring newer keys, policy and rules. */
+  async #catchUpFromKv(): Promise<void> {
+    const now = this.#o.clock();
+    if (now - this.#kvAskedAtMs < KV_INTERVAL_MS) return;
+    this.#kvAskedAtMs = now;
+    await this.#loadFromKv();
+  }
+
+  /** The snapshot in KV may lag, and its age is that of the moment it was taken. */
   async #loadFromKv(): Promise<void> {
     try {
       const read = this.#o.kv.get<Snapshot>(SNAPSHOT_KEY, "json");
@@ -106,8 +120,15 @@ export class IsolateReplica implements ReplicaReader {
     for (const rule of snapshot.rules) revocations.add(rule);
     // Another request may have gone further while the keys were imported.
     if (this.#view && this.#view.seq > snapshot.seq) return ok(this.#view);
-    const { seq } = snapshot;
-    this.#view = { seq, fetchedAtMs, policy, keys, revocations, ...(filter.value ? { filter: filter.value } : {}) };
+    this.#view = {
+      seq: snapshot.seq,
+      // It holds what the view before it held, so it is at least as young.
+      fetchedAtMs: Math.max(fetchedAtMs, this.#view?.fetchedAtMs ?? 0),
+      policy,
+      keys,
+      revocations,
+      ...(filter.value ? { filter: filter.value } : {}),
+    };
     return ok(this.#view);
   }
 

@@ -8,7 +8,7 @@ import { objectPort, withTimeout } from "../platform/rpc.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { type DeniedBucket, deniedBucketKey, distinctDenials } from "./denied-token.ts";
-import type { BatchOutcome, DenialBatch, DenylistStatus, PublicationState } from "./denylist-port.ts";
+import type { BatchOutcome, DenialBatch, DenylistStatus, PublicationStep } from "./denylist-port.ts";
 import {
   type Cursor,
   DENYLIST_MIGRATIONS,
@@ -20,19 +20,16 @@ import type { FilterManifest } from "./filter.ts";
 import { FilterJob } from "./filter-job.ts";
 import { filterPartKey } from "./filter-loader.ts";
 import { FILTER_MIGRATIONS, FilterStore } from "./filter-store.ts";
+import { PublicationState } from "./publication-state.ts";
 import type { Receipt } from "./receipt.ts";
 import { MAX_TOKEN_LIFE_SECONDS } from "./rule.ts";
 
 export type FilterEntry = { id: string; kind: "filter.published"; filter: FilterManifest };
 type LogPort = { append(entry: FilterEntry): Promise<Result<Receipt>> };
 type Publication = { covers: number; entry: FilterEntry };
-type Published = { covers: number; builds: number[]; receipt: Receipt };
 
 /** Parts that one invocation builds: a few tenths of a second. */
 const PARTS_A_RUN = 4;
-/** What was loaded waits this long for more of it, but no longer than that, before it is published. */
-const QUIET_MS = 5_000;
-const LONGEST_QUIET_MS = 30_000;
 /** How long a publication waits for KV to have its parts; an edge that misses one there asks here. */
 const KV_HEAD_START_MS = 3_000;
 /** A local KV answers without ever letting the process do anything else; a thousand writes would hold up all. */
@@ -50,6 +47,7 @@ const SUPERSEDED_MS = 10 * 60_000;
 export class DenylistObject extends DurableObject<Env> {
   readonly #clock: Clock;
   readonly #tokens: DenylistStore;
+  readonly #state: PublicationState;
   readonly #parts: FilterStore;
   readonly #durable: Durable;
   readonly #job: FilterJob;
@@ -59,6 +57,7 @@ export class DenylistObject extends DurableObject<Env> {
     super(ctx, env);
     this.#clock = clock;
     this.#tokens = new DenylistStore(ctx.storage.sql);
+    this.#state = new PublicationState(this.#tokens);
     this.#parts = new FilterStore(ctx.storage.sql);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
     this.#durable = new Durable(ctx, {
@@ -86,13 +85,13 @@ export class DenylistObject extends DurableObject<Env> {
     const now = epochSeconds(nowMs);
     const denials = distinctDenials(batch.tokens, now + MAX_TOKEN_LIFE_SECONDS);
     const accepted = this.#durable.commit(() => {
-      const change = this.#changes() + 1;
+      const change = this.#state.changes + 1;
       const { changed, added, buckets } = this.#tokens.add(denials, change, now);
       if (changed > 0) {
         this.#tokens.setState("count", this.#count() + added);
         this.#record(change, buckets, { kind: "added", tokens: changed, actor: batch.actor });
       }
-      if (batch.publish) this.#wantPublished(nowMs);
+      if (batch.publish) this.#state.want(nowMs);
       return changed;
     });
     return ok({ accepted, unchanged: batch.tokens.length - accepted });
@@ -105,9 +104,13 @@ export class DenylistObject extends DurableObject<Env> {
       const { removed, buckets } = this.#tokens.remove(batch.tokens);
       if (removed > 0) {
         this.#tokens.setState("count", this.#count() - removed);
-        this.#record(this.#changes() + 1, buckets, { kind: "removed", tokens: removed, actor: batch.actor });
+        this.#record(this.#state.changes + 1, buckets, {
+          kind: "removed",
+          tokens: removed,
+          actor: batch.actor,
+        });
       }
-      if (batch.publish) this.#wantPublished(nowMs);
+      if (batch.publish) this.#state.want(nowMs);
       return removed;
     });
     return ok({ accepted, unchanged: batch.tokens.length - accepted });
@@ -117,17 +120,17 @@ export class DenylistObject extends DurableObject<Env> {
    * Goes on with the publication of everything up to a change (by default: the last one) for a moment. `done`
    * once the log has it; the receipt is absent where nothing was ever published.
    */
-  async publish(upTo?: number): Promise<Result<PublicationState>> {
-    const target = upTo ?? this.#changes();
-    if (this.#published().covers < target) {
-      this.#durable.commit(() => this.#wantPublished(this.#clock()));
+  async publish(upTo?: number): Promise<Result<PublicationStep>> {
+    const target = upTo ?? this.#state.changes;
+    if (this.#state.published.covers < target) {
+      this.#durable.commit(() => this.#state.want(this.#clock()));
       if (this.#work()) {
         await this.#settled("kv:filter");
         this.#finish();
         await this.#durable.flush("log");
       }
     }
-    const { covers, receipt } = this.#published();
+    const { covers, receipt } = this.#state.published;
     return ok({ up_to: target, done: covers >= target, ...(receipt ? { receipt } : {}) });
   }
 
@@ -149,9 +152,9 @@ export class DenylistObject extends DurableObject<Env> {
   status(): Result<DenylistStatus> {
     return ok({
       tokens: this.#count(),
-      changes: this.#changes(),
-      published_changes: this.#published().covers,
-      filter_parts: this.#published().builds.length,
+      changes: this.#state.changes,
+      published_changes: this.#state.published.covers,
+      filter_parts: this.#state.published.builds.length,
       outbox_rows: this.#durable.outbox.size(),
     });
   }
@@ -164,16 +167,8 @@ export class DenylistObject extends DurableObject<Env> {
     return ok(await this.#durable.sweep());
   }
 
-  #changes(): number {
-    return this.#tokens.state<number>("changes") ?? 0;
-  }
-
   #count(): number {
     return this.#tokens.state<number>("count") ?? 0;
-  }
-
-  #published(): Partial<Published> & Omit<Published, "receipt"> {
-    return this.#tokens.state<Published>("published") ?? { covers: 0, builds: [] };
   }
 
   #record(
@@ -181,28 +176,15 @@ export class DenylistObject extends DurableObject<Env> {
     buckets: Set<number>,
     what: { kind: "added" | "removed" | "expired"; tokens: number; actor: string },
   ): void {
-    this.#tokens.setState("changes", change);
+    this.#state.changes = change;
     this.#job.touch(change, buckets);
     this.#tokens.recordChange(change, what.kind, what.tokens, what.actor, epochSeconds(this.#clock()));
-  }
-
-  #wantPublished(nowMs: number): void {
-    const wanted = this.#wanted();
-    const sinceMs = wanted?.since_ms ?? nowMs;
-    const dueMs = Math.min(nowMs + QUIET_MS, sinceMs + LONGEST_QUIET_MS);
-    this.#tokens.setState("wanted", { change: this.#changes(), since_ms: sinceMs, due_ms: dueMs });
-  }
-
-  /** What is to be published and is not yet handed to the log. */
-  #wanted(): { change: number; since_ms: number; due_ms: number } | undefined {
-    const wanted = this.#tokens.state<{ change: number; since_ms: number; due_ms: number }>("wanted");
-    return wanted && wanted.change > (this.#tokens.state<number>("handed_over") ?? 0) ? wanted : undefined;
   }
 
   /** Builds some parts; true once none is behind. */
   #work(): boolean {
     for (let i = 0; i < PARTS_A_RUN; i++) {
-      const built = this.#durable.commit(() => this.#job.buildOne(this.#changes(), this.#count()));
+      const built = this.#durable.commit(() => this.#job.buildOne(this.#state.changes, this.#count()));
       if (!built) return true;
     }
     return false;
@@ -211,14 +193,14 @@ export class DenylistObject extends DurableObject<Env> {
   /** Hands the finished round to the log, unless it has it already. */
   #finish(): void {
     const round = this.#job.finish();
-    if (!round || round.covers <= (this.#tokens.state<number>("handed_over") ?? 0)) return;
+    if (!round || round.covers <= this.#state.handedOver) return;
     const id = newId("log", this.#clock());
     const payload: Publication = {
       covers: round.covers,
       entry: { id, kind: "filter.published", filter: round.manifest },
     };
     this.#durable.commit(() => {
-      this.#tokens.setState("handed_over", round.covers);
+      this.#state.handedOver = round.covers;
       this.#durable.outbox.put({ id: "log:filter", lane: "log", kind: "log.append", payload });
     });
   }
@@ -229,9 +211,8 @@ export class DenylistObject extends DurableObject<Env> {
     if (!receipt.ok) throw new Error(receipt.error.detail);
     const builds = entry.filter.parts.map(({ build }) => build);
     this.#durable.commit(() => {
-      if (covers < this.#published().covers) return;
-      this.#tokens.setState("published", { covers, builds, receipt: receipt.value } satisfies Published);
-      this.#parts.supersede(builds, this.#clock());
+      const noted = this.#state.notePublished({ covers, builds, receipt: receipt.value });
+      if (noted) this.#parts.supersede(builds, this.#clock());
     });
   }
 
@@ -257,7 +238,7 @@ export class DenylistObject extends DurableObject<Env> {
   #nextDueMs(): number | undefined {
     const superseded = this.#parts.earliestSuperseded();
     const times = [
-      this.#wanted()?.due_ms,
+      this.#state.wanted?.due_ms,
       this.#expiryDueMs(),
       superseded === undefined ? undefined : superseded + SUPERSEDED_MS,
     ].filter((at) => at !== undefined);
@@ -271,7 +252,7 @@ export class DenylistObject extends DurableObject<Env> {
   }
 
   #onDue(nowMs: number): void {
-    const wanted = this.#wanted();
+    const wanted = this.#state.wanted;
     if (wanted && wanted.due_ms <= nowMs && this.#work()) this.#finish();
     if ((this.#expiryDueMs() ?? Number.POSITIVE_INFINITY) <= nowMs) this.#expire(nowMs);
     const superseded = this.#parts.earliestSuperseded();
@@ -290,8 +271,12 @@ export class DenylistObject extends DurableObject<Env> {
         this.#parts.noteExpired(part.build, removed, this.#tokens.nextExpiry(range));
         this.#tokens.setState("count", this.#count() - removed);
         if ((part.removed + removed) * REBUILD_SHARE < part.count) continue;
-        this.#record(this.#changes() + 1, buckets, { kind: "expired", tokens: removed, actor: "portcullis" });
-        this.#wantPublished(nowMs);
+        this.#record(this.#state.changes + 1, buckets, {
+          kind: "expired",
+          tokens: removed,
+          actor: "portcullis",
+        });
+        this.#state.want(nowMs);
       }
       if (due.length <= PARTS_A_RUN) this.#tokens.setState("expired_ms", nowMs);
     });

@@ -13,7 +13,7 @@ export type DenialBatch = {
 export type BatchOutcome = { accepted: number; unchanged: number };
 
 /** How far the publication of everything up to a change is; the receipt is that of the last one that is done. */
-export type PublicationState = { up_to: number; done: boolean; receipt?: Receipt };
+export type PublicationStep = { up_to: number; done: boolean; receipt?: Receipt };
 
 /** What the list and its filter amount to. */
 export type DenylistStatus = {
@@ -29,7 +29,7 @@ export type DenylistStatus = {
 export type DenylistPort = {
   addBatch(batch: DenialBatch): Promise<Result<BatchOutcome>>;
   removeBatch(batch: DenialBatch): Promise<Result<BatchOutcome>>;
-  publish(upTo?: number): Promise<Result<PublicationState>>;
+  publish(upTo?: number): Promise<Result<PublicationStep>>;
   contains(iss: string, jti: string): Promise<Result<number>>;
   part(build: number): Promise<Result<Uint8Array>>;
   page(limit: number, after?: Cursor): Promise<Result<TokenPage>>;

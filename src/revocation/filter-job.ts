@@ -43,31 +43,30 @@ export class FilterJob {
   /**
    * Builds one part that is behind, in the caller's transaction; false where there is none.
    *
-   * @param change the last change; `count` the number of entries
+   * @param change the last change
+   * @param count the number of entries
    */
   buildOne(change: number, count: number): boolean {
     if (this.#covers === undefined) this.#begin(change, count);
-    const covers = this.#covers!;
     const bits = this.#bits();
-    const built = new Map(this.#o.parts.parts(bits).map((part) => [part.partition, part]));
-    for (let partition = 0; partition < 2 ** bits; partition++) {
-      const part = built.get(partition);
-      if (part && (part.built_change >= covers || !this.#isBehind(part, bits))) continue;
-      this.#build(bits, partition, part, change);
-      return true;
-    }
-    return false;
+    const next = this.#firstBehind(bits, this.#covers!);
+    if (!next) return false;
+    this.#build(bits, next.partition, next.before, change);
+    return true;
   }
 
-  /** Ends the round: its manifest, and the last change that is in it; undefined where none is under way. */
+  /**
+   * Ends the round: its manifest, and the last change that is in it. Undefined where none is under way, or
+   * where another one began meanwhile that is not done.
+   */
   finish(): { manifest: FilterManifest; covers: number } | undefined {
     const covers = this.#covers;
-    if (covers === undefined) return undefined;
+    if (covers === undefined || this.#firstBehind(this.#bits(), covers)) return undefined;
     this.#covers = undefined;
-    return { manifest: this.manifest(), covers };
+    return { manifest: this.#manifest(), covers };
   }
 
-  manifest(): FilterManifest {
+  #manifest(): FilterManifest {
     const bits = this.#bits();
     const parts = this.#o.parts
       .parts(bits)
@@ -90,6 +89,16 @@ export class FilterJob {
     const current = this.#bits();
     const bits = partBits(count, current);
     if (bits !== current) this.#o.tokens.setState("bits", bits);
+  }
+
+  #firstBehind(bits: number, covers: number): { partition: number; before?: PartRow } | undefined {
+    const built = new Map(this.#o.parts.parts(bits).map((part) => [part.partition, part]));
+    for (let partition = 0; partition < 2 ** bits; partition++) {
+      const before = built.get(partition);
+      if (!before) return { partition };
+      if (before.built_change < covers && this.#isBehind(before, bits)) return { partition, before };
+    }
+    return undefined;
   }
 
   #isBehind(part: PartRow, bits: number): boolean {

@@ -17,7 +17,7 @@ export function manifestBuild(manifest: FilterManifest): number {
 }
 
 /** Parts are at most this small on average, so that each is built alone, in small memory. */
-export const MAX_PART_KEYS = 120_000;
+const MAX_PART_KEYS = 120_000;
 /** Fewer keys a part than this, and there are too many parts. */
 const MIN_PART_KEYS = 30_000;
 

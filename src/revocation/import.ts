@@ -147,7 +147,11 @@ export class Import {
     }
     const { actor, nowSeconds } = this.#o;
     const revoked = await revoke(rule, { id, fresh: true }, actor, nowSeconds, this.#deps.revoke);
-    if (!revoked.ok) return revoked;
+    if (!revoked.ok) {
+      if (revoked.error.code === "unavailable") return revoked;
+      this.#refuse(line, revoked.error.detail);
+      return ok(null);
+    }
     if (revoked.value.kind === "held_back") return this.#alreadyKnown(line, id, "awaiting_confirmation");
     this.#outcome.accepted++;
     this.#noteReceipt(revoked.value.receipt);

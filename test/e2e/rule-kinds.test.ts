@@ -168,7 +168,7 @@ async function grantTrial(): Promise<Trial> {
   const held = await hold(gate, people);
   const other = await hold(gate, people);
   await nextSecond(other.token);
-  const young = await collect(gate, people.requester, held.request);
+  const young = await collect(gate, requester.token, held.request);
   const moment = Number(decodeJwt(young).iat);
   const match = { grant: held.grant };
   return { match, old: held.token, young, moment, neighbour: other.token, paths: ORDERS };

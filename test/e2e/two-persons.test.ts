@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
-import { type Person, bodyOf, clientToken, Deployment, type Receipt } from "../support/deployment.ts";
+import { bodyOf, clientToken, Deployment, type Person, type Receipt } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
 import { RecordingOrigin } from "../support/recording-origin.ts";
 import { freeIssuer, type Runtime, startRuntime } from "../support/runtime.ts";

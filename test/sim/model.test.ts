@@ -17,8 +17,10 @@ const setting = fc.record({ seed: fc.integer(), lags: fc.tuple(lag, lag) });
 
 it("keeps every promise under any schedule", { timeout: 3_600_000 }, async () => {
   let trace: string[] = [];
+  const reached = new Map<string, number>();
   const property = fc.asyncProperty(setting, schedules(STEPS), async (options, schedule) => {
     const world = new World(options);
+    const { heard } = world.judge;
     try {
       await world.time.simulate(async () => {
         await world.begin();
@@ -29,6 +31,7 @@ it("keeps every promise under any schedule", { timeout: 3_600_000 }, async () =>
       trace = world.trace;
       throw fault;
     } finally {
+      for (const [what, count] of heard) reached.set(what, (reached.get(what) ?? 0) + count);
       world.close();
     }
   });
@@ -38,7 +41,9 @@ it("keeps every promise under any schedule", { timeout: 3_600_000 }, async () =>
     ...(process.env.SIM_PATH === undefined ? {} : { path: process.env.SIM_PATH }),
     endOnFailure: process.env.SIM_SHRINK === "no",
   });
-  if (!found.failed) return;
+  if (!found.failed) return console.log(reached);
   const lines = trace.slice(-Number(process.env.SIM_TRACE ?? 60)).join("\n");
-  expect.fail(`${found.errorInstance}\n${fc.defaultReportMessage(found)}\n\nThe shortest run that failed, to its end:\n${lines}`);
+  expect.fail(
+    `${found.errorInstance}\n${fc.defaultReportMessage(found)}\n\nThe shortest run that failed, to its end:\n${lines}`,
+  );
 });

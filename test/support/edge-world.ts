@@ -195,7 +195,7 @@ export class EdgeWorld {
   }
 
   /** Appends to the log; no isolate knows of it before it asks. */
-  append(change: Partial<Pick<Log, "policy" | "keys" | "revocations">>): void {
+  append(change: Partial<Pick<Log, "policy" | "keys" | "revocations" | "filter">>): void {
     Object.assign(this.log, change);
     this.log.seq++;
     if (change.policy) this.log.policyVersion++;

@@ -102,7 +102,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
 }
 
-function variablesOf({ issuer, variables }: RuntimeOptions): Record<string, string> {
+export function variablesOf({
+  issuer,
+  variables,
+}: Pick<RuntimeOptions, "issuer" | "variables">): Record<string, string> {
   const all = {
     ISSUER: issuer,
     PORTCULLIS_SECRET: SECRET,

@@ -5,7 +5,7 @@ import type { KvFault } from "./kv-double.ts";
 import type { SimRule, SimToken } from "./ledger.ts";
 import type { Fault } from "./network.ts";
 import { ROUTES } from "./sim-policy.ts";
-import { WAY_COUNT, type World } from "./world.ts";
+import { ALL_EDGES, WAY_COUNT, type World } from "./world.ts";
 
 type Run = { name: string; check?: (world: World) => boolean; run: (world: World) => void | Promise<void> };
 
@@ -63,7 +63,12 @@ const mint = step(
 
 const call = step(
   fc
-    .tuple(small, index, fc.nat({ max: ROUTES.length - 1 }), fc.option(fc.nat({ max: 3_000 }), { nil: undefined, freq: 6 }))
+    .tuple(
+      small,
+      index,
+      fc.nat({ max: ROUTES.length - 1 }),
+      fc.option(fc.nat({ max: 3_000 }), { nil: undefined, freq: 6 }),
+    )
     .map(([isolate, token, route, cancelAfterMs]) => ({
       name: `call(${isolate}, ${token}, ${ROUTES[route]!.path}${cancelAfterMs === undefined ? "" : `, cancelled after ${cancelAfterMs}`})`,
       check: hasTokens,
@@ -77,8 +82,8 @@ const probe = step(
     name: `probe(${isolate ?? "all"}, ${token})`,
     check: hasTokens,
     run: (world) => {
-      const isolates = isolate === undefined ? [0, 1, 2, 3] : [isolate];
-      for (const each of isolates) for (const route of ROUTES.keys()) world.call(each, token, route);
+      if (isolate === undefined) world.callAll(token);
+      else for (const route of ROUTES.keys()) world.call(isolate, token, route);
     },
   })),
 );
@@ -122,6 +127,27 @@ const squeeze = step(
     })),
 );
 
+/** Minutes without the log, in which `eventual` routes stand on KV, and a revocation in the midst of them. */
+const outage = step(
+  fc
+    .tuple(fc.nat({ max: 60_000 }), fc.integer({ min: 1_000, max: 45_000 }))
+    .map(([revokedAfterMs, everyMs]) => ({
+      name: `outage(revoked after ${revokedAfterMs}, called every ${everyMs})`,
+      check: hasTokens,
+      run: async (world) => {
+        world.callAll(-1);
+        await world.wait(3_000);
+        world.disturbWay(ALL_EDGES, { kind: "refused" }, 200_000);
+        await world.wait(revokedAfterMs);
+        world.operator.revoke({ match: { jti: world.ledger.tokens.at(-1)!.claims.jti } });
+        for (let i = 0; i < 4; i++) {
+          await world.wait(everyMs);
+          world.callAll(-1);
+        }
+      },
+    })),
+);
+
 type MatchOf = (token: SimToken) => RevocationMatch;
 const KINDS: readonly [string, MatchOf][] = [
   ["token", ({ claims }) => ({ iss: claims.iss, jti: claims.jti })],
@@ -139,7 +165,10 @@ const KINDS: readonly [string, MatchOf][] = [
 const revoke = step(
   fc
     .tuple(
-      fc.oneof({ weight: 5, arbitrary: fc.nat({ max: 6 }) }, { weight: 1, arbitrary: fc.nat({ max: KINDS.length - 1 }) }),
+      fc.oneof(
+        { weight: 5, arbitrary: fc.nat({ max: 6 }) },
+        { weight: 1, arbitrary: fc.nat({ max: KINDS.length - 1 }) },
+      ),
       recent,
       oneIn(4),
       fc.option(fc.constantFrom(1, 5, 90), { nil: undefined, freq: 6 }),
@@ -223,7 +252,9 @@ const rotate = step(
 );
 
 const changePolicy = step(
-  fc.nat({ max: 2 }).map((variant) => ({ name: `policy(${variant})`, run: (world) => world.operator.changePolicy(variant) })),
+  fc
+    .nat({ max: 2 })
+    .map((variant) => ({ name: `policy(${variant})`, run: (world) => world.operator.changePolicy(variant) })),
 );
 
 const wait = durationMs.map((ms) => new Step({ name: "wait", run: () => {} }, ms));
@@ -234,7 +265,9 @@ const sleep = step(
     run: (world) => world.sleep(isolate),
   })),
 );
-const evict = step(small.map((isolate) => ({ name: `evict(${isolate})`, run: (world) => world.evict(isolate) })));
+const evict = step(
+  small.map((isolate) => ({ name: `evict(${isolate})`, run: (world) => world.evict(isolate) })),
+);
 const crash = step(
   fc.constantFrom("log" as const, "denylist" as const).map((which) => ({
     name: `crash(${which})`,
@@ -264,18 +297,48 @@ const disturbKv = step(
 );
 
 const disturbCache = step(
-  fc.tuple(fc.nat({ max: 1 }), fc.constantFrom<CacheFault>("fails", "hangs", "forgets"), durationMs).map(
-    ([location, how, ms]) => ({
+  fc
+    .tuple(fc.nat({ max: 1 }), fc.constantFrom<CacheFault>("fails", "hangs", "forgets"), durationMs)
+    .map(([location, how, ms]) => ({
       name: `disturb cache(${location}, ${how}, ${ms})`,
       run: (world) => world.disturbCache(location, how, ms),
-    }),
-  ),
+    })),
 );
 
 /** Schedules of the simulation: what a client, an operator, the platform and bad luck may do, in any order. */
 export function schedules(maxSteps: number) {
-  const often = [mint, mint, call, call, probe, probe, probe, watch, watch, squeeze, revoke, revoke, bringIn, wait, wait, wait];
+  const often = [
+    mint,
+    mint,
+    call,
+    call,
+    probe,
+    probe,
+    probe,
+    watch,
+    watch,
+    squeeze,
+    outage,
+    revoke,
+    revoke,
+    bringIn,
+    wait,
+    wait,
+    wait,
+  ];
   const changes = [revokeAgain, lift, lift, remove, rotate, changePolicy];
-  const badLuck = [sleep, evict, evict, crash, cron, disturbWay, disturbWay, disturbWay, disturbKv, disturbKv, disturbCache];
+  const badLuck = [
+    sleep,
+    evict,
+    evict,
+    crash,
+    cron,
+    disturbWay,
+    disturbWay,
+    disturbWay,
+    disturbKv,
+    disturbKv,
+    disturbCache,
+  ];
   return fc.commands([...often, ...changes, ...badLuck], { maxCommands: maxSteps, size: "max" });
 }

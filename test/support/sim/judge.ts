@@ -1,4 +1,5 @@
 import type { Decision } from "../../../src/edge/decision.ts";
+import { SNAPSHOT_KEY } from "../../../src/replication/entry.ts";
 import { bucketOfToken, deniedBucketKey } from "../../../src/revocation/denied-token.ts";
 import type { Receipt } from "../../../src/revocation/receipt.ts";
 import { fileKey } from "../../../src/revocation/rule.ts";
@@ -37,6 +38,8 @@ export type JudgeOptions = {
   logAnswers(isolate: string, sinceMs: number): boolean;
   /** The same of its reads of KV. */
   kvAnswers(location: number, sinceMs: number): boolean;
+  /** Whether nothing has come between the objects and KV. */
+  kvTakesWrites(sinceMs: number): boolean;
 };
 
 /** A disturbance may be felt for this long after it is over: calls under way, time-outs, the pause after a failure. */
@@ -44,43 +47,52 @@ const AFTERMATH_MS = 15_000;
 /** A new key may be unknown for the default bound: an isolate asks again once a second at most. */
 const NEW_KEY_MS = 2_000;
 const EVENTUAL_BOUND_MS = 60_000;
+/** An isolate that stands on KV looks for a newer snapshot every ten seconds, where it is called so often. */
+const SNAPSHOT_AGAIN_MS = 12_000;
+/** An accept decision past `effective_by.eventual`, with the log out of reach, that KV's own lag explains. */
+export const ACCEPTED_BY_KV_LAG = "eventual accepted by KV's lag";
 
 /** Holds every decision against the promises. Knows only what was told to the log and acknowledged by it. */
 export class Judge {
   readonly #o: JudgeOptions;
   readonly #refused = new Map<string, SimRule>();
-  /** Accept decisions past `effective_by.eventual` that KV's own lag explains. */
-  explainedByKvLag = 0;
+  /** How often each decision was heard, by tier and reason: what no schedule reaches, no schedule tests. */
+  readonly heard = new Map<string, number>();
 
   constructor(options: JudgeOptions) {
     this.#o = options;
   }
 
   hear(verdict: Verdict): void {
+    this.#count(`${verdict.tier} ${verdict.decision.outcome} ${verdict.decision.reason}`);
     if (verdict.decision.outcome === "allow") this.#hearAccept(verdict);
     else this.#hearRefusal(verdict, verdict.decision.reason);
   }
 
   #hearAccept(verdict: Verdict): void {
     const { token, decidedMs, decision } = verdict;
-    if (decidedMs >= token.expiresAt * 1000) throw this.#broken("time ends access", verdict, token.claims.jti);
+    if (decidedMs >= token.expiresAt * 1000)
+      throw this.#broken("time ends access", verdict, token.claims.jti);
     for (const rule of this.#o.ledger.rulesOn(token, decidedMs / 1000)) {
       if (rule.lifts.length > 0) continue;
       const about = `${rule.id} ${JSON.stringify(rule.match)} sent ${rule.sentMs}`;
-      if (this.#refused.get(lifeKey(verdict)) === rule) throw this.#broken("nothing un-happens", verdict, about);
+      if (this.#refused.get(lifeKey(verdict)) === rule)
+        throw this.#broken("nothing un-happens", verdict, about);
       if (!rule.acked) continue;
       const { receipt } = rule.acked;
-      if ((decision.seq ?? 0) >= receipt.seq) throw this.#broken("a view refuses what it holds", verdict, about);
-      if (this.#tooLate(verdict, rule.acked, kvKeyOf(rule))) throw this.#broken(`bound of ${verdict.tier}`, verdict, about);
+      if ((decision.seq ?? 0) >= receipt.seq)
+        throw this.#broken("a view refuses what it holds", verdict, about);
+      if (this.#tooLate(verdict, rule.acked, kvKeyOf(rule)))
+        throw this.#broken(`bound of ${verdict.tier}`, verdict, about);
     }
     const removal = this.#o.ledger.removalOfKey(token);
-    if (removal && this.#tooLate(verdict, removal.acked!, undefined)) {
+    if (removal && this.#tooLate(verdict, removal.acked!, SNAPSHOT_KEY)) {
       throw this.#broken(`bound of ${verdict.tier}`, verdict, `key ${token.kid} was removed`);
     }
   }
 
   /** Whether an accept decision came after the moment that the receipt states, or that the route's own bound does. */
-  #tooLate(verdict: Verdict, acked: NonNullable<Submission["acked"]>, deniedKey: string | undefined): boolean {
+  #tooLate(verdict: Verdict, acked: NonNullable<Submission["acked"]>, kvKey: string): boolean {
     const { tier, path, startedMs, decidedMs, isolate } = verdict;
     const { accepted_at, effective_by } = acked.receipt;
     if (tier === "strict") {
@@ -91,17 +103,21 @@ export class Judge {
     const stalenessMs = this.#o.ledger.stalenessMs(path, startedMs, !this.#logAnswered(isolate, startedMs));
     const boundMs = Math.min(effective_by[tier] * 1000, accepted_at * 1000 + stalenessMs);
     if (decidedMs <= boundMs) return false;
-    return tier === "bounded" || !this.#kvLagExplains(verdict, acked.receipt, deniedKey);
+    return tier === "bounded" || !this.#kvLagExplains(verdict, acked.receipt, kvKey);
   }
 
   /** Past the bound of the tier an `eventual` route stands on KV alone: then KV's lag is the bound. */
-  #kvLagExplains(verdict: Verdict, { accepted_at }: Receipt, deniedKey: string | undefined): boolean {
+  #kvLagExplains(verdict: Verdict, { accepted_at }: Receipt, key: string): boolean {
     const { decision, decidedMs, location, startedMs, isolate } = verdict;
-    if ((decision.replicaAgeMs ?? 0) <= EVENTUAL_BOUND_MS || this.#logAnswered(isolate, startedMs)) return false;
+    if ((decision.replicaAgeMs ?? 0) <= EVENTUAL_BOUND_MS || this.#logAnswered(isolate, startedMs))
+      return false;
+    const sinceMs = accepted_at * 1000;
+    const unseenUntilMs = this.#o.kv.mayBeUnseenUntilMs(location, key, sinceMs);
     const explained =
-      deniedKey === undefined ||
-      decidedMs <= (this.#o.kv.mayBeUnseenUntilMs(location, deniedKey, accepted_at * 1000) ?? Infinity);
-    if (explained) this.explainedByKvLag++;
+      unseenUntilMs === undefined
+        ? !this.#o.kvTakesWrites(sinceMs - AFTERMATH_MS)
+        : decidedMs <= unseenUntilMs + (key === SNAPSHOT_KEY ? SNAPSHOT_AGAIN_MS : 0);
+    if (explained) this.#count(ACCEPTED_BY_KV_LAG);
     return explained;
   }
 
@@ -110,7 +126,8 @@ export class Judge {
     if (reason === "token_revoked") this.#remember(verdict);
     if (!this.#logAnswered(isolate, startedMs)) return;
     // A new filter comes from KV first, and from its object where KV does not answer in time.
-    if (reason === "stale" && !this.#o.kvAnswers(verdict.location, startedMs - AFTERMATH_MS)) return;
+    const waits = reason === "stale" || reason === "token_unknown_key";
+    if (waits && !this.#o.kvAnswers(verdict.location, startedMs - AFTERMATH_MS)) return;
     if (reason === "token_expired" && decidedMs >= token.expiresAt * 1000) return;
     if (reason === "token_revoked" && this.#mayBeRevoked(verdict)) return;
     if (reason === "token_unknown_key" && !this.#keyIsSettled(token, decidedMs)) return;
@@ -125,7 +142,9 @@ export class Judge {
     return this.#o.ledger.rulesOn(token, decidedMs / 1000).some(({ lifts }) => {
       const lifted = lifts.find(({ acked }) => acked)?.acked;
       if (!lifted) return true;
-      return tier === "strict" ? startedMs < lifted.atMs : decidedMs <= lifted.receipt.effective_by[tier] * 1000;
+      return tier === "strict"
+        ? startedMs < lifted.atMs
+        : decidedMs <= lifted.receipt.effective_by[tier] * 1000;
     });
   }
 
@@ -141,6 +160,10 @@ export class Judge {
       .rulesOn(verdict.token, verdict.decidedMs / 1000)
       .find(({ acked }) => acked && acked.receipt.seq <= seq);
     if (held) this.#refused.set(lifeKey(verdict), held);
+  }
+
+  #count(what: string): void {
+    this.heard.set(what, (this.heard.get(what) ?? 0) + 1);
   }
 
   #broken(promise: string, { decision, token, decidedMs, ...about }: Verdict, detail: string): Violation {

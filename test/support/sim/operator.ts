@@ -58,7 +58,11 @@ export class Operator {
   }
 
   revoke({ match, issuedBefore, expiresAt }: NewRule): void {
-    const sent = this.#enter({ match, ...(issuedBefore === undefined ? {} : { issuedBefore }), ...end(expiresAt) });
+    const sent = this.#enter({
+      match,
+      ...(issuedBefore === undefined ? {} : { issuedBefore }),
+      ...end(expiresAt),
+    });
     const rule: Revocation = {
       id: sent.id,
       match,
@@ -84,7 +88,7 @@ export class Operator {
       const { iss, jti } = token.claims;
       const match = byIssuer ? { iss, jti } : { jti };
       const rule = this.#enter({ match, bulk: { stored: false }, expiresAt: expiresAt ?? token.expiresAt });
-      for (const [lift, name] of this.#removals) if (isSame(name, match)) rule.lifts.push(lift);
+      for (const [lift, name] of this.#removals) if (isSame(name, match)) rule.lifts.push(maybe(lift));
       return rule;
     });
     const strangers = Array.from({ length: others }, (): DenialInput => ({ jti: this.#newId("other") }));
@@ -99,7 +103,7 @@ export class Operator {
   remove(rule: SimRule, waits: boolean): void {
     const lift: Submission = { sentMs: this.#time.nowMs };
     for (const { bulk, match, lifts } of this.#ledger.rules) {
-      if (bulk && isSame(match, rule.match)) lifts.push(lift);
+      if (bulk && isSame(match, rule.match)) lifts.push(bulk.stored ? lift : maybe(lift));
     }
     this.#removals.set(lift, rule.match);
     const batch = { tokens: [nameOf(rule.match)], actor: ACTOR, publish: true };
@@ -153,7 +157,9 @@ export class Operator {
   }
 
   async #send(sent: Submission, entry: LogEntry): Promise<boolean> {
-    this.#note(`send ${JSON.stringify(entry.kind === "policy.activated" ? { ...entry, document: "…" } : entry)}`);
+    this.#note(
+      `send ${JSON.stringify(entry.kind === "policy.activated" ? { ...entry, document: "…" } : entry)}`,
+    );
     const receipt = await this.#control.toLog.append(entry);
     if (!receipt.ok) return false;
     sent.acked ??= { atMs: this.#time.nowMs, receipt: receipt.value };
@@ -208,6 +214,11 @@ export class Operator {
 
 function end(expiresAt: number | undefined): Pick<SimRule, "expiresAt"> {
   return expiresAt === undefined ? {} : { expiresAt };
+}
+
+/** A lift that may have come first: nobody can tell from outside. */
+function maybe({ sentMs }: Submission): Submission {
+  return { sentMs };
 }
 
 function isSame(a: SimRule["match"], b: SimRule["match"]): boolean {

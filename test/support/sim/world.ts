@@ -16,7 +16,7 @@ import { VirtualTime } from "./virtual-time.ts";
 export type WorldOptions = { seed: number; lags: readonly KvLag[] };
 
 type Span = { where: string; untilMs: number };
-type Call = { isolate: number; route: number; startedMs: number; cancelledMs: number; done: boolean; };
+type Call = { isolate: number; route: number; startedMs: number; cancelledMs: number; done: boolean };
 
 /** Isolates by location: two locations of two each. */
 const LOCATION_OF = [0, 0, 1, 1];
@@ -26,8 +26,15 @@ const DECIDES_WITHIN_MS = 15_000;
 const QUIET_MS = 16 * 60_000;
 /** Where the log and the list of denied tokens are called from. */
 const EDGES = LOCATION_OF.map((_, i) => `edge:${i}`);
-const WAYS = [...EDGES.map((edge) => [edge]), ["control"], ["denylist"], EDGES, EDGES.map((edge) => `${edge}/denylist`)];
+const WAYS = [
+  ...EDGES.map((edge) => [edge]),
+  ["control"],
+  ["denylist"],
+  EDGES,
+  EDGES.map((edge) => `${edge}/denylist`),
+];
 export const WAY_COUNT = WAYS.length;
+export const ALL_EDGES = WAYS.indexOf(EDGES);
 
 /** Some isolates of the edge and one control plane in one process, on a clock and a network that only the test moves. */
 export class World {
@@ -63,10 +70,19 @@ export class World {
       kv: this.#kv,
       firstReadMs: (isolate, sinceMs) => this.#reads.get(isolate)?.find((atMs) => atMs >= sinceMs),
       logAnswers: (isolate, sinceMs) => !this.#disturbedSince([isolate, `${isolate}/denylist`], sinceMs),
+      kvTakesWrites: (sinceMs) => !this.#disturbedSince(["writes", "log", "denylist"], sinceMs),
       kvAnswers: (location, sinceMs) => !this.#disturbedSince([`reads:${location}`], sinceMs),
     });
-    const logger: Logger = (level, event, fields) => this.#note(`  ${level} ${event} ${JSON.stringify(fields ?? {})}`);
-    const around = { time, network: this.#network, control: this.#control, kv: this.#kv, caches: this.#caches, logger };
+    const logger: Logger = (level, event, fields) =>
+      this.#note(`  ${level} ${event} ${JSON.stringify(fields ?? {})}`);
+    const around = {
+      time,
+      network: this.#network,
+      control: this.#control,
+      kv: this.#kv,
+      caches: this.#caches,
+      logger,
+    };
     this.#isolates = LOCATION_OF.map((location, i) => new SimIsolate(EDGES[i]!, location, around));
   }
 
@@ -82,11 +98,20 @@ export class World {
     await this.time.advance(ms);
     if (this.#violation) throw this.#violation;
     const late = this.#calls.find((call) => {
-      if (call.done || call.cancelledMs < Number.POSITIVE_INFINITY || this.time.nowMs - call.startedMs <= DECIDES_WITHIN_MS) return false;
+      if (
+        call.done ||
+        call.cancelledMs < Number.POSITIVE_INFINITY ||
+        this.time.nowMs - call.startedMs <= DECIDES_WITHIN_MS
+      )
+        return false;
       const edge = EDGES[call.isolate]!;
       return !this.#disturbedSince([edge, `${edge}/denylist`], call.startedMs - DECIDES_WITHIN_MS);
     });
-    if (late) throw new Violation("every call is decided", `${EDGES[late.isolate]} ${ROUTES[late.route]!.path} of ${late.startedMs}`);
+    if (late)
+      throw new Violation(
+        "every call is decided",
+        `${EDGES[late.isolate]} ${ROUTES[late.route]!.path} of ${late.startedMs}`,
+      );
   }
 
   /** @param token any number, or -1 for the newest */
@@ -99,7 +124,15 @@ export class World {
     const call: Call = { isolate, route, startedMs, cancelledMs, done: false };
     this.#calls.push(call);
     const cancelled = () => this.time.nowMs >= cancelledMs;
-    const about = { isolate: to.name, life: this.#lives[isolate]!, location: to.location, tier, path, token: held, startedMs };
+    const about = {
+      isolate: to.name,
+      life: this.#lives[isolate]!,
+      location: to.location,
+      tier,
+      path,
+      token: held,
+      startedMs,
+    };
     to.call(path, held.jwt, cancelled).then(
       (decision) => {
         call.done = true;
@@ -116,9 +149,15 @@ export class World {
     );
   }
 
+  callAll(token: number): void {
+    for (const isolate of EDGES.keys()) for (const route of ROUTES.keys()) this.call(isolate, token, route);
+  }
+
   /** Whether nobody waits for an answer of the isolate: only then it may be put to sleep. */
   isIdle(isolate: number): boolean {
-    return !this.#calls.some((call) => call.isolate === isolate && !call.done && call.cancelledMs > this.time.nowMs);
+    return !this.#calls.some(
+      (call) => call.isolate === isolate && !call.done && call.cancelledMs > this.time.nowMs,
+    );
   }
 
   sleep(isolate: number): void {
@@ -135,6 +174,7 @@ export class World {
 
   crash(which: "log" | "denylist"): void {
     this.#note(`the ${which} crashes`);
+    this.#disturbed.push({ where: which, untilMs: this.time.nowMs });
     for (const edge of EDGES) {
       this.#disturbed.push({ where: which === "log" ? edge : `${edge}/denylist`, untilMs: this.time.nowMs });
     }
@@ -183,7 +223,7 @@ export class World {
     await this.wait(QUIET_MS);
     await judgeRecords(this.ledger, this.#kv, this.#control.records(), this.time.nowMs / 1000);
     for (let token = 0; token < this.ledger.tokens.length; token++) {
-      for (const isolate of EDGES.keys()) for (const route of ROUTES.keys()) this.call(isolate, token, route);
+      this.callAll(token);
       await this.wait(200);
     }
     await this.wait(DECIDES_WITHIN_MS * 2);

@@ -6,6 +6,7 @@ import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 import type { LogEntry, SequencedEntry, Snapshot } from "../../../src/replication/entry.ts";
 import { IsolateReplica, type LogReader } from "../../../src/replication/isolate-replica.ts";
+import type { FilterManifest } from "../../../src/revocation/filter.ts";
 import type { Revocation } from "../../../src/revocation/rule.ts";
 import { FilterShelf, filterOf } from "../../support/filter.ts";
 
@@ -51,11 +52,14 @@ class MemoryLog implements LogReader {
   }
   fold(at_ms = 0): Snapshot {
     const rules = new Map<string, Revocation>();
+    let filter: FilterManifest | undefined;
     for (const { entry } of this.entries) {
       if (entry.kind === "revocation.added") rules.set(entry.rule.id, entry.rule);
       if (entry.kind === "revocation.lifted") rules.delete(entry.revocation_id);
+      if (entry.kind === "filter.published") filter = entry.filter;
     }
-    return { seq: this.entries.length, at_ms, policy: EMPTY_POLICY, keys: [], rules: [...rules.values()] };
+    const base = { seq: this.entries.length, at_ms, policy: EMPTY_POLICY, keys: [] };
+    return { ...base, rules: [...rules.values()], ...(filter ? { filter } : {}) };
   }
 }
 
@@ -232,8 +236,8 @@ describe("a filter of denied tokens", () => {
     log.append(published("f1", ["a"], 1));
     expect(await replica.refresh()).toMatchObject({ ok: true, value: { seq: 1 } });
     expect([suspects("a"), suspects("b")]).toEqual([true, false]);
-    const cold = published("f2", ["b"], 2);
-    kvSnapshot = { ...log.fold(now), filter: cold.kind === "filter.published" ? cold.filter : undefined! };
+    log.append(published("f2", ["b"], 2));
+    kvSnapshot = log.fold(now);
     replica = new IsolateReplica({
       log,
       filter: filters,
