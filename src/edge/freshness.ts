@@ -183,8 +183,8 @@ export class Freshness {
     const { clock, replica } = this.#o;
     const before = replica.peek();
     while (clock() < this.#lockedUntilMs) {
-      // The last answer was a failure, and another request finds out whether that is over.
-      if (this.#failedAtMs !== Number.NEGATIVE_INFINITY) return undefined;
+      // The log has just failed, and another request finds out whether that is over.
+      if (within(clock() - this.#failedAtMs, RETRY_AFTER_MS)) return undefined;
       await this.#sleep(POLL_MS);
     }
     // From here to the lock nothing is awaited: of many that waited, one asks.
