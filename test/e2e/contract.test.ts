@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Call } from "../../src/local/http-call.ts";
 import { ask, hold, ORDERS, review } from "../support/access.ts";
-import { bodyOf } from "../support/deployment.ts";
+import { bodyOf, type Receipt } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
 import { sendDecision } from "../support/signed-decision.ts";
 import { type Stand, standUp } from "../support/stand.ts";
@@ -197,6 +198,14 @@ describe("Idempotency-Key", () => {
         path,
       ).toHaveLength(1);
     }
+  });
+
+  it("answers a revocation's first receipt, also in another second", async () => {
+    const headers = { "idempotency-key": "dated" };
+    const revoke = () => stand.gate.asOperator("/v1/revocations", { json: REVOCATION, headers });
+    const first = bodyOf<Receipt>(await revoke(), 201);
+    await sleep(1000 - (Date.now() % 1000));
+    expect(bodyOf(await revoke(), 201)).toEqual(first);
   });
 
   it("shows a client's secret once, and belongs to whom it comes from", async () => {

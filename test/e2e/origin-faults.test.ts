@@ -10,7 +10,7 @@ import { answerOf, bodyText, openRaw, type RawRequest, sendRaw } from "../suppor
 import { type Stand, standUp } from "../support/stand.ts";
 import type { testPolicy } from "../support/test-policy.ts";
 
-const TIMEOUT_MS = 400;
+const TIMEOUT_MS = 700;
 const MEBIBYTE = 1024 * 1024;
 
 let stand: Stand;

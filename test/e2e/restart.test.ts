@@ -57,10 +57,7 @@ afterAll(async () => {
   await receiver?.close();
 });
 
-/**
- * Every object is evicted. The harness holds this process still while it evicts, so that no webhook may be on
- * its way here meanwhile: none is sent, and events are read from the storage.
- */
+/** Every object is evicted. No webhook may be on its way here meanwhile: none is sent, events are read from storage. */
 function evicting(): Host {
   const { issuer, worker, evictAll, stop } = harness;
   const eventsOf = async (id: string) => {

@@ -9,7 +9,10 @@ export type Harness = {
   issuer: string;
   /** Reaches into the Worker: storage of objects, eviction, cron. */
   worker: WorkerHandle<Env>;
-  /** Evicts every object that runs: what it has in memory only is gone. */
+  /**
+   * Evicts every object that runs: what it has in memory only is gone. This process stands still meanwhile, so
+   * no object may be waiting for a server in here.
+   */
   evictAll(): Promise<void>;
   stop(): Promise<void>;
 };
