@@ -11,6 +11,8 @@ export const SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
 const FIRST_PORT = 23_000;
 const PORT_STEPS = 700;
 const RESTART_TIMEOUT_MS = 15_000;
+/** Of Linux, whatever the machine. */
+const CLOCK_TICKS_A_SECOND = 100;
 
 export type RuntimeOptions = {
   /** Where Durable Objects and KV live on; the same folder again is the same deployment. */
@@ -34,6 +36,8 @@ export type Runtime = {
   stop(): Promise<void>;
   /** Memory that workerd holds now: all of it, the isolate and SQLite's pages among it. */
   residentBytes(): number;
+  /** Time that workerd has kept a processor busy: what else the machine does is not in it. */
+  cpuSeconds(): number;
 };
 
 /** The Durable Object classes, by binding. */
@@ -95,6 +99,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       pid = await nextWorkerd(pid, port, issuer);
     },
     stop: () => miniflare.dispose(),
+    cpuSeconds: () => {
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").pop()!.split(" ");
+      return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_A_SECOND;
+    },
     residentBytes: () => {
       const status = readFileSync(`/proc/${pid}/status`, "utf8");
       return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
