@@ -70,14 +70,9 @@ export function withSecret(client: ClientRecord, hash: string): ClientRecord {
   return { ...client, secret_hashes: [hash, ...client.secret_hashes].slice(0, MAX_SECRETS) };
 }
 
-/** No access token of ours lives longer (`access_token_ttl_seconds`). */
-const MAX_ACCESS_TOKEN_TTL_SECONDS = 3_600;
-/** A token that was being minted while its client was deleted is issued within this time. */
-const MINTING_SECONDS = 60;
-
 /**
- * Ends every token of a deleted client. It names no `issued_before`: a token that is being minted at this
- * moment must die too, and the id never comes back.
+ * Ends every token of a deleted client, for good: grants that were asked for through it live on for up to
+ * thirty days, and none of their tokens may come through. The id never comes back.
  */
 export function deletionRevocation(
   revocationId: string,
@@ -91,7 +86,6 @@ export function deletionRevocation(
     reason: "client deleted",
     actor,
     created_at: nowSeconds,
-    expires_at: nowSeconds + MAX_ACCESS_TOKEN_TTL_SECONDS + MINTING_SECONDS,
   };
 }
 

@@ -82,7 +82,7 @@ async function restarting(): Promise<Host> {
   };
   const eventsOf = async (id: string) =>
     receiver.received
-      .filter(({ data }) => (data.access_request as ShownRequest).id === id)
+      .filter(({ data }) => (data.access_request as ShownRequest | undefined)?.id === id)
       .map(({ type }) => type);
   return { issuer, subscribed: ["*"], forget, eventsOf, stop };
 }
@@ -231,6 +231,10 @@ describe("what is stored", () => {
     expect(everything).toContain(held.grant);
   });
 
+  /** What the cron may not change where nothing is overdue; its canary leaves traces in the other objects. */
+  const untouched = (rows: Record<string, unknown[]>) =>
+    Object.entries(rows).filter(([table]) => /^(ACCESS_REQUEST|REGISTRY|ENDPOINT)\./.test(table));
+
   it("is told to everybody in the end: nothing waits in an outbox, and the cron finds nothing to do", async () => {
     const town = towns.eviction!;
     await revokeGrant(town.gate, (await hold(town.gate, town)).grant);
@@ -239,8 +243,9 @@ describe("what is stored", () => {
       return Object.entries(rows).flatMap(([table, all]) => (table.endsWith(".outbox") ? all : []));
     };
     await expect.poll(waiting, { timeout: 10_000 }).toEqual([]);
-    const before = await dump();
+    const before = untouched(await dump());
+    expect(before.length).toBeGreaterThan(0);
     expect(await harness.worker.scheduled({ cron: "* * * * *" })).toMatchObject({ outcome: "ok" });
-    expect(await dump()).toEqual(before);
+    expect(untouched(await dump())).toEqual(before);
   });
 });

@@ -184,7 +184,9 @@ describe("the story", () => {
     expect(end.refusedMs).toBeGreaterThanOrEqual(held.expiresAt * 1000);
     expect((await read(gate, held.request)).grant).toMatchObject({ state: "expired" });
     await receiver.waitFor(({ type, data }) => {
-      return type === "grant.expired" && (data.access_request as ShownRequest).id === held.request;
+      return (
+        type === "grant.expired" && (data.access_request as ShownRequest | undefined)?.id === held.request
+      );
     });
   });
 
