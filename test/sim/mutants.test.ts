@@ -7,8 +7,23 @@ const root = new URL("../..", import.meta.url).pathname;
 
 /** Runs the simulation with the bug planted; answers what it printed, or undefined where it passed. */
 function simulate(bug: string): Promise<string | undefined> {
-  const args = ["vitest", "run", "--config", "test/vitest.config.ts", "--project", "sim", "test/sim/model.test.ts"];
-  const env = { ...process.env, PLANTED_BUG: bug, SIM_RUNS: "600", SIM_SEED: "3", SIM_SHRINK: "no", NO_COLOR: "1" };
+  const args = [
+    "vitest",
+    "run",
+    "--config",
+    "test/vitest.config.ts",
+    "--project",
+    "sim",
+    "test/sim/model.test.ts",
+  ];
+  const env = {
+    ...process.env,
+    PLANTED_BUG: bug,
+    SIM_RUNS: "2000",
+    SIM_SEED: "3",
+    SIM_SHRINK: "no",
+    NO_COLOR: "1",
+  };
   return new Promise((resolve) => {
     execFile("npx", args, { cwd: root, env, maxBuffer: 64 * 1024 * 1024 }, (fault, stdout, stderr) => {
       resolve(fault ? `${stdout}\n${stderr}` : undefined);

@@ -19,7 +19,13 @@ export type LogPort = {
 export type DenylistCalls = DenylistPort & { sweep(): Promise<Result<unknown>> };
 
 /** A revocation, or a token that is denied by name, as storage has it. */
-export type Recorded = { id: string; match: RevocationMatch; seq: number; expires_at?: number; lifted_at?: number };
+export type Recorded = {
+  id: string;
+  match: RevocationMatch;
+  seq: number;
+  expires_at?: number;
+  lifted_at?: number;
+};
 export type RecordedDenial = { iss: string; jti: string; expires_at: number };
 
 /** No webhook endpoint listens. */
@@ -53,7 +59,13 @@ export class ControlPlane {
     const rows = this.log.rows<Row>("SELECT rule, seq, lifted_at FROM revocations");
     const revocations = rows.map(({ rule, seq, lifted_at }): Recorded => {
       const { id, match, expires_at } = JSON.parse(rule) as Recorded;
-      return { id, match, seq, ...(expires_at ? { expires_at } : {}), ...(lifted_at === null ? {} : { lifted_at }) };
+      return {
+        id,
+        match,
+        seq,
+        ...(expires_at ? { expires_at } : {}),
+        ...(lifted_at === null ? {} : { lifted_at }),
+      };
     });
     const headSeq = this.log.rows<{ seq: number }>("SELECT MAX(seq) AS seq FROM entries")[0]?.seq ?? 0;
     const denials = this.denylist.rows<RecordedDenial>("SELECT iss, jti, expires_at FROM denied");

@@ -1,7 +1,7 @@
 import type { Decision } from "../../../src/edge/decision.ts";
+import { SNAPSHOT_KEY } from "../../../src/replication/entry.ts";
 import { bucketOfToken, deniedBucketKey } from "../../../src/revocation/denied-token.ts";
 import type { Receipt } from "../../../src/revocation/receipt.ts";
-import { SNAPSHOT_KEY } from "../../../src/replication/entry.ts";
 import { fileKey } from "../../../src/revocation/rule.ts";
 import type { KvDouble } from "./kv-double.ts";
 import type { Ledger, SimRule, SimToken, Submission } from "./ledger.ts";
@@ -71,15 +71,19 @@ export class Judge {
 
   #hearAccept(verdict: Verdict): void {
     const { token, decidedMs, decision } = verdict;
-    if (decidedMs >= token.expiresAt * 1000) throw this.#broken("time ends access", verdict, token.claims.jti);
+    if (decidedMs >= token.expiresAt * 1000)
+      throw this.#broken("time ends access", verdict, token.claims.jti);
     for (const rule of this.#o.ledger.rulesOn(token, decidedMs / 1000)) {
       if (rule.lifts.length > 0) continue;
       const about = `${rule.id} ${JSON.stringify(rule.match)} sent ${rule.sentMs}`;
-      if (this.#refused.get(lifeKey(verdict)) === rule) throw this.#broken("nothing un-happens", verdict, about);
+      if (this.#refused.get(lifeKey(verdict)) === rule)
+        throw this.#broken("nothing un-happens", verdict, about);
       if (!rule.acked) continue;
       const { receipt } = rule.acked;
-      if ((decision.seq ?? 0) >= receipt.seq) throw this.#broken("a view refuses what it holds", verdict, about);
-      if (this.#tooLate(verdict, rule.acked, kvKeyOf(rule))) throw this.#broken(`bound of ${verdict.tier}`, verdict, about);
+      if ((decision.seq ?? 0) >= receipt.seq)
+        throw this.#broken("a view refuses what it holds", verdict, about);
+      if (this.#tooLate(verdict, rule.acked, kvKeyOf(rule)))
+        throw this.#broken(`bound of ${verdict.tier}`, verdict, about);
     }
     const removal = this.#o.ledger.removalOfKey(token);
     if (removal && this.#tooLate(verdict, removal.acked!, SNAPSHOT_KEY)) {
@@ -105,7 +109,8 @@ export class Judge {
   /** Past the bound of the tier an `eventual` route stands on KV alone: then KV's lag is the bound. */
   #kvLagExplains(verdict: Verdict, { accepted_at }: Receipt, key: string): boolean {
     const { decision, decidedMs, location, startedMs, isolate } = verdict;
-    if ((decision.replicaAgeMs ?? 0) <= EVENTUAL_BOUND_MS || this.#logAnswered(isolate, startedMs)) return false;
+    if ((decision.replicaAgeMs ?? 0) <= EVENTUAL_BOUND_MS || this.#logAnswered(isolate, startedMs))
+      return false;
     const sinceMs = accepted_at * 1000;
     const unseenUntilMs = this.#o.kv.mayBeUnseenUntilMs(location, key, sinceMs);
     const explained =
@@ -121,6 +126,8 @@ export class Judge {
     if (reason === "token_revoked") this.#remember(verdict);
     if (!this.#logAnswered(isolate, startedMs)) return;
     // A new filter comes from KV first, and from its object where KV does not answer in time.
+    // A request gives up where policy or keys change under it again and again.
+    if (reason === "stale" && this.#o.ledger.changesSince(startedMs) > 1) return;
     const waits = reason === "stale" || reason === "token_unknown_key";
     if (waits && !this.#o.kvAnswers(verdict.location, startedMs - AFTERMATH_MS)) return;
     if (reason === "token_expired" && decidedMs >= token.expiresAt * 1000) return;
@@ -137,7 +144,9 @@ export class Judge {
     return this.#o.ledger.rulesOn(token, decidedMs / 1000).some(({ lifts }) => {
       const lifted = lifts.find(({ acked }) => acked)?.acked;
       if (!lifted) return true;
-      return tier === "strict" ? startedMs < lifted.atMs : decidedMs <= lifted.receipt.effective_by[tier] * 1000;
+      return tier === "strict"
+        ? startedMs < lifted.atMs
+        : decidedMs <= lifted.receipt.effective_by[tier] * 1000;
     });
   }
 

@@ -62,12 +62,26 @@ export class KvDouble {
       const value = this.centrally(key);
       return value === undefined ? null : decode(value, type);
     },
-    list: async ({ prefix = "", cursor = "", limit = 1_000 }: { prefix?: string; cursor?: string; limit?: number }) => {
+    list: async ({
+      prefix = "",
+      cursor = "",
+      limit = 1_000,
+    }: {
+      prefix?: string;
+      cursor?: string;
+      limit?: number;
+    }) => {
       await this.#exchange("writes");
-      const after = this.keys(prefix).sort().filter((name) => name > cursor);
+      const after = this.keys(prefix)
+        .sort()
+        .filter((name) => name > cursor);
       const names = after.slice(0, limit);
       const complete = names.length === after.length;
-      return { keys: names.map((name) => ({ name })), list_complete: complete, cursor: complete ? "" : names.at(-1) };
+      return {
+        keys: names.map((name) => ({ name })),
+        list_complete: complete,
+        cursor: complete ? "" : names.at(-1),
+      };
     },
   };
 
@@ -77,12 +91,16 @@ export class KvDouble {
   }
 
   keys(prefix: string): string[] {
-    return [...this.#versions.keys()].filter((key) => key.startsWith(prefix) && this.centrally(key) !== undefined);
+    return [...this.#versions.keys()].filter(
+      (key) => key.startsWith(prefix) && this.centrally(key) !== undefined,
+    );
   }
 
   /** The last moment at which a reader in this location may, by its lag alone, not have seen what the key held from `sinceMs` on. */
   mayBeUnseenUntilMs(location: number, key: string, sinceMs: number): number | undefined {
-    const written = this.#versions.get(key)?.find(({ atMs, value }) => atMs >= sinceMs && value !== undefined);
+    const written = this.#versions
+      .get(key)
+      ?.find(({ atMs, value }) => atMs >= sinceMs && value !== undefined);
     const { lagMs, cacheMs } = this.#lags[location]!;
     return written && written.atMs + lagMs + cacheMs;
   }
@@ -102,9 +120,11 @@ export class KvDouble {
 
   #write(key: string, value: Value | undefined, { expirationTtl }: PutOptions): void {
     const now = this.#time.nowMs;
-    if (expirationTtl !== undefined && expirationTtl < MIN_TTL_SECONDS) throw new Error("KV PUT failed: 400 expiration_ttl");
+    if (expirationTtl !== undefined && expirationTtl < MIN_TTL_SECONDS)
+      throw new Error("KV PUT failed: 400 expiration_ttl");
     const versions = this.#versions.get(key) ?? [];
-    if (now - (versions.at(-1)?.atMs ?? 0) < WRITE_INTERVAL_MS) throw new Error("KV PUT failed: 429 Too Many Requests");
+    if (now - (versions.at(-1)?.atMs ?? 0) < WRITE_INTERVAL_MS)
+      throw new Error("KV PUT failed: 429 Too Many Requests");
     const expiresAtMs = expirationTtl === undefined ? Number.POSITIVE_INFINITY : now + expirationTtl * 1000;
     this.#versions.set(key, [...versions, { atMs: now, value, expiresAtMs }]);
   }
@@ -141,6 +161,7 @@ function living(version: Version | undefined, nowMs: number): Version | undefine
 
 function decode(value: Value, type: string | undefined): unknown {
   if (type === "json") return JSON.parse(typeof value === "string" ? value : new TextDecoder().decode(value));
-  if (type === "arrayBuffer") return typeof value === "string" ? new TextEncoder().encode(value).buffer : value.slice(0);
+  if (type === "arrayBuffer")
+    return typeof value === "string" ? new TextEncoder().encode(value).buffer : value.slice(0);
   return typeof value === "string" ? value : new TextDecoder().decode(value);
 }

@@ -6,7 +6,15 @@ import type { RevocationMatch } from "../../../src/revocation/rule.ts";
 export type SimToken = {
   jwt: string;
   kid: string;
-  claims: { iss: string; sub: string; client_id: string; jti: string; iat: number; grant?: string; sid?: string };
+  claims: {
+    iss: string;
+    sub: string;
+    client_id: string;
+    jti: string;
+    iat: number;
+    grant?: string;
+    sid?: string;
+  };
   expiresAt: number;
 };
 
@@ -37,7 +45,14 @@ export class Ledger {
 
   /** Rules that name this token and whose time is not over; the judge's own reading of the contract. */
   rulesOn(token: SimToken, nowSeconds: number): SimRule[] {
-    return this.rules.filter((rule) => names(rule, token) && !(rule.expiresAt !== undefined && rule.expiresAt <= nowSeconds));
+    return this.rules.filter(
+      (rule) => names(rule, token) && !(rule.expiresAt !== undefined && rule.expiresAt <= nowSeconds),
+    );
+  }
+
+  /** How often keys or policy were changed at or after a moment, counted when it was acknowledged. */
+  changesSince(sinceMs: number): number {
+    return [...this.keySets, ...this.policies].filter(({ acked }) => !acked || acked.atMs >= sinceMs).length;
   }
 
   /** How old the knowledge behind a decision may be on this route, under any policy that an edge may go by. */
@@ -47,7 +62,8 @@ export class Ledger {
     });
     const bounds = this.policies.slice(Math.max(0, settled)).map(({ document }) => {
       const { consistency, on_stale } = document.routes.find((route) => route.path === path)!;
-      const boundMs = consistency.tier === "bounded" ? consistency.max_staleness_ms : TIER_MS[consistency.tier];
+      const boundMs =
+        consistency.tier === "bounded" ? consistency.max_staleness_ms : TIER_MS[consistency.tier];
       return boundMs + (outOfReach && on_stale !== "deny" ? on_stale.allow_for_seconds * 1000 : 0);
     });
     return Math.max(...bounds);

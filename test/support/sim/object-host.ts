@@ -81,7 +81,13 @@ export class ObjectHost {
       return leave();
     };
     const object = this.#time.as(party, () => this.#make(ctx, gate)) as Instance["object"];
-    return { object, party, kill: () => { alive = false; } };
+    return {
+      object,
+      party,
+      kill: () => {
+        alive = false;
+      },
+    };
   }
 
   #watchAlarm(atMs: number | undefined): void {

@@ -58,7 +58,11 @@ export class Operator {
   }
 
   revoke({ match, issuedBefore, expiresAt }: NewRule): void {
-    const sent = this.#enter({ match, ...(issuedBefore === undefined ? {} : { issuedBefore }), ...end(expiresAt) });
+    const sent = this.#enter({
+      match,
+      ...(issuedBefore === undefined ? {} : { issuedBefore }),
+      ...end(expiresAt),
+    });
     const rule: Revocation = {
       id: sent.id,
       match,
@@ -153,7 +157,9 @@ export class Operator {
   }
 
   async #send(sent: Submission, entry: LogEntry): Promise<boolean> {
-    this.#note(`send ${JSON.stringify(entry.kind === "policy.activated" ? { ...entry, document: "…" } : entry)}`);
+    this.#note(
+      `send ${JSON.stringify(entry.kind === "policy.activated" ? { ...entry, document: "…" } : entry)}`,
+    );
     const receipt = await this.#control.toLog.append(entry);
     if (!receipt.ok) return false;
     sent.acked ??= { atMs: this.#time.nowMs, receipt: receipt.value };

@@ -10,7 +10,12 @@ const LOST = "nothing acknowledged is lost";
 const DIFFERS = "KV says what the log says";
 
 /** Once everything is quiet: nothing acknowledged is lost, and KV says what the objects say. */
-export async function judgeRecords(ledger: Ledger, kv: KvDouble, records: Records, nowSeconds: number): Promise<void> {
+export async function judgeRecords(
+  ledger: Ledger,
+  kv: KvDouble,
+  records: Records,
+  nowSeconds: number,
+): Promise<void> {
   judgeLedger(ledger, records, nowSeconds);
   await judgeRules(kv, records, nowSeconds);
   judgeDenials(kv, records, nowSeconds);
@@ -32,8 +37,13 @@ function judgeLedger(ledger: Ledger, { revocations, denials }: Records, nowSecon
   }
 }
 
-async function judgeRules(kv: KvDouble, { revocations, headSeq }: Records, nowSeconds: number): Promise<void> {
-  const inForce = (rule: Recorded) => rule.lifted_at === undefined && !(rule.expires_at && rule.expires_at <= nowSeconds);
+async function judgeRules(
+  kv: KvDouble,
+  { revocations, headSeq }: Records,
+  nowSeconds: number,
+): Promise<void> {
+  const inForce = (rule: Recorded) =>
+    rule.lifted_at === undefined && !(rule.expires_at && rule.expires_at <= nowSeconds);
   const wanted = new Map<string, string[]>();
   for (const rule of revocations.filter(inForce)) {
     const key = await denylistKey(fileKey(rule.match));
@@ -46,7 +56,11 @@ async function judgeRules(kv: KvDouble, { revocations, headSeq }: Records, nowSe
   }
   const snapshot = JSON.parse(String(kv.centrally("snapshot"))) as { seq: number; rules: Recorded[] };
   same("snapshot seq", [String(snapshot.seq)], [String(headSeq)]);
-  same("snapshot", snapshot.rules.filter(inForce).map(({ id }) => id), [...wanted.values()].flat());
+  same(
+    "snapshot",
+    snapshot.rules.filter(inForce).map(({ id }) => id),
+    [...wanted.values()].flat(),
+  );
 }
 
 function judgeDenials(kv: KvDouble, { denials }: Records, nowSeconds: number): void {
@@ -57,7 +71,9 @@ function judgeDenials(kv: KvDouble, { denials }: Records, nowSeconds: number): v
   }
   for (const key of new Set([...wanted.keys(), ...kv.keys("denied:")])) {
     const text = kv.centrally(key);
-    const { tokens } = JSON.parse(text === undefined ? `{"tokens":[]}` : String(text)) as { tokens: DeniedToken[] };
+    const { tokens } = JSON.parse(text === undefined ? `{"tokens":[]}` : String(text)) as {
+      tokens: DeniedToken[];
+    };
     const living = tokens.filter((token) => token.expires_at > nowSeconds);
     const found = living.map(({ iss, jti, expires_at }) => `${iss ?? ""} ${jti} ${expires_at}`);
     same(key, found, wanted.get(key) ?? []);

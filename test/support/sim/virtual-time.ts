@@ -79,7 +79,8 @@ export class VirtualTime {
     for (let next = this.#events[0]; next && next.atMs <= until; next = this.#events[0]) {
       this.#events.shift();
       this.nowMs = Math.max(this.nowMs, next.atMs);
-      if (++happened > MOST_EVENTS) throw new Error(`something spins: ${happened} events, now at ${this.nowMs}`);
+      if (++happened > MOST_EVENTS)
+        throw new Error(`something spins: ${happened} events, now at ${this.nowMs}`);
       this.#happen(next);
       await settle();
     }
@@ -95,7 +96,8 @@ export class VirtualTime {
     watched.catch(() => {});
     const until = this.nowMs + atMostMs;
     await settle();
-    while (!done && this.nowMs < until) await this.advance(Math.max(0, (this.#events[0]?.atMs ?? until) - this.nowMs));
+    while (!done && this.nowMs < until)
+      await this.advance(Math.max(0, (this.#events[0]?.atMs ?? until) - this.nowMs));
     if (!done) throw new Error(`not done after ${atMostMs} ms of virtual time`);
     return watched;
   }

@@ -16,7 +16,7 @@ import { VirtualTime } from "./virtual-time.ts";
 export type WorldOptions = { seed: number; lags: readonly KvLag[] };
 
 type Span = { where: string; untilMs: number };
-type Call = { isolate: number; route: number; startedMs: number; cancelledMs: number; done: boolean; };
+type Call = { isolate: number; route: number; startedMs: number; cancelledMs: number; done: boolean };
 
 /** Isolates by location: two locations of two each. */
 const LOCATION_OF = [0, 0, 1, 1];
@@ -26,7 +26,13 @@ const DECIDES_WITHIN_MS = 15_000;
 const QUIET_MS = 16 * 60_000;
 /** Where the log and the list of denied tokens are called from. */
 const EDGES = LOCATION_OF.map((_, i) => `edge:${i}`);
-const WAYS = [...EDGES.map((edge) => [edge]), ["control"], ["denylist"], EDGES, EDGES.map((edge) => `${edge}/denylist`)];
+const WAYS = [
+  ...EDGES.map((edge) => [edge]),
+  ["control"],
+  ["denylist"],
+  EDGES,
+  EDGES.map((edge) => `${edge}/denylist`),
+];
 export const WAY_COUNT = WAYS.length;
 export const ALL_EDGES = WAYS.indexOf(EDGES);
 
@@ -67,8 +73,16 @@ export class World {
       kvTakesWrites: (sinceMs) => !this.#disturbedSince(["writes", "log", "denylist"], sinceMs),
       kvAnswers: (location, sinceMs) => !this.#disturbedSince([`reads:${location}`], sinceMs),
     });
-    const logger: Logger = (level, event, fields) => this.#note(`  ${level} ${event} ${JSON.stringify(fields ?? {})}`);
-    const around = { time, network: this.#network, control: this.#control, kv: this.#kv, caches: this.#caches, logger };
+    const logger: Logger = (level, event, fields) =>
+      this.#note(`  ${level} ${event} ${JSON.stringify(fields ?? {})}`);
+    const around = {
+      time,
+      network: this.#network,
+      control: this.#control,
+      kv: this.#kv,
+      caches: this.#caches,
+      logger,
+    };
     this.#isolates = LOCATION_OF.map((location, i) => new SimIsolate(EDGES[i]!, location, around));
   }
 
@@ -84,11 +98,20 @@ export class World {
     await this.time.advance(ms);
     if (this.#violation) throw this.#violation;
     const late = this.#calls.find((call) => {
-      if (call.done || call.cancelledMs < Number.POSITIVE_INFINITY || this.time.nowMs - call.startedMs <= DECIDES_WITHIN_MS) return false;
+      if (
+        call.done ||
+        call.cancelledMs < Number.POSITIVE_INFINITY ||
+        this.time.nowMs - call.startedMs <= DECIDES_WITHIN_MS
+      )
+        return false;
       const edge = EDGES[call.isolate]!;
       return !this.#disturbedSince([edge, `${edge}/denylist`], call.startedMs - DECIDES_WITHIN_MS);
     });
-    if (late) throw new Violation("every call is decided", `${EDGES[late.isolate]} ${ROUTES[late.route]!.path} of ${late.startedMs}`);
+    if (late)
+      throw new Violation(
+        "every call is decided",
+        `${EDGES[late.isolate]} ${ROUTES[late.route]!.path} of ${late.startedMs}`,
+      );
   }
 
   /** @param token any number, or -1 for the newest */
@@ -101,7 +124,15 @@ export class World {
     const call: Call = { isolate, route, startedMs, cancelledMs, done: false };
     this.#calls.push(call);
     const cancelled = () => this.time.nowMs >= cancelledMs;
-    const about = { isolate: to.name, life: this.#lives[isolate]!, location: to.location, tier, path, token: held, startedMs };
+    const about = {
+      isolate: to.name,
+      life: this.#lives[isolate]!,
+      location: to.location,
+      tier,
+      path,
+      token: held,
+      startedMs,
+    };
     to.call(path, held.jwt, cancelled).then(
       (decision) => {
         call.done = true;
@@ -124,7 +155,9 @@ export class World {
 
   /** Whether nobody waits for an answer of the isolate: only then it may be put to sleep. */
   isIdle(isolate: number): boolean {
-    return !this.#calls.some((call) => call.isolate === isolate && !call.done && call.cancelledMs > this.time.nowMs);
+    return !this.#calls.some(
+      (call) => call.isolate === isolate && !call.done && call.cancelledMs > this.time.nowMs,
+    );
   }
 
   sleep(isolate: number): void {
