@@ -11,6 +11,8 @@ export type DurableOptions = {
   deliver: Deliver;
   /** Effects that one pass of the outbox tries at most. */
   maxAttempts?: number;
+  /** The longest pause between two attempts, before jitter; the outbox has a default. */
+  longestRetryMs?: number;
   /** The earliest moment at which time itself changes the object, in epoch milliseconds. */
   nextDueMs?: () => number | undefined;
   /** What time changes; called by the alarm with everything that is due. */

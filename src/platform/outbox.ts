@@ -44,6 +44,8 @@ export type OutboxOptions = {
   timeoutMs?: number;
   /** Rows that one pass tries at most. */
   maxAttempts?: number;
+  /** The longest pause between two attempts, before jitter: what waits behind it waits as long. */
+  longestRetryMs?: number;
 };
 
 const FIRST_RETRY_MS = 1_000;
@@ -66,9 +68,9 @@ const LANES = `
     SELECT (SELECT MIN(lane) FROM outbox WHERE lane > lanes.lane) FROM lanes WHERE lane IS NOT NULL
   )`;
 
-/** Delay before attempt n + 1: doubles from one second to five minutes, with ±50 % jitter. */
-export function retryDelayMs(attempts: number, random: () => number): number {
-  return Math.min(FIRST_RETRY_MS * 2 ** Math.max(0, attempts - 1), LONGEST_RETRY_MS) * (0.5 + random());
+/** Delay before attempt n + 1: doubles from one second to the longest (five minutes), with ±50 % jitter. */
+export function retryDelayMs(attempts: number, random: () => number, longestMs = LONGEST_RETRY_MS): number {
+  return Math.min(FIRST_RETRY_MS * 2 ** Math.max(0, attempts - 1), longestMs) * (0.5 + random());
 }
 
 /**
@@ -88,6 +90,7 @@ export class Outbox {
       random: Math.random,
       timeoutMs: DELIVERY_TIMEOUT_MS,
       maxAttempts: MAX_ATTEMPTS_A_PASS,
+      longestRetryMs: LONGEST_RETRY_MS,
       ...options,
     };
   }
@@ -208,7 +211,7 @@ export class Outbox {
 
   #postpone(row: StoredRow, fault: string): void {
     const attempts = row.attempts + 1;
-    const nextAt = this.#o.clock() + retryDelayMs(attempts, this.#o.random);
+    const nextAt = this.#o.clock() + retryDelayMs(attempts, this.#o.random, this.#o.longestRetryMs);
     this.#sql.exec(
       // A row that was put again while it was on its way may be held back for longer: the alarm waits for that.
       "UPDATE outbox SET attempts = ?, next_at_ms = MAX(?, not_before_ms), last_error = ? WHERE seq = ?",

@@ -6,7 +6,7 @@ import type { OutboxRow } from "../platform/outbox.ts";
 import { compilePolicy } from "../policy/compiled.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { denylistKey, denylistTtlSeconds } from "../revocation/denylist.ts";
+import { denylistKey, denylistTtlSeconds, LONGEST_KV_RETRY_MS } from "../revocation/denylist.ts";
 import type { WouldCut } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { RevocationPage, RevocationRecord } from "../revocation/record.ts";
@@ -52,6 +52,7 @@ export class LogObject extends DurableObject<Env> {
       clock: this.#clock,
       log: consoleLogger,
       migrations: LOG_MIGRATIONS,
+      longestRetryMs: LONGEST_KV_RETRY_MS,
       deliver: {
         "kv.snapshot": () => this.#writeSnapshot(),
         "kv.deny": (row) => this.#writeDenylist(row),

@@ -8,6 +8,7 @@ import { objectPort, withTimeout } from "../platform/rpc.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { type DeniedBucket, deniedBucketKey, distinctDenials } from "./denied-token.ts";
+import { LONGEST_KV_RETRY_MS } from "./denylist.ts";
 import type { BatchOutcome, DenialBatch, DenylistStatus, PublicationStep } from "./denylist-port.ts";
 import {
   type Cursor,
@@ -64,6 +65,7 @@ export class DenylistObject extends DurableObject<Env> {
       clock,
       log: consoleLogger,
       migrations: [...DENYLIST_MIGRATIONS, ...FILTER_MIGRATIONS],
+      longestRetryMs: LONGEST_KV_RETRY_MS,
       deliver: {
         "kv.filter": (row) => this.#writePart(Number(row.payload)),
         "kv.denied": (row) => this.#writeBucket(Number(row.payload)),

@@ -8,6 +8,8 @@ import { hits, probeKeys, type Revocation, type TokenFacts } from "./rule.ts";
 /** KV refuses longer keys, and an expiry sooner than this. */
 const MAX_KV_KEY_BYTES = 512;
 export const MIN_KV_TTL_SECONDS = 60;
+/** KV is tried again at least this often: a revocation must not wait out the pause of one before it. */
+export const LONGEST_KV_RETRY_MS = 10_000;
 /** KV refuses a later expiry, and the row would hold up its lane for ever. */
 const MAX_KV_TTL_SECONDS = 2 ** 31 - 1;
 /** A request that stands on KV alone does not wait longer for it. */

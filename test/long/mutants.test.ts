@@ -19,7 +19,7 @@ function simulate(bug: string): Promise<string | undefined> {
   const env = {
     ...process.env,
     PLANTED_BUG: bug,
-    SIM_RUNS: "600",
+    SIM_RUNS: "2000",
     SIM_SEED: "3",
     SIM_SHRINK: "no",
     NO_COLOR: "1",

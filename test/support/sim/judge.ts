@@ -126,6 +126,8 @@ export class Judge {
     if (reason === "token_revoked") this.#remember(verdict);
     if (!this.#logAnswered(isolate, startedMs)) return;
     // A new filter comes from KV first, and from its object where KV does not answer in time.
+    // A request gives up where policy or keys change under it again and again.
+    if (reason === "stale" && this.#o.ledger.changesSince(startedMs) > 1) return;
     const waits = reason === "stale" || reason === "token_unknown_key";
     if (waits && !this.#o.kvAnswers(verdict.location, startedMs - AFTERMATH_MS)) return;
     if (reason === "token_expired" && decidedMs >= token.expiresAt * 1000) return;

@@ -50,6 +50,11 @@ export class Ledger {
     );
   }
 
+  /** How often keys or policy were changed at or after a moment, counted when it was acknowledged. */
+  changesSince(sinceMs: number): number {
+    return [...this.keySets, ...this.policies].filter(({ acked }) => !acked || acked.atMs >= sinceMs).length;
+  }
+
   /** How old the knowledge behind a decision may be on this route, under any policy that an edge may go by. */
   stalenessMs(path: string, sinceMs: number, outOfReach: boolean): number {
     const settled = this.policies.findLastIndex(({ acked }) => {

@@ -1,0 +1,54 @@
+import fc from "fast-check";
+import type { CacheFault } from "./cache-double.ts";
+import type { KvFault } from "./kv-double.ts";
+import type { Fault } from "./network.ts";
+import { durationMs, Step, small, step } from "./step.ts";
+import { WAY_COUNT } from "./world.ts";
+
+export const wait = durationMs.map((ms) => new Step({ name: "wait", run: () => {} }, ms));
+export const sleep = step(
+  small.map((isolate) => ({
+    name: `sleep(${isolate})`,
+    check: (world) => world.isIdle(isolate),
+    run: (world) => world.sleep(isolate),
+  })),
+);
+export const evict = step(
+  small.map((isolate) => ({ name: `evict(${isolate})`, run: (world) => world.evict(isolate) })),
+);
+export const crash = step(
+  fc.constantFrom("log" as const, "denylist" as const).map((which) => ({
+    name: `crash(${which})`,
+    run: (world) => world.crash(which),
+  })),
+);
+export const cron = step(fc.constant({ name: "cron", run: (world) => world.cron() }));
+
+const fault: fc.Arbitrary<Fault> = fc.oneof(
+  fc.constantFrom<Fault>({ kind: "refused" }, { kind: "answer_lost" }, { kind: "hangs" }),
+  fc.nat({ max: 2_000 }).map((byMs) => ({ kind: "slow" as const, byMs })),
+);
+export const disturbWay = step(
+  fc.tuple(fc.nat({ max: WAY_COUNT - 1 }), fault, durationMs).map(([way, how, ms]) => ({
+    name: `disturb way(${way}, ${JSON.stringify(how)}, ${ms})`,
+    run: (world) => world.disturbWay(way, how, ms),
+  })),
+);
+
+const kvFault = fc.constantFrom<KvFault>("fails", "answer_lost", "too_many", "hangs", "slow");
+const kvWhere = fc.constantFrom("writes" as const, "reads:0" as const, "reads:1" as const);
+export const disturbKv = step(
+  fc.tuple(kvWhere, kvFault, durationMs).map(([where, how, ms]) => ({
+    name: `disturb KV(${where}, ${how}, ${ms})`,
+    run: (world) => world.disturbKv(where, how, ms),
+  })),
+);
+
+export const disturbCache = step(
+  fc
+    .tuple(fc.nat({ max: 1 }), fc.constantFrom<CacheFault>("fails", "hangs", "forgets"), durationMs)
+    .map(([location, how, ms]) => ({
+      name: `disturb cache(${location}, ${how}, ${ms})`,
+      run: (world) => world.disturbCache(location, how, ms),
+    })),
+);
