@@ -27,6 +27,8 @@ const EVENTUAL_BOUND_MS = 60_000;
 const NEVER_MS = -1;
 /** After a failure, the log is left alone for this long but for strict requests: an outage is not made worse. */
 const RETRY_AFTER_MS = 1_000;
+/** A failure this young is an outage that goes on: long enough for one request to have tried again in vain. */
+const OUTAGE_MS = 3_000;
 /** A request that asks for longer is taken for cancelled. */
 const LOCK_MS = 1_000;
 /** What a cold isolate asks for: as old as the default bound lets a view be. */
@@ -184,7 +186,7 @@ export class Freshness {
     const before = replica.peek();
     while (clock() < this.#lockedUntilMs) {
       // The log has just failed, and another request finds out whether that is over.
-      if (within(clock() - this.#failedAtMs, RETRY_AFTER_MS)) return undefined;
+      if (within(clock() - this.#failedAtMs, OUTAGE_MS)) return undefined;
       await this.#sleep(POLL_MS);
     }
     // From here to the lock nothing is awaited: of many that waited, one asks.
