@@ -44,7 +44,7 @@ export class IsolateReplica implements ReplicaReader {
   readonly #o: IsolateReplicaOptions;
   #view: ReplicaView | undefined;
   #backgroundSinceMs = Number.NEGATIVE_INFINITY;
-  #kvAskedAtMs = Number.NEGATIVE_INFINITY;
+  #kvReadAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: IsolateReplicaOptions) {
     this.#o = options;
@@ -91,10 +91,9 @@ export class IsolateReplica implements ReplicaReader {
 
   /** Where the log cannot be reached, its snapshot in KV may still bring newer keys, policy and rules. */
   async #catchUpFromKv(): Promise<void> {
-    const now = this.#o.clock();
-    if (now - this.#kvAskedAtMs < KV_INTERVAL_MS) return;
-    this.#kvAskedAtMs = now;
+    if (this.#o.clock() - this.#kvReadAtMs < KV_INTERVAL_MS) return;
     await this.#loadFromKv();
+    this.#kvReadAtMs = this.#o.clock();
   }
 
   /** The snapshot in KV may lag, and its age is that of the moment it was taken. */

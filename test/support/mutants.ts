@@ -62,6 +62,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     replace: ".filter(() => false)",
     caughtAs: HOLDS,
   },
+  "no KV in an outage": {
+    file: "src/replication/isolate-replica.ts",
+    find: "await this.#catchUpFromKv();",
+    replace: "",
+    caughtAs: /VIOLATED bound of eventual/,
+  },
   "a second after the end": {
     file: "src/tokens/claims.ts",
     find: "OWN_EXPIRY_TOLERANCE_SECONDS = 0",
@@ -82,7 +88,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "an import that nobody waits for": {
     file: "src/revocation/denylist-object.ts",
-    find: "this.#wanted()?.due_ms,",
+    find: "this.#state.wanted?.due_ms,",
     replace: "",
     caughtAs: /VIOLATED what is stored is published|VIOLATED bound of/,
   },

@@ -206,12 +206,27 @@ describe("a row that is put again", () => {
     }));
 });
 
+describe("a row that is put again while it is on its way", () => {
+  it("is not due before it may leave, also where the attempt fails", () =>
+    storage(async (state) => {
+      const { outbox, time } = outboxOf(state, async ({ payload }) => {
+        if (payload !== "again") outbox.put({ ...row("1"), payload: "again" }, time.now + 3_000);
+        throw new Error("no");
+      });
+      outbox.put(row("1"));
+      await outbox.drain();
+      // Its own retry would be a second later: the alarm would fire over and over until it may leave.
+      expect(outbox.nextDueMs()).toBe(time.now + 3_000);
+    }));
+});
+
 describe("retryDelayMs", () => {
   it("doubles from a second to five minutes, half to one and a half times", () => {
     expect([1, 2, 3, 8, 9, 10, 50].map((n) => retryDelayMs(n, () => 0.5) / 1000)).toEqual([
       1, 2, 4, 128, 256, 300, 300,
     ]);
     expect([0, 1].map((r) => retryDelayMs(1, () => r))).toEqual([500, 1500]);
+    expect([3, 4, 5, 50].map((n) => retryDelayMs(n, () => 0.5, 10_000) / 1000)).toEqual([4, 8, 10, 10]);
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { ROUTES } from "./sim-policy.ts";
-import { hasTokens, index, recent, small, step } from "./step.ts";
+import { hasTokens, index, oneIn, recent, small, step } from "./step.ts";
 import { ALL_EDGES } from "./world.ts";
 
 export const mint = step(
@@ -78,19 +78,21 @@ export const squeeze = step(
     })),
 );
 
-/** Minutes without the log, in which `eventual` routes stand on KV, and a revocation in the midst of them. */
+/** Minutes without the log, in which `eventual` routes stand on KV, and a change of authority in the midst of them. */
 export const outage = step(
   fc
-    .tuple(fc.nat({ max: 60_000 }), fc.integer({ min: 1_000, max: 45_000 }))
-    .map(([revokedAfterMs, everyMs]) => ({
-      name: `outage(revoked after ${revokedAfterMs}, called every ${everyMs})`,
+    .tuple(fc.nat({ max: 60_000 }), fc.integer({ min: 1_000, max: 45_000 }), oneIn(3))
+    .map(([changedAfterMs, everyMs, rotates]) => ({
+      name: `outage(${rotates ? "rotated" : "revoked"} after ${changedAfterMs}, called every ${everyMs})`,
       check: hasTokens,
       run: async (world) => {
         world.callAll(-1);
         await world.wait(3_000);
         world.disturbWay(ALL_EDGES, { kind: "refused" }, 200_000);
-        await world.wait(revokedAfterMs);
-        world.operator.revoke({ match: { jti: world.ledger.tokens.at(-1)!.claims.jti } });
+        await world.wait(changedAfterMs);
+        const { jti } = world.ledger.tokens.at(-1)!.claims;
+        if (rotates) world.operator.rotate(false, false);
+        else world.operator.revoke({ match: { jti } });
         for (let i = 0; i < 4; i++) {
           await world.wait(everyMs);
           world.callAll(-1);

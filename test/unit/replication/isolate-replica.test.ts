@@ -108,6 +108,49 @@ describe("a cold isolate", () => {
     expect(replica.peek()).toMatchObject({ seq: 1, fetchedAtMs: now - 30_000 });
     expect(refuses("a")).toBe(true);
   });
+
+  it("starts without KV where that does not answer within a second", async () => {
+    log.append(added("a"));
+    const kv = { get: () => new Promise(() => {}) } as unknown as Pick<KVNamespace, "get">;
+    replica = new IsolateReplica({ log, filter: filters, kv, clock: () => now, logger: () => {} });
+    expect(await replica.refresh()).toMatchObject({ ok: true, value: { seq: 1 } });
+  });
+});
+
+describe("an isolate that the log does not answer", () => {
+  it("takes a newer snapshot of KV, as old as it is, and looks again after ten seconds", async () => {
+    await replica.refresh();
+    log.append(added("a"));
+    kvSnapshot = log.fold(now + 500);
+    log.down = true;
+    now += 2_000;
+    expect((await replica.refresh()).ok).toBe(false);
+    expect(replica.peek()).toMatchObject({ seq: 1, fetchedAtMs: now - 1_500 });
+    log.append(added("b"));
+    kvSnapshot = log.fold(now);
+    now += 9_999;
+    await replica.refresh();
+    expect([refuses("a"), refuses("b")]).toEqual([true, false]);
+    now += 1;
+    await replica.refresh();
+    expect(refuses("b")).toBe(true);
+  });
+
+  it("never takes an older one, and does not count as older by it", async () => {
+    log.append(added("a"));
+    kvSnapshot = log.fold(now - 50_000);
+    log.append(added("b"));
+    await replica.refresh();
+    log.down = true;
+    now += 60_000;
+    await replica.refresh();
+    expect(replica.peek()).toMatchObject({ seq: 2, fetchedAtMs: now - 60_000 });
+    kvSnapshot = log.fold(now - 100_000);
+    now += 60_000;
+    await replica.refresh();
+    expect(replica.peek()).toMatchObject({ seq: 2, fetchedAtMs: now - 120_000 });
+    expect([refuses("a"), refuses("b")]).toEqual([true, true]);
+  });
 });
 
 describe("a warm isolate", () => {
