@@ -38,6 +38,14 @@ const MAX_ROUNDS = 4;
 const KEY_RECHECK_MS = 0;
 const REFUSAL_RECHECK_MS = 2_000;
 
+/** What an old view cannot be sure of: where the log does not answer, these are 503, not the client's fault. */
+const UNSURE: ReadonlySet<RefuseReason> = new Set([
+  "no_route",
+  "method_not_allowed",
+  "token_unknown_key",
+  "token_unknown_issuer",
+]);
+
 /**
  * Holds a credential against what is demanded: verify, audience, freshness, revocation, permission. All that
  * waits comes before the last look at window, revocations and permission, which is one synchronous step on a
@@ -61,7 +69,10 @@ export async function admit<D extends Demand>(
     const { refusal: why, recheckAfterMs } = outcome;
     const newer =
       recheckAfterMs === undefined ? undefined : await deps.freshness.recheck(view, recheckAfterMs);
-    if (!newer) return err({ ...why, ...knowledge(view, deps.clock) });
+    if (!newer) {
+      const told = UNSURE.has(why.reason) && deps.freshness.isOutOfReach() ? refusal("stale") : why;
+      return err({ ...told, ...knowledge(view, deps.clock) });
+    }
     view = newer;
   }
   return err(refusal("stale", knowledge(view, deps.clock)));

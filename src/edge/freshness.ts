@@ -117,6 +117,11 @@ export class Freshness {
     return latest && latest.seq > view.seq ? latest : undefined;
   }
 
+  /** Whether the log did not answer when it was last asked, a moment ago. */
+  isOutOfReach(): boolean {
+    return within(this.#o.clock() - this.#failedAtMs, OUTAGE_MS);
+  }
+
   /**
    * The view to decide on. `revoked` where only the KV denylist could be asked and lists the token. After
    * this nothing may be awaited before the decision.
@@ -186,7 +191,7 @@ export class Freshness {
     const before = replica.peek();
     while (clock() < this.#lockedUntilMs) {
       // The log has just failed, and another request finds out whether that is over.
-      if (within(clock() - this.#failedAtMs, OUTAGE_MS)) return undefined;
+      if (this.isOutOfReach()) return undefined;
       await this.#sleep(POLL_MS);
     }
     // From here to the lock nothing is awaited: of many that waited, one asks.

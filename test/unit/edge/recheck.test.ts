@@ -51,3 +51,18 @@ it("does not wait for one that was cancelled longer than it has a second", async
   world.whileRefreshing = undefined;
   expect((await world.call("/orders", { token })).status).toBe(200);
 });
+
+it("is not sure that there is no route or key where the log does not answer", async () => {
+  const { world } = await rotated();
+  const stranger = await world.token({}, await newKey("ES256", "unknown"));
+  const token = await world.token();
+  const ask = async () => [
+    (await world.call("/elsewhere", { token })).status,
+    (await world.call("/orders", { token: stranger })).status,
+  ];
+  world.nowMs += 2_001;
+  expect(await ask()).toEqual([404, 401]);
+  world.logDown = true;
+  world.nowMs += 5_000;
+  expect(await ask()).toEqual([503, 503]);
+});
