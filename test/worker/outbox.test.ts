@@ -204,9 +204,7 @@ describe("a row that is put again", () => {
       await outbox.drain();
       expect(seen).toEqual([4]);
     }));
-});
 
-describe("a row that is put again while it is on its way", () => {
   it("is not due before it may leave, also where the attempt fails", () =>
     storage(async (state) => {
       const { outbox, time } = outboxOf(state, async ({ payload }) => {

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import type { CacheFault } from "./cache-double.ts";
 import type { KvFault } from "./kv-double.ts";
 import type { Fault } from "./network.ts";
-import { durationMs, Step, small, step } from "./step.ts";
+import { ROUTES } from "./sim-policy.ts";
+import { durationMs, hasTokens, Step, small, step } from "./step.ts";
 import { WAY_COUNT } from "./world.ts";
 
 export const wait = durationMs.map((ms) => new Step({ name: "wait", run: () => {} }, ms));
@@ -41,6 +42,19 @@ export const disturbKv = step(
   fc.tuple(kvWhere, kvFault, durationMs).map(([where, how, ms]) => ({
     name: `disturb KV(${where}, ${how}, ${ms})`,
     run: (world) => world.disturbKv(where, how, ms),
+  })),
+);
+
+/** An isolate that has just begun, in a place where KV does not answer. */
+export const coldStart = step(
+  fc.tuple(fc.nat({ max: 3 }), fc.constantFrom<KvFault>("fails", "hangs", "slow")).map(([isolate, how]) => ({
+    name: `cold start(${isolate}, KV ${how})`,
+    check: hasTokens,
+    run: (world) => {
+      world.disturbKv(isolate < 2 ? "reads:0" : "reads:1", how, 20_000);
+      world.evict(isolate);
+      for (const route of ROUTES.keys()) world.call(isolate, -1, route);
+    },
   })),
 );
 

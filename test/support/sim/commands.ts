@@ -1,5 +1,15 @@
 import fc from "fast-check";
-import { crash, cron, disturbCache, disturbKv, disturbWay, evict, sleep, wait } from "./bad-luck.ts";
+import {
+  coldStart,
+  crash,
+  cron,
+  disturbCache,
+  disturbKv,
+  disturbWay,
+  evict,
+  sleep,
+  wait,
+} from "./bad-luck.ts";
 import { bringIn, changePolicy, lift, remove, revoke, revokeAgain, rotate } from "./changes.ts";
 import { call, mint, outage, probe, squeeze, watch } from "./requests.ts";
 
@@ -26,6 +36,7 @@ export function schedules(maxSteps: number) {
   ];
   const changes = [revokeAgain, lift, lift, remove, rotate, changePolicy];
   const badLuck = [
+    coldStart,
     sleep,
     evict,
     evict,

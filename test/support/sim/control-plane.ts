@@ -26,7 +26,7 @@ export type Recorded = {
   expires_at?: number;
   lifted_at?: number;
 };
-export type RecordedDenial = { iss: string; jti: string; expires_at: number };
+type RecordedDenial = { iss: string; jti: string; expires_at: number };
 
 /** No webhook endpoint listens. */
 const NO_ENDPOINTS = { getByName: () => ({ endpointsFor: async () => ok([]) }) };

@@ -50,7 +50,7 @@ const EVENTUAL_BOUND_MS = 60_000;
 /** An isolate that stands on KV looks for a newer snapshot every ten seconds, where it is called so often. */
 const SNAPSHOT_AGAIN_MS = 12_000;
 /** An accept decision past `effective_by.eventual`, with the log out of reach, that KV's own lag explains. */
-export const ACCEPTED_BY_KV_LAG = "eventual accepted by KV's lag";
+const ACCEPTED_BY_KV_LAG = "eventual accepted by KV's lag";
 
 /** Holds every decision against the promises. Knows only what was told to the log and acknowledged by it. */
 export class Judge {
