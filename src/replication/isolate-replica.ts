@@ -43,6 +43,8 @@ const KV_INTERVAL_MS = 10_000;
 export class IsolateReplica implements ReplicaReader {
   readonly #o: IsolateReplicaOptions;
   #view: ReplicaView | undefined;
+  /** Whether the log was heard, or did not answer: a snapshot alone may lack what was acknowledged since. */
+  #asked = false;
   #backgroundSinceMs = Number.NEGATIVE_INFINITY;
   #kvReadAtMs = Number.NEGATIVE_INFINITY;
 
@@ -50,11 +52,20 @@ export class IsolateReplica implements ReplicaReader {
     this.#o = options;
   }
 
+  /** Undefined in a cold isolate until the log was asked: others do not decide on the snapshot meanwhile. */
   peek(): ReplicaView | undefined {
-    return this.#view;
+    return this.#asked ? this.#view : undefined;
   }
 
   async refresh(maxAgeMs = 0): Promise<Result<ReplicaView>> {
+    try {
+      return await this.#catchUp(maxAgeMs);
+    } finally {
+      this.#asked = true;
+    }
+  }
+
+  async #catchUp(maxAgeMs: number): Promise<Result<ReplicaView>> {
     if (!this.#view) await this.#loadFromKv();
     for (;;) {
       const askedAtMs = this.#o.clock();

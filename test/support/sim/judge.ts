@@ -116,9 +116,15 @@ export class Judge {
     const explained =
       unseenUntilMs === undefined
         ? !this.#o.kvTakesWrites(sinceMs - AFTERMATH_MS)
-        : decidedMs <= unseenUntilMs + (key === SNAPSHOT_KEY ? SNAPSHOT_AGAIN_MS : 0);
+        : decidedMs <= unseenUntilMs || (key === SNAPSHOT_KEY && this.#snapshotLate(verdict, unseenUntilMs));
     if (explained) this.#count(ACCEPTED_BY_KV_LAG);
     return explained;
+  }
+
+  /** The snapshot is not looked at for each request, nor waited for where KV does not answer. */
+  #snapshotLate({ location, decidedMs, startedMs }: Verdict, unseenUntilMs: number): boolean {
+    const again = decidedMs <= unseenUntilMs + SNAPSHOT_AGAIN_MS;
+    return again || !this.#o.kvAnswers(location, startedMs - AFTERMATH_MS);
   }
 
   #hearRefusal(verdict: Verdict, reason: string): void {

@@ -1,0 +1,115 @@
+import { reviewRequest } from "../access/routes.ts";
+import type { Config } from "../config.ts";
+import { controlApp } from "../control/app.ts";
+import type { ReplicaReading } from "../control/exposition.ts";
+import type { SweepDeps } from "../control/sweep.ts";
+import type { Clock } from "../platform/clock.ts";
+import { creationIds } from "../platform/idempotency.ts";
+import type { Logger } from "../platform/log.ts";
+import { confirmAbove } from "../policy/document.ts";
+import { ok } from "../protocol/result.ts";
+import type { ReplicaView } from "../replication/replica.ts";
+import type { LiveTokens } from "../revocation/live-token.ts";
+import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
+import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
+import type { InboundDeps } from "../webhooks/inbound-routes.ts";
+import type { SharedVerifier } from "./edge.ts";
+import type { ObjectPorts } from "./objects.ts";
+import { authenticator, subjectTokenVerifier } from "./verifiers.ts";
+
+export type ControlWiring = {
+  config: Config;
+  objects: ObjectPorts;
+  verifier: SharedVerifier;
+  clock: Clock;
+  log: Logger;
+};
+
+/** The control plane's HTTP: every room's routes, each given what it needs and no more. */
+export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
+  const { issuer, local, secret } = config;
+  const { keyring, registry, directory, accessRequest, endpoint, monitor } = objects;
+  const { replica } = verifier;
+  const ids = creationIds(directory, clock);
+  const secrets = new EndpointSecrets(secret);
+  const policy = async () => {
+    const active = await registry.activePolicy();
+    return active.ok ? ok(active.value.document) : active;
+  };
+  const confirmLimit = async () => {
+    const active = await policy();
+    return active.ok ? ok(confirmAbove(active.value)) : active;
+  };
+  const live: LiveTokens = {
+    flush: () => keyring.flushMinted(),
+    count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
+  };
+  const client = (id: string) =>
+    id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
+  const access = { accessRequest, directory, policy, ids, clock };
+  const review: InboundDeps["access"]["review"] = async (decision) => {
+    const { access_request_id, review_id, approver, via, ...outcome } = decision;
+    const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
+    const reviewed = await reviewRequest(access, access_request_id, given, approver);
+    return reviewed.ok ? ok({ id: reviewed.value.id, state: reviewed.value.decided }) : reviewed;
+  };
+  const revocations = { log: objects.log, live, issuer, confirmAbove: confirmLimit, ids, clock };
+  const seen = async <T>(reading: (view: ReplicaView) => T) => {
+    const view = await replica.refresh();
+    return view.ok ? ok(reading(view.value)) : view;
+  };
+  return controlApp({
+    logger: log,
+    authenticate: authenticator(verifier),
+    access,
+    clients: { registry, ids, clock },
+    health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
+    inbound: { clock, registry, secrets, access: { review } },
+    metrics: { monitor, replica: () => seen(readingOf) },
+    oauth: {
+      issuer,
+      clock,
+      keyring,
+      policy,
+      client,
+      mint: (input) => keyring.mint(input),
+      verifyExternal: subjectTokenVerifier(verifier),
+    },
+    policy: { registry, clock, issuer, local },
+    propagation: { monitor },
+    imports: {
+      clock,
+      logger: log,
+      denylist: objects.denylist,
+      revoke: revocations,
+      revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
+    },
+    revocations,
+    webhooks: { registry, endpoint, secrets, ids, clock, local },
+  });
+}
+
+/** What the cron looks after. */
+export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): SweepDeps {
+  const { keyring, registry, directory, monitor, denylist, accessRequest, endpoint } = objects;
+  return {
+    logger: log,
+    clock,
+    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor },
+    monitor,
+    log: objects.log,
+    keyring,
+    directory,
+    accessRequest,
+    endpoint,
+    endpoints: async () => {
+      const page = await registry.listEndpoints({ limit: 200 });
+      return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
+    },
+  };
+}
+
+function readingOf({ seq, policy, revocations, filter }: ReplicaView): ReplicaReading {
+  const reading = { seq, rules: revocations.size, policyVersion: policy.version };
+  return filter ? { ...reading, filterBytes: filter.bytes } : reading;
+}

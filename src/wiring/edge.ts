@@ -1,0 +1,51 @@
+import type { Config } from "../config.ts";
+import { AgeReporter } from "../edge/age-reporter.ts";
+import { DeniedTokens } from "../edge/denied-tokens.ts";
+import { Freshness } from "../edge/freshness.ts";
+import { createGate } from "../edge/gate.ts";
+import { TokenCache } from "../edge/token-cache.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Logger } from "../platform/log.ts";
+import { DeltaCache } from "../replication/delta-cache.ts";
+import { IsolateReplica } from "../replication/isolate-replica.ts";
+import { confirmDenied } from "../revocation/confirm-denied.ts";
+import { isListed } from "../revocation/denylist.ts";
+import { FilterLoader } from "../revocation/filter-loader.ts";
+import { RemoteKeys } from "../tokens/remote-keys.ts";
+import type { ObjectPorts } from "./objects.ts";
+import { assertionKey } from "./verifiers.ts";
+
+export type EdgeWiring = { env: Env; config: Config; objects: ObjectPorts; clock: Clock; log: Logger };
+
+/** What decides on requests in this isolate: the gate, and what it shares with the control plane. */
+export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
+  const { issuer } = config;
+  const deltas = new DeltaCache({
+    log: objects.edge.log,
+    cache: caches.default,
+    url: `${issuer}/replication/v1`,
+    clock,
+    logger: log,
+  });
+  const filter = new FilterLoader({ kv: env.KV, denylist: objects.edge.denylist });
+  const replica = new IsolateReplica({ log: deltas, filter, kv: env.KV, clock, logger: log });
+  const denylist = (facts: Parameters<typeof isListed>[1]) =>
+    isListed(env.KV, facts, Math.floor(clock() / 1000));
+  const denied = new DeniedTokens((known, iss, jti) =>
+    confirmDenied(known, iss, jti, { denylist: objects.edge.denylist, kv: env.KV }),
+  );
+  const ages = new AgeReporter(objects.monitor, clock);
+  const observe: AgeReporter["observe"] = (...decision) => ages.observe(...decision);
+  const freshness = new Freshness({ replica, denylist, clock, log, observe });
+  const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
+  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, tokens: new TokenCache() };
+  const gate = createGate({
+    ...verifier,
+    assertionKey: assertionKey(objects.keyring),
+    fetch: (request) => fetch(request),
+  });
+  return { gate, verifier };
+}
+
+/** What verifies a token as the gate does: one set for each isolate. */
+export type SharedVerifier = ReturnType<typeof wireEdge>["verifier"];

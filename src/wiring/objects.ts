@@ -1,0 +1,70 @@
+import type { JWK } from "jose";
+import type { AccessRequestPort, DirectoryReadPort } from "../access/ports.ts";
+import type { CanaryDeps } from "../control/canary.ts";
+import type { MetricsDeps } from "../control/metrics-routes.ts";
+import type { SweepDeps } from "../control/sweep.ts";
+import type { AgeReportPort } from "../edge/age-reporter.ts";
+import type { Swept } from "../platform/durable.ts";
+import type { ReservationPort } from "../platform/idempotency.ts";
+import type { Logger } from "../platform/log.ts";
+import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
+import type { Result } from "../protocol/result.ts";
+import type { ClientPort } from "../registry/client-routes.ts";
+import type { PolicyPort } from "../registry/policy-routes.ts";
+import type { LogReader } from "../replication/isolate-replica.ts";
+import type { DenylistPort } from "../revocation/denylist-port.ts";
+import type { PartSource } from "../revocation/filter-loader.ts";
+import type { LiveTokens } from "../revocation/live-token.ts";
+import type { RevocationLogPort } from "../revocation/routes.ts";
+import type { MintedToken, MintInput } from "../tokens/access-token.ts";
+import type { KeyringPort } from "../tokens/routes.ts";
+import type { RegistryPort } from "../webhooks/endpoint.ts";
+import type { EndpointPort } from "../webhooks/publish.ts";
+
+type Sweepable = { sweep(): Promise<Result<null>> };
+type SweptObject = { sweep(): Promise<Result<Swept>> };
+
+const MAIN = "main";
+/** An edge does not wait longer for the log than this: past it, the route's `on_stale` decides. */
+const LOG_TIMEOUT_MS = 2_000;
+/** Millions of tokens take seconds to count. */
+const COUNT_TIMEOUT_MS = 30_000;
+
+/** Every Durable Object, as what the rooms need of it. Each port is what one caller may ask. */
+export function objectPorts(env: Env, log: Logger) {
+  const port = <P extends Port>(namespace: Namespace, name = MAIN): P =>
+    objectPort<P>(namespace, name, { log });
+  const edgePort = <P extends Port>(namespace: Namespace): P =>
+    objectPort<P>(namespace, MAIN, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
+  return {
+    keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
+    registry: port<RegistryPort & ClientPort & PolicyPort & SweptObject>(env.REGISTRY),
+    monitor: port<MonitorPort & SweptObject>(env.MONITOR),
+    directory: port<DirectoryReadPort & ReservationPort & SweepDeps["directory"] & SweptObject>(
+      env.DIRECTORY,
+    ),
+    liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
+    denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
+    log: port<RevocationLogPort & SweepDeps["log"] & SweptObject>(env.LOG),
+    edge: {
+      log: edgePort<LogReader>(env.LOG),
+      denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
+    },
+    accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
+    endpoint: (id: string) => port<EndpointPort & Sweepable>(env.ENDPOINT, id),
+  };
+}
+
+export type ObjectPorts = ReturnType<typeof objectPorts>;
+
+type MonitorPort = AgeReportPort & MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
+
+type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;
+
+type KeyringObjectPort = KeyringPort & {
+  mint(input: MintInput): Promise<Result<MintedToken>>;
+  assertionKey(): Promise<Result<{ kid: string; alg: string; jwk: JWK }>>;
+  flushMinted(): Promise<Result<null>>;
+};
+
+type LiveTokenPort = { countLive: LiveTokens["count"] };
