@@ -1,5 +1,6 @@
 import { matchesResource } from "../policy/access-rules.ts";
-import { RESOURCE, type Route } from "../policy/document.ts";
+import type { Route } from "../policy/document.ts";
+import { RESOURCE } from "../policy/resource-name.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 
 /** What a verified token lacks for a route. */

@@ -1,6 +1,7 @@
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type AccessRule, type PolicyDocument, RESOURCE } from "./document.ts";
+import type { AccessRule, PolicyDocument } from "./document.ts";
+import { RESOURCE } from "./resource-name.ts";
 
 /** Who asks or reviews, as the access token says. */
 export type Person = { subject: string; roles: readonly string[] };

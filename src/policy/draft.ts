@@ -1,14 +1,8 @@
 import type * as z from "zod";
-import {
-  type AccessRule,
-  accessRuleSchema,
-  issuerSchema,
-  type Origin,
-  originSchema,
-  type Route,
-  routeSchema,
-  type TrustedIssuer,
-} from "./document.ts";
+import { accessRuleSchema } from "./access-rule-schema.ts";
+import type { AccessRule, Origin, Route, TrustedIssuer } from "./document.ts";
+import { issuerSchema } from "./issuer-schema.ts";
+import { originSchema, routeSchema } from "./route-schema.ts";
 
 /** A part of the document that fits its schema, with its place: `routes.2`. */
 export type Part<T> = { at: string; value: T };

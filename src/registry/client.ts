@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { CONTROL_SCOPES } from "../policy/control-scopes.ts";
-import { roleName, scopeToken } from "../policy/document.ts";
+import { roleName, scopeToken } from "../policy/names.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Revocation } from "../revocation/rule.ts";

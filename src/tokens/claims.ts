@@ -1,4 +1,5 @@
-import { RESOURCE, type TrustedIssuer } from "../policy/document.ts";
+import type { TrustedIssuer } from "../policy/document.ts";
+import { RESOURCE } from "../policy/resource-name.ts";
 import type { Json } from "../protocol/json.ts";
 import { MAX_TOKEN_LIFE_SECONDS, type TokenFacts } from "../revocation/rule.ts";
 import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";

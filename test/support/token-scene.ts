@@ -1,4 +1,5 @@
-import { issuerSchema, type TrustedIssuer } from "../../src/policy/document.ts";
+import type { TrustedIssuer } from "../../src/policy/document.ts";
+import { issuerSchema } from "../../src/policy/issuer-schema.ts";
 import { RemoteKeys } from "../../src/tokens/remote-keys.ts";
 import { type VerifiedToken, type VerifyContext, verifyAccessToken } from "../../src/tokens/verify.ts";
 import { newKey, ownClaims, ownHeader, type Part, signToken, type TestKey } from "./token-factory.ts";

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { METHODS, policySchema, type Route } from "../../../src/policy/document.ts";
+import { policySchema, type Route } from "../../../src/policy/document.ts";
+import { METHODS } from "../../../src/policy/route-schema.ts";
 import { RouteTable, routeConflicts } from "../../../src/policy/route-table.ts";
 
 type Written = { path: string; host?: string; methods?: Route["methods"] };

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { issuerSchema } from "../../../src/policy/document.ts";
+import { issuerSchema } from "../../../src/policy/issuer-schema.ts";
 import {
   COOLDOWN_MS,
   FETCH_TIMEOUT_MS,

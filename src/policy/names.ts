@@ -1,0 +1,18 @@
+import * as z from "zod";
+
+/** Short names used as keys and in messages: letters, digits, `-`, `_`, `.`. */
+export const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/i, "must be 1–64 letters, digits, '-', '_' or '.'");
+/** RFC 6749 §3.3 scope-token. */
+export const scopeToken = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, "must be one scope token (RFC 6749 §3.3)");
+export const roleName = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,128}$/, "must be 1–128 printable characters without spaces");
+export const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http or https URL" }).max(512);
+export const seconds = (max: number) => z.int().min(1).max(max);
+export const DAY_SECONDS = 86_400;
+/** A segment that stands for any one, and gives it a name. */
+export const PARAM = ":[a-z][a-z0-9_]*";
