@@ -1,11 +1,11 @@
 import { Hono } from "hono";
 import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
+import { type FormEnv, oauthForm } from "../platform/oauth-form.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
 import { oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
 import type { KeyInfo } from "./keyring-object.ts";
-import { type FormEnv, oauthForm } from "./oauth-form.ts";
 import { answerTokenRequest, type TokenEndpointDeps } from "./token-endpoint.ts";
 import { GRANT_TYPES_SUPPORTED } from "./token-request.ts";
 

@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import { type FormEnv, oauthForm } from "../platform/oauth-form.ts";
 import {
   type OAuthError,
   oauthError,
@@ -8,7 +9,6 @@ import {
 import { err, ok, type Result } from "../protocol/result.ts";
 import { authenticateClient, type OAuthClient } from "./client-auth.ts";
 import { introspect, revokeToken, type TokenStateDeps } from "./introspection.ts";
-import { type FormEnv, oauthForm } from "./oauth-form.ts";
 
 /** Introspection (RFC 7662) and revocation (RFC 7009): called by clients, which authenticate as at the token endpoint. */
 export function tokenStateRoutes(deps: TokenStateDeps) {

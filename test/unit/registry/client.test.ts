@@ -29,6 +29,7 @@ describe("newClientSchema", () => {
       grant_types: ["client_credentials"],
       scopes: [],
       roles: [],
+      introspects: [],
     });
     expect(newClientSchema.parse({ name: "b", scopes: ["a", "a"], roles: ["r", "r"] })).toMatchObject({
       scopes: ["a"],

@@ -1,8 +1,8 @@
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { every } from "hono/combine";
-import type { HttpEnv } from "../platform/http.ts";
 import { oauthError, oauthErrorResponse } from "../protocol/oauth-error.ts";
+import type { HttpEnv } from "./http.ts";
 
 /** A route that is given its form. */
 export type FormEnv = HttpEnv & { Variables: { form: URLSearchParams } };
