@@ -87,6 +87,10 @@ export class DirectoryObject extends DurableObject<Env> {
     return ok(this.#sessions.list(query, this.#now()));
   }
 
+  overdueSessions(seconds: number, limit: number): Result<string[]> {
+    return ok(this.#sessions.overdue(this.#now() - seconds, limit));
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }

@@ -13,6 +13,7 @@ export const SESSION_INDEX_SCHEMA = `
   );
   CREATE INDEX sessions_subject ON sessions (subject, id);
   CREATE INDEX sessions_client ON sessions (client_id, id);
+  CREATE INDEX sessions_end ON sessions (state, absolute_end);
   CREATE INDEX sessions_forget_at ON sessions (forget_at);
 `;
 
@@ -87,6 +88,18 @@ export class SessionIndexStore {
       )
       .toArray()
       .map(({ body }) => endedByTime(JSON.parse(body), now));
+  }
+
+  /** Sessions whose alarm should have told of their end before this moment. */
+  overdue(before: number, limit: number): string[] {
+    return this.#sql
+      .exec<{ id: string }>(
+        "SELECT id FROM sessions WHERE state = 'active' AND absolute_end < ? ORDER BY absolute_end LIMIT ?",
+        before,
+        limit,
+      )
+      .toArray()
+      .map(({ id }) => id);
   }
 
   /** When the first session is to be forgotten, epoch seconds. */

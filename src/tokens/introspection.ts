@@ -13,7 +13,6 @@ import type { ClientLookup, OAuthClient } from "./client-auth.ts";
 import type { Sessions } from "./refresh-grant.ts";
 
 export type TokenStateDeps = {
-  issuer: string;
   client: ClientLookup;
   clock(): number;
   sessions: Pick<Sessions, "session" | "sessionOf">;

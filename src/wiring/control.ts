@@ -97,14 +97,14 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     },
     revocations,
     sessions: { session, directory },
-    tokenState: { issuer, client, clock, sessions, verifyOwn: ownTokenVerifier(verifier), log: objects.log },
+    tokenState: { client, clock, sessions, verifyOwn: ownTokenVerifier(verifier), log: objects.log },
     webhooks: { registry, endpoint, secrets, ids, clock, local },
   });
 }
 
 /** What the cron looks after. */
 export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, endpoint } = objects;
+  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,
     clock,
@@ -114,6 +114,7 @@ export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): Swee
     keyring,
     directory,
     accessRequest,
+    session,
     endpoint,
     endpoints: async () => {
       const page = await registry.listEndpoints({ limit: 200 });

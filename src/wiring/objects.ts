@@ -52,7 +52,7 @@ export function objectPorts(env: Env, log: Logger) {
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
-    session: (id: string) => port<SessionPort>(env.SESSION, id),
+    session: (id: string) => port<SessionPort & Sweepable>(env.SESSION, id),
     endpoint: (id: string) => port<EndpointPort & Sweepable>(env.ENDPOINT, id),
   };
 }

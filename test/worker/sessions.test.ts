@@ -282,4 +282,6 @@ it("the directory lists by subject, client and state, newest first, and takes no
   expect(await ids({ state: "expired" })).toEqual([late.id]);
   expect(await ids({ state: "active" })).toEqual([b.id, a.id]);
   expect(await ids({ subject: "idp|y" })).toEqual([]);
+  expect(expectValue(await stub.overdueSessions(0, 10))).toEqual([late.id]);
+  expect(expectValue(await stub.overdueSessions(60, 10))).toEqual([]);
 });

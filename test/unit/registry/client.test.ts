@@ -72,6 +72,15 @@ describe("checkHandOut", () => {
     expect(checkHandOut(actor, { scopes: ["orders:write"], roles: [] }).ok).toBe(false);
   });
 
+  it("lets only whoever writes the policy say for which audience a client introspects", () => {
+    const server = { scopes: [], roles: [], introspects: ["urn:origin"] };
+    expect(checkHandOut(operator, server).ok).toBe(true);
+    expect(checkHandOut(actor, server)).toMatchObject({
+      error: { code: "forbidden", extra: { introspects: ["urn:origin"] } },
+    });
+    expect(checkHandOut(actor, { ...server, introspects: [] }).ok).toBe(true);
+  });
+
   it("refuses every scope and role beyond that, and names them", () => {
     expect(checkHandOut(actor, { scopes: ["orders:read", "keys:rotate"], roles: [] })).toMatchObject({
       error: { code: "forbidden", extra: { scopes: ["keys:rotate"] } },
