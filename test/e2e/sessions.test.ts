@@ -370,6 +370,18 @@ describe("introspection", () => {
     expect(json).toMatchObject({ status: 400, body: { error: "invalid_request" } });
   });
 
+  it("needs no hint, and is not misled by a wrong one", async () => {
+    const { access_token, refresh_token } = await signedIn();
+    for (const token_type_hint of ["access_token", "refresh_token", "no_such_type"]) {
+      for (const token of [access_token, refresh_token]) {
+        const answer = await form("/oauth/introspect", app, { token, token_type_hint, surprise: "x" });
+        expect(answer.body).toMatchObject({ active: true });
+      }
+    }
+    await form("/oauth/revoke", app, { token: refresh_token, token_type_hint: "access_token" });
+    expect((await introspect(refresh_token)).body).toEqual({ active: false });
+  });
+
   it("for an audience is given by whoever writes the policy only", async () => {
     const clerk = await stand.gate.newClient({ scopes: ["clients:write"] });
     const token = await clientToken(stand.gate.issuer, clerk);
