@@ -162,6 +162,7 @@ export class SessionFlow {
   /** Makes the next answer. The log is asked after the token was signed: what it does not know then is later. */
   async #issue(session: Session, terms: SessionTerms, what: { scopes: string[]; roles: string[] }) {
     const d = this.#d;
+    const latestEnd = Math.min(session.absolute_end, session.opened_at + terms.sessions.absolute_seconds);
     const refreshToken = await d.newCredential(session.kind, session.id);
     const minted = await d.mint({
       jti: newId("tok", d.clock()),
@@ -169,7 +170,7 @@ export class SessionFlow {
       audience: session.audience,
       clientId: session.binding.client_id,
       ...what,
-      ttlSeconds: Math.min(terms.sessions.access_token_ttl_seconds, session.absolute_end - this.#now()),
+      ttlSeconds: Math.min(terms.sessions.access_token_ttl_seconds, latestEnd - this.#now()),
       session: session.id,
     });
     if (!minted.ok) return minted;

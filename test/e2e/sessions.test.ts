@@ -448,6 +448,17 @@ describe("revocation (RFC 7009)", () => {
   });
 });
 
+it("a refresh token opens nothing but the token endpoint, to its client", async () => {
+  const { gate } = stand;
+  const { refresh_token: token } = await signedIn();
+  expect(await use(token)).toBe(401);
+  expect((await gate.call("/v1/sessions", { token })).status).toBe(401);
+  expect(await gate.exchange(app, token)).toMatchObject({ body: { error: "invalid_grant" } });
+  const asSecret = await form("/oauth/token", { ...app, secret: token }, { grant_type: "refresh_token" });
+  expect(asSecret).toMatchObject({ status: 401, body: { error: "invalid_client" } });
+  expect((await refresh(token)).status).toBe(200);
+});
+
 describe("/v1/sessions", () => {
   it("shows people their own, and others' to those who may", async () => {
     const { gate } = stand;

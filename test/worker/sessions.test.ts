@@ -24,7 +24,14 @@ async function newSession(over: Partial<SessionOpening> = {}, terms: SessionTerm
   const stub = env.SESSION.getByName(id);
   const object = remote<SessionObject>(stub);
   const sub = id.slice(-8);
-  const facts = { ...assertionWith().facts, sub, subject: `idp|${sub}`, jti: `j-${id}`, iat: nowSeconds() };
+  const facts = {
+    ...assertionWith().facts,
+    sub,
+    subject: `idp|${sub}`,
+    jti: `j-${id}`,
+    session: `s-${id}`,
+    iat: nowSeconds(),
+  };
   const assertion: Assertion = { ...assertionWith(), facts };
   const opening = openingWith({ id, subject: facts.subject, assertion, ...over });
   const opened = expectValue(await object.open({ opening, terms, scopes: opening.scopes }));
@@ -172,6 +179,10 @@ describe("a revocation", () => {
     [
       "the identity provider's token, also once that rule is over",
       ({ facts }) => ({ match: { jti: facts.jti! }, expires_at: nowSeconds() }),
+    ],
+    [
+      "the session at the identity provider",
+      ({ facts }) => ({ match: { iss: facts.iss, session: facts.session! } }),
     ],
     ["itself", ({ id }) => ({ match: { session: id } })],
   ])("of %s ends the session at its next refresh, and what it gave out", async (_what, ruleOf) => {
