@@ -13,7 +13,7 @@ import {
 import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
 import { findAccessRule, mayReview } from "../policy/access-rules.ts";
-import type { PolicyDocument } from "../policy/document.ts";
+import type { AccessRule, PolicyDocument } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { type AccessRequest, presentRequest } from "./access-request.ts";
@@ -63,6 +63,10 @@ const listSchema = z.strictObject({
 });
 
 const NOT_FOUND = problem("not_found", "There is no such access request.");
+const NOT_THIS_WAY = problem(
+  "forbidden",
+  "The access rule does not let chat decide (`decide_in_chat`): open the request and review it there.",
+);
 
 /** `/v1/access-requests`: ask, read, list, review, cancel, collect a token. */
 export function accessRequestRoutes(deps: AccessDeps) {
@@ -174,12 +178,16 @@ function definedOnly<T extends object>(value: T): { [K in keyof T]-?: Exclude<T[
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never;
 }
 
-/** A review under the rule as the policy has it now; shared by the API and by signed decisions. */
+/** Whether a rule lets a review come this way. */
+export type RuleCheck = (rule: AccessRule) => boolean;
+
+/** A review under the rule as the policy has it now; shared by the API, signed decisions, chat and links. */
 export async function reviewRequest(
   deps: Pick<AccessDeps, "accessRequest" | "policy">,
   id: string,
   review: Parameters<AccessRequestPort["review"]>[0],
   reviewer: { subject: string; roles: string[] },
+  allowed: RuleCheck = () => true,
 ): Promise<Result<AccessRequest>> {
   if (!isId("req", id)) return err(NOT_FOUND);
   const policy = await deps.policy();
@@ -188,6 +196,7 @@ export async function reviewRequest(
   const request = await object.read();
   if (!request.ok) return request;
   const rule = policy.value.access_rules.find((candidate) => candidate.id === request.value.rule_id);
+  if (rule && !allowed(rule)) return err(NOT_THIS_WAY);
   return object.review(review, reviewer, rule ?? null);
 }
 

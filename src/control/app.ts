@@ -12,7 +12,8 @@ import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/i
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
-import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
+import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
+import { webhookRoutes } from "../webhooks/routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
@@ -33,7 +34,7 @@ export type ControlDeps = {
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
   revocations: RevocationDeps;
-  webhooks: WebhookRouteDeps;
+  webhooks: ManageDeps;
 };
 
 /** No body of the control plane is larger; a room may allow less. */

@@ -26,6 +26,8 @@ export type SweepDeps = {
 /** An alarm that is this late was lost. */
 const OVERDUE_SECONDS = 60;
 const MAX_REQUESTS_A_SWEEP = 200;
+/** Each webhook endpoint is woken once in so many minutes: every event that reaches one sets its alarm as well. */
+const ENDPOINT_ROUND_MINUTES = 10;
 
 /**
  * The cron's work: alarms are at-least-once but can be dropped for good, so every object that should have
@@ -43,7 +45,7 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   const work = [
     { name: "keyring", run: () => deps.keyring.jwks() },
     ...(late.ok ? late.value : []).map((id) => ({ name: id, run: () => deps.accessRequest(id).sweep() })),
-    ...(endpoints.ok ? endpoints.value : []).map((id) => ({
+    ...(endpoints.ok ? ofThisMinute(endpoints.value, deps.clock()) : []).map((id) => ({
       name: id,
       run: () => deps.endpoint(id).sweep(),
     })),
@@ -58,6 +60,14 @@ export async function sweep(deps: SweepDeps): Promise<void> {
     if (!result.ok) logger("error", "sweep.failed", { object: name, detail: result.error.detail });
   }
   if (late.ok && late.value.length) logger("warn", "sweep.overdue_requests", { count: late.value.length });
+}
+
+/** The endpoints whose turn it is. The last characters of an id are random, so that the minutes share them evenly. */
+function ofThisMinute(ids: string[], nowMs: number): string[] {
+  const minute = Math.floor(nowMs / 60_000) % ENDPOINT_ROUND_MINUTES;
+  const turn = (id: string) =>
+    (id.charCodeAt(id.length - 1) + 32 * id.charCodeAt(id.length - 2)) % ENDPOINT_ROUND_MINUTES;
+  return ids.filter((id) => turn(id) === minute);
 }
 
 async function tellMonitor(

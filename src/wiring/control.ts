@@ -1,4 +1,4 @@
-import { reviewRequest } from "../access/routes.ts";
+import { type RuleCheck, reviewRequest } from "../access/routes.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
@@ -11,8 +11,10 @@ import { ok } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
+import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
+import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { authenticator, subjectTokenVerifier } from "./verifiers.ts";
@@ -32,6 +34,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(secret);
+  const slack = new SlackSecretBox(secret);
   const policy = async () => {
     const active = await registry.activePolicy();
     return active.ok ? ok(active.value.document) : active;
@@ -47,11 +50,16 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   const client = (id: string) =>
     id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
   const access = { accessRequest, directory, policy, ids, clock };
-  const review: InboundDeps["access"]["review"] = async (decision) => {
+  const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
-    const reviewed = await reviewRequest(access, access_request_id, given, approver);
+    const reviewed = await reviewRequest(access, access_request_id, given, approver, allowed);
     return reviewed.ok ? ok({ id: reviewed.value.id, state: reviewed.value.decided }) : reviewed;
+  };
+  const inbound: InboundDeps = {
+    ...{ clock, log, local, registry, secrets, slack },
+    access: { review: (decision) => reviewSigned(decision) },
+    reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
   const revocations = { log: objects.log, live, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
@@ -64,7 +72,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     access,
     clients: { registry, ids, clock },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
-    inbound: { clock, registry, secrets, access: { review } },
+    inbound,
     metrics: { monitor, replica: () => seen(readingOf) },
     oauth: {
       issuer,
@@ -85,7 +93,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
     },
     revocations,
-    webhooks: { registry, endpoint, secrets, ids, clock, local },
+    webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
   });
 }
 

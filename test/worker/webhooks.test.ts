@@ -6,7 +6,7 @@ import { newId } from "../../src/platform/ids.ts";
 import { objectPort } from "../../src/platform/rpc.ts";
 import type { Result } from "../../src/protocol/result.ts";
 import { ATTEMPT_DELAYS_MS, KEEP_MS, LEASE_MS, MAX_IN_FLIGHT } from "../../src/webhooks/delivery.ts";
-import type { DeliveryView } from "../../src/webhooks/delivery-store.ts";
+import type { DeliveryView } from "../../src/webhooks/delivery-log.ts";
 import { configOf, type EndpointConfig, type RegistryPort } from "../../src/webhooks/endpoint.ts";
 import type { EndpointObject } from "../../src/webhooks/endpoint-object.ts";
 import { EndpointSecrets } from "../../src/webhooks/endpoint-secret.ts";

@@ -6,6 +6,7 @@ import type { SignedReview } from "../../../src/webhooks/decision.ts";
 import { EndpointSecrets } from "../../../src/webhooks/endpoint-secret.ts";
 import { inboundRoutes } from "../../../src/webhooks/inbound-routes.ts";
 import { shownSecret } from "../../../src/webhooks/signature.ts";
+import { SlackSecretBox } from "../../../src/webhooks/slack-settings.ts";
 import { endpointRecord, memoryRegistry } from "./memory-ports.ts";
 
 const NOW = 1_800_000_000;
@@ -31,10 +32,17 @@ const silent = await endpointWith("whe_silent", {});
 const disabled = await endpointWith("whe_off", { reviews_as: { roles: ["approver"] }, enabled: false });
 const { port: registry } = memoryRegistry(any.record, bobOnly.record, silent.record, disabled.record);
 
-const app = inboundRoutes({
-  registry,
+const rest = {
   secrets,
+  slack: new SlackSecretBox("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx"),
   clock: () => NOW * 1000,
+  log: () => {},
+  local: false,
+  reviewInChat: async () => ok({ id: REQUEST_ID, state: "approved" }),
+};
+const app = inboundRoutes({
+  ...rest,
+  registry,
   access: {
     review: async (review) => {
       reviews.push(review);
@@ -195,9 +203,8 @@ describe("a decision that is not accepted changes nothing", () => {
 
   it("the registry does not answer: 503", async () => {
     const down = inboundRoutes({
-      registry: { decisionEndpoints: async () => err(problem("unavailable", "no")) },
-      secrets,
-      clock: () => NOW * 1000,
+      ...rest,
+      registry: { ...registry, decisionEndpoints: async () => err(problem("unavailable", "no")) },
       access: { review: async () => ok({ id: "x", state: "approved" }) },
     });
     expect((await down.request("/v1/hooks/decisions", { method: "POST", body: "{}" })).status).toBe(503);

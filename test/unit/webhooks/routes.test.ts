@@ -11,6 +11,7 @@ import { EndpointSecrets } from "../../../src/webhooks/endpoint-secret.ts";
 import type { EndpointPort } from "../../../src/webhooks/publish.ts";
 import { webhookRoutes } from "../../../src/webhooks/routes.ts";
 import { shownSecret } from "../../../src/webhooks/signature.ts";
+import { SlackSecretBox } from "../../../src/webhooks/slack-settings.ts";
 import { memoryRegistry, recordingEndpoints } from "./memory-ports.ts";
 
 const NOW_MS = 1_800_000_000_000;
@@ -29,6 +30,7 @@ const BOB: Actor = {
 };
 const CREATE = { url: "https://hooks.example.com/", events: ["*"] };
 
+const slack = new SlackSecretBox("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
 let registry: ReturnType<typeof memoryRegistry>;
 let endpoints: ReturnType<typeof recordingEndpoints>;
 let call: (actor: Actor, method: string, path: string, body?: unknown, headers?: object) => Promise<Answer>;
@@ -54,6 +56,7 @@ function start(answers: Partial<EndpointPort> = {}) {
     registry: registry.port,
     endpoint,
     secrets,
+    slack,
     ids,
     clock: () => NOW_MS,
     local: false,
@@ -98,6 +101,7 @@ describe("creation", () => {
       events: ["grant.*", "access_request.created"],
       description: "chat",
       reviews_as: { roles: ["approver"] },
+      signature: "hmac",
       enabled: true,
       created_at: NOW_MS / 1000,
       secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { sendOnce } from "../../../src/webhooks/sender.ts";
-import { shownSecret, signMessage } from "../../../src/webhooks/signature.ts";
+import { hmacSigner, shownSecret, signMessage } from "../../../src/webhooks/signature.ts";
 import { Receiver } from "../../support/receiver.ts";
 
 const SECRET = new Uint8Array(32).fill(5);
@@ -20,9 +20,13 @@ beforeEach(() => {
 });
 afterAll(() => receiver.close());
 
-function send(url = receiver.url, secret = SECRET, timeoutMs?: number) {
-  const signature = signMessage({ id: "evt_1", body: BODY }, [secret], Math.floor(Date.now() / 1000));
-  return sendOnce({ url, signature, body: BODY }, clock, timeoutMs);
+async function send(url = receiver.url, secret = SECRET, timeoutMs?: number) {
+  const signature = await signMessage(
+    { id: "evt_1", body: BODY },
+    [hmacSigner(secret)],
+    Math.floor(Date.now() / 1000),
+  );
+  return sendOnce({ url, headers: signature, body: BODY }, clock, timeoutMs);
 }
 
 it("a receiver with the standardwebhooks package accepts what arrives, byte for byte", async () => {
