@@ -23,7 +23,7 @@ export type Review = {
   comment?: string;
   duration_seconds?: number;
   scope?: string[];
-  /** The webhook endpoint that vouches for the approver, where the review came signed. */
+  /** Who vouches for the approver: a webhook endpoint (`whe_…`), or who had the link made (`link:…`). Absent: a token. */
   via?: string;
   reviewed_at: number;
 };

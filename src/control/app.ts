@@ -1,7 +1,9 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
+import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
 import { type Actor, type HttpEnv, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
@@ -25,6 +27,7 @@ export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
+  links: LinkDeps;
   clients: ClientRouteDeps;
   health: HealthDeps;
   imports: ImportRouteDeps;
@@ -67,9 +70,12 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", healthRoutes(deps.health));
   app.route("/", oauthRoutes(deps.oauth));
   app.route("/", inboundRoutes(deps.inbound));
+  app.route("/", linkPageRoutes(deps.links));
 
   app.use(authenticated(deps.authenticate));
   app.route("/", accessRequestRoutes(deps.access));
+  app.route("/", accessEventRoutes(deps.access));
+  app.route("/", linkRoutes(deps.links));
   app.route("/", grantRoutes(deps.access));
   // Before the revocations, whose ids would take these paths.
   app.route("/", propagationRoutes(deps.propagation));

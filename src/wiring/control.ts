@@ -1,3 +1,4 @@
+import { ApprovalLinks } from "../access/approval-link.ts";
 import { type RuleCheck, reviewRequest } from "../access/routes.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
@@ -49,7 +50,8 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   };
   const client = (id: string) =>
     id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
-  const access = { accessRequest, directory, policy, ids, clock };
+  const access = { accessRequest, directory, policy, waiting: objects.waitingRequest, ids, clock };
+  const links = { accessRequest, policy, links: new ApprovalLinks(secret), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
@@ -70,6 +72,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     logger: log,
     authenticate: authenticator(verifier),
     access,
+    links,
     clients: { registry, ids, clock },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
