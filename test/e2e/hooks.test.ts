@@ -1,4 +1,5 @@
 import { createPublicKey, verify } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -278,6 +279,41 @@ describe("Slack", () => {
       await gate.asOperator(`/v1/webhook-endpoints/${made}`, { method: "DELETE" });
     }
   });
+});
+
+/** The members of a value at every depth and what they are, whatever they say. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shapeOf);
+  if (value === null || typeof value !== "object") return typeof value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, shapeOf(member)]));
+}
+
+it("the payloads in docs/webhooks.md have the members of real ones", async () => {
+  const { gate, requester } = stand;
+  const { id } = await ask(gate, requester.token);
+  const data = { access_request_id: id, approver: "bob", outcome: "approve", comment: "fine" };
+  bodyOf(await sendDecision(gate, endpoint, data), 200);
+  await gate.revoke({ jti: "tok_example" });
+  await gate.asOperator(`/v1/webhook-endpoints/${endpoint.id}/test`, { method: "POST" });
+  const text = await readFile(new URL("../../docs/webhooks.md", import.meta.url).pathname, "utf8");
+  const examples = Array.from(text.matchAll(/```json\n(\{\n {2}"id": "evt_[\s\S]*?)```/g), ([, json]) =>
+    JSON.parse(json!),
+  );
+  expect(examples.map(({ type }) => type)).toEqual([
+    "access_request.created",
+    "access_request.approved",
+    "grant.activated",
+    "revocation.created",
+    "webhook_endpoint.disabled",
+    "webhook.test",
+  ]);
+  // Members may be added to what is sent; what is described must be there.
+  for (const example of examples) {
+    const told = () => receiver.received.findLast(({ type }) => type === example.type)?.body ?? "{}";
+    await expect
+      .poll(() => shapeOf(JSON.parse(told())), eventually)
+      .toMatchObject(shapeOf(example) as object);
+  }
 });
 
 function idOf(data: Record<string, unknown>): string | undefined {
