@@ -178,6 +178,18 @@ describe("Prefer: wait", () => {
     expect(Date.now() - started).toBeLessThan(25_000);
   });
 
+  it("is answered at the review deadline, which nobody sees but the clock", async () => {
+    const { gate, requester } = stand;
+    const { id, review_deadline } = await ask(gate, requester.token, {
+      resource: "quick",
+      scope: "quick:read",
+    });
+    const answer = await waiting(id, requester.token, "wait=45");
+    expect(answer).toMatchObject({ status: 200, body: { state: "expired" } });
+    expect(Date.now() / 1000).toBeGreaterThanOrEqual(review_deadline);
+    expect(Date.now() / 1000 - review_deadline).toBeLessThan(20);
+  });
+
   it("is answered as it is when the time is up, is at most a minute, and gives nobody more than they may see", async () => {
     const { gate, requester } = stand;
     const { id } = await ask(gate, requester.token);
