@@ -65,7 +65,8 @@ it("gives up on a receiver that does not answer in time, and waits for one that 
   expect(await send(receiver.url, SECRET, 5_000)).toEqual({ status: 204 });
 });
 
-it("does not read an answer that never ends", async () => {
+/** A server whose answer never ends. */
+async function startEndless() {
   const endless = createServer((_request, response) => {
     response.writeHead(200);
     const more = () => {
@@ -75,7 +76,40 @@ it("does not read an answer that never ends", async () => {
     more();
   });
   await new Promise<void>((resolve) => endless.listen(0, "127.0.0.1", resolve));
-  const { port } = endless.address() as AddressInfo;
+  return { endless, port: (endless.address() as AddressInfo).port };
+}
+
+it("looks at the beginning of an answer only, where its text decides", async () => {
+  const { endless, port } = await startEndless();
+  const closed = new Promise((resolve) =>
+    endless.once("connection", (socket) => socket.once("close", resolve)),
+  );
+  const looked: number[] = [];
+  const accepts = (body: string) => looked.push(body.length) > 1;
+  const message = { url: `http://127.0.0.1:${port}/`, headers: {}, body: BODY, accepts };
+  expect(await sendOnce(message, clock)).toEqual({ status: 200, error: "refused" });
+  await closed;
+  expect(looked).toHaveLength(1);
+  expect(looked[0]).toBeLessThan(1024 * 1024);
+  endless.close();
+
+  receiver.answerWith(() => ({ status: 200, body: '{"ok":true}' }));
+  const signed = await signMessage(
+    { id: "evt_1", body: BODY },
+    [hmacSigner(SECRET)],
+    Math.floor(Date.now() / 1000),
+  );
+  const told = {
+    url: receiver.url,
+    headers: signed,
+    body: BODY,
+    accepts: (body: string) => body === '{"ok":true}',
+  };
+  expect(await sendOnce(told, clock)).toEqual({ status: 200 });
+});
+
+it("does not read an answer that never ends", async () => {
+  const { endless, port } = await startEndless();
   const closed = new Promise((resolve) =>
     endless.once("connection", (socket) => socket.once("close", resolve)),
   );
