@@ -22,11 +22,13 @@ import {
   presentRequest,
   type Requester,
   type Review,
+  requestState,
   type Transition,
 } from "./access-request.ts";
 import { ACCESS_REQUEST_MIGRATIONS, AccessRequestStore } from "./access-request-store.ts";
 import { applyReview, cancel, checkIssue, type Reviewer, revokeGrant } from "./decide.ts";
-import type { DirectoryPort, KeyringPort, LogPort } from "./ports.ts";
+import type { DirectoryPort, Happened, KeyringPort, LogPort } from "./ports.ts";
+import { Waiters } from "./waiters.ts";
 
 type AccessEvent = WebhookEvent & { type: EventType };
 
@@ -36,6 +38,7 @@ const RULE_MARGIN_SECONDS = 120;
 /** One access request, its reviews and its grant (name: `req_…`). Every transition is one commit. */
 export class AccessRequestObject extends DurableObject<Env> {
   readonly #clock = systemClock;
+  readonly #waiters = new Waiters();
   readonly #store: AccessRequestStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
@@ -80,6 +83,25 @@ export class AccessRequestObject extends DurableObject<Env> {
   read(): Result<AccessRequest> {
     const known = this.#store.read();
     return known ? ok(known.request) : err(problem("not_found", "There is no such access request."));
+  }
+
+  /** The request once it is no longer pending, or as it is after `timeoutMs`. */
+  async decided(timeoutMs: number): Promise<Result<AccessRequest>> {
+    const endsAtMs = this.#clock() + timeoutMs;
+    for (let left = timeoutMs; left > 0; left = endsAtMs - this.#clock()) {
+      const known = this.#store.read()?.request;
+      if (!known || requestState(known, this.#now()) !== "pending") break;
+      if (!(await this.#waiters.next(left))) break;
+    }
+    return this.read();
+  }
+
+  /** What happened after an event, waiting for the next where nothing did yet; none after `timeoutMs`. */
+  async happened(after: string | null, timeoutMs: number): Promise<Result<Happened>> {
+    if (this.#store.read() && this.#store.eventsAfter(after).length === 0)
+      await this.#waiters.next(timeoutMs);
+    const known = this.read();
+    return known.ok ? ok({ request: known.value, events: this.#store.eventsAfter(after) }) : known;
   }
 
   async review(
@@ -169,7 +191,7 @@ export class AccessRequestObject extends DurableObject<Env> {
   /** State, event rows and effects, in one transaction. */
   #commit({ request, events }: Transition): AccessRequest {
     const nowMs = this.#clock();
-    return this.#durable.commit(() => {
+    const committed = this.#durable.commit(() => {
       const before = this.#store.read()?.request;
       this.#store.write(request);
       const { outbox } = this.#durable;
@@ -184,6 +206,8 @@ export class AccessRequestObject extends DurableObject<Env> {
       }
       return request;
     });
+    this.#waiters.wake();
+    return committed;
   }
 
   #putRevocation({ grant }: AccessRequest): void {

@@ -1,7 +1,9 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
+import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
 import { type Actor, type HttpEnv, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
@@ -15,7 +17,8 @@ import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
 import { type SessionRouteDeps, sessionRoutes } from "../tokens/session-routes.ts";
 import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
-import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
+import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
+import { webhookRoutes } from "../webhooks/routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
@@ -27,6 +30,7 @@ export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
+  links: LinkDeps;
   clients: ClientRouteDeps;
   health: HealthDeps;
   imports: ImportRouteDeps;
@@ -38,7 +42,7 @@ export type ControlDeps = {
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   tokenState: TokenStateDeps;
-  webhooks: WebhookRouteDeps;
+  webhooks: ManageDeps;
 };
 
 /** No body of the control plane is larger; a room may allow less. */
@@ -72,9 +76,12 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", oauthRoutes(deps.oauth));
   app.route("/", tokenStateRoutes(deps.tokenState));
   app.route("/", inboundRoutes(deps.inbound));
+  app.route("/", linkPageRoutes(deps.links));
 
   app.use(authenticated(deps.authenticate));
   app.route("/", accessRequestRoutes(deps.access));
+  app.route("/", accessEventRoutes(deps.access));
+  app.route("/", linkRoutes(deps.links));
   app.route("/", grantRoutes(deps.access));
   // Before the revocations, whose ids would take these paths.
   app.route("/", propagationRoutes(deps.propagation));

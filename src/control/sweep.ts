@@ -31,6 +31,8 @@ export type SweepDeps = {
 const OVERDUE_SECONDS = 60;
 const MAX_REQUESTS_A_SWEEP = 200;
 const MAX_SESSIONS_A_SWEEP = 200;
+/** Each webhook endpoint is woken once in so many minutes: every event that reaches one sets its alarm as well. */
+const ENDPOINT_ROUND_MINUTES = 10;
 
 /**
  * The cron's work: alarms are at-least-once but can be dropped for good, so every object that should have
@@ -53,7 +55,7 @@ export async function sweep(deps: SweepDeps): Promise<void> {
       name: id,
       run: () => deps.session(id).sweep(),
     })),
-    ...(endpoints.ok ? endpoints.value : []).map((id) => ({
+    ...(endpoints.ok ? ofThisMinute(endpoints.value, deps.clock()) : []).map((id) => ({
       name: id,
       run: () => deps.endpoint(id).sweep(),
     })),
@@ -70,6 +72,14 @@ export async function sweep(deps: SweepDeps): Promise<void> {
     if (!result.ok) logger("error", "sweep.failed", { object: name, detail: result.error.detail });
   }
   if (late.ok && late.value.length) logger("warn", "sweep.overdue_requests", { count: late.value.length });
+}
+
+/** The endpoints whose turn it is. The last characters of an id are random, so that the minutes share them evenly. */
+function ofThisMinute(ids: string[], nowMs: number): string[] {
+  const minute = Math.floor(nowMs / 60_000) % ENDPOINT_ROUND_MINUTES;
+  const turn = (id: string) =>
+    (id.charCodeAt(id.length - 1) + 32 * id.charCodeAt(id.length - 2)) % ENDPOINT_ROUND_MINUTES;
+  return ids.filter((id) => turn(id) === minute);
 }
 
 async function tellMonitor(

@@ -18,6 +18,10 @@ export const accessRuleSchema = z
     requesters: people,
     approvers: people,
     approvals: z.int().min(1).max(10).default(1).describe("How many different approvers must approve."),
+    decide_in_chat: z
+      .boolean()
+      .default(false)
+      .describe("Lets approvers decide by a button in a chat message; else they open the request."),
     max_duration_seconds: seconds(30 * DAY_SECONDS),
     default_duration_seconds: seconds(30 * DAY_SECONDS)
       .optional()

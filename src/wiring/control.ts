@@ -1,4 +1,5 @@
-import { reviewRequest } from "../access/routes.ts";
+import { ApprovalLinks } from "../access/approval-link.ts";
+import { type RuleCheck, reviewRequest } from "../access/routes.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
@@ -15,8 +16,10 @@ import type { LiveTokens } from "../revocation/live-token.ts";
 import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
+import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
+import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { authenticator, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
@@ -36,6 +39,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(secret);
+  const slack = new SlackSecretBox(secret);
   const policy = async () => {
     const active = await registry.activePolicy();
     return active.ok ? ok(active.value.document) : active;
@@ -56,12 +60,18 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     session,
     sessionOf: (kind, credential) => sessionOf(credentials, kind, credential),
   };
-  const access = { accessRequest, directory, policy, ids, clock };
-  const review: InboundDeps["access"]["review"] = async (decision) => {
+  const access = { accessRequest, directory, policy, waiting: objects.waitingRequest, ids, clock };
+  const links = { accessRequest, policy, links: new ApprovalLinks(secret), issuer, clock };
+  const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
-    const reviewed = await reviewRequest(access, access_request_id, given, approver);
+    const reviewed = await reviewRequest(access, access_request_id, given, approver, allowed);
     return reviewed.ok ? ok({ id: reviewed.value.id, state: reviewed.value.decided }) : reviewed;
+  };
+  const inbound: InboundDeps = {
+    ...{ clock, log, local, registry, secrets, slack },
+    access: { review: (decision) => reviewSigned(decision) },
+    reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
   const revocations = { log: objects.log, live, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
@@ -72,9 +82,10 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     logger: log,
     authenticate: authenticator(verifier),
     access,
+    links,
     clients: { registry, ids, clock },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
-    inbound: { clock, registry, secrets, access: { review } },
+    inbound,
     metrics: { monitor, replica: () => seen(readingOf) },
     oauth: {
       issuer,
@@ -98,7 +109,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     revocations,
     sessions: { session, directory },
     tokenState: { client, clock, sessions, verifyOwn: ownTokenVerifier(verifier), log: objects.log },
-    webhooks: { registry, endpoint, secrets, ids, clock, local },
+    webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
   });
 }
 

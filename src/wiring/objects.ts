@@ -28,6 +28,8 @@ type SweptObject = { sweep(): Promise<Result<Swept>> };
 const MAIN = "main";
 /** An edge does not wait longer for the log than this: past it, the route's `on_stale` decides. */
 const LOG_TIMEOUT_MS = 2_000;
+/** Above the longest wait that a caller may prefer. */
+const WAIT_TIMEOUT_MS = 75_000;
 /** Millions of tokens take seconds to count. */
 const COUNT_TIMEOUT_MS = 30_000;
 
@@ -53,6 +55,8 @@ export function objectPorts(env: Env, log: Logger) {
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & Sweepable>(env.SESSION, id),
+    waitingRequest: (id: string) =>
+      objectPort<AccessRequestPort>(env.ACCESS_REQUEST, id, { log, timeoutMs: WAIT_TIMEOUT_MS, attempts: 1 }),
     endpoint: (id: string) => port<EndpointPort & Sweepable>(env.ENDPOINT, id),
   };
 }
