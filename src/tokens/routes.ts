@@ -1,13 +1,22 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
+import { answer, type HttpEnv, type RequestContext, refuse, requireScope } from "../platform/http.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
-import { oauthError, oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
-import { problemResponse } from "../protocol/problem.ts";
+import {
+  type OAuthError,
+  oauthError,
+  oauthErrorResponse,
+  TOKEN_RESPONSE_HEADERS,
+} from "../protocol/oauth-error.ts";
+import { problem, problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
+import { authorizeBackchannel, BACKCHANNEL_PARAMETERS } from "./ciba.ts";
+import { authenticateClient, type OAuthCall } from "./client-auth.ts";
+import type { GrantDeps } from "./grant.ts";
 import type { KeyInfo } from "./keyring-object.ts";
-import { answerTokenRequest, type TokenEndpointDeps } from "./token-endpoint.ts";
-import { TOKEN_EXCHANGE } from "./token-request.ts";
+import { resourceMetadata, serverMetadata } from "./metadata.ts";
+import { knownParameters, MAX_FORM_BYTES, readForm } from "./oauth-form.ts";
+import { answerTokenRequest } from "./token-endpoint.ts";
 
 export type KeyringPort = {
   jwks(): Promise<Result<{ keys: PublicJwk[] }>>;
@@ -15,36 +24,33 @@ export type KeyringPort = {
   ready(): Promise<Result<null>>;
 };
 
-export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal"> & {
+export type OAuthDeps = Omit<GrantDeps, "verifySubject"> & {
   keyring: KeyringPort;
-  verifyExternal(token: string, context: RequestContext): ReturnType<TokenEndpointDeps["verifyExternal"]>;
+  verifySubject(token: string, context: RequestContext): ReturnType<GrantDeps["verifySubject"]>;
 };
 
-const MAX_FORM_BYTES = 32 * 1024;
 const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
+const tooLarge = bodyLimit({
+  maxSize: MAX_FORM_BYTES,
+  onError: () => oauthErrorResponse(oauthError("invalid_request", "The form is over 32 KiB.")),
+});
 
-/** Token endpoint and metadata: called without an access token. */
+/** Token endpoint, backchannel and metadata: called without an access token. */
 export function oauthRoutes(deps: OAuthDeps) {
-  const tooLarge = bodyLimit({
-    maxSize: MAX_FORM_BYTES,
-    onError: () => oauthErrorResponse(oauthError("invalid_request", "The form is over 32 KiB.")),
+  const app = new Hono<HttpEnv>();
+  const grantDeps = (c: Context<HttpEnv>): GrantDeps => ({
+    ...deps,
+    verifySubject: (token) => deps.verifySubject(token, c.env),
   });
-  return new Hono<HttpEnv>()
-    .post("/oauth/token", tooLarge, async (c) => {
-      const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-      if (type !== "application/x-www-form-urlencoded") {
-        return oauthErrorResponse(
-          oauthError("invalid_request", "Send the parameters as application/x-www-form-urlencoded."),
-        );
-      }
-      const form = new URLSearchParams(await c.req.text());
-      const result = await answerTokenRequest(c.req.header("authorization") ?? null, form, {
-        ...deps,
-        verifyExternal: (token) => deps.verifyExternal(token, c.env),
-      });
-      if (!result.ok) return oauthErrorResponse(result.error);
-      return c.json(result.value, 200, TOKEN_RESPONSE_HEADERS);
-    })
+  return app
+    .post("/oauth/token", tooLarge, (c) =>
+      answerForm(c, deps.issuer, (call) => answerTokenRequest(call, grantDeps(c))),
+    )
+    .post("/oauth/bc-authorize", tooLarge, (c) =>
+      answerForm(c, deps.issuer, (call) => answerBackchannel(call, grantDeps(c)), 403),
+    )
+    .all("/oauth/token", postOnly)
+    .all("/oauth/bc-authorize", postOnly)
     .get("/.well-known/jwks.json", async (c) => {
       const jwks = await deps.keyring.jwks();
       if (!jwks.ok) return problemResponse(jwks.error, c.var.requestId);
@@ -65,24 +71,36 @@ export function keyRoutes(deps: { keyring: KeyringPort }) {
   );
 }
 
-/** RFC 8414: lists what works, nothing else. */
-function serverMetadata(issuer: string) {
-  return {
-    issuer,
-    token_endpoint: `${issuer}/oauth/token`,
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    grant_types_supported: ["client_credentials", TOKEN_EXCHANGE],
-    response_types_supported: [],
-    token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
-  };
+/** One OAuth endpoint: reads the form and says from where it came; every answer is kept by nobody. */
+export async function answerForm(
+  c: Context<HttpEnv>,
+  issuer: string,
+  work: (call: OAuthCall) => Promise<Result<object, OAuthError>>,
+  deniedStatus?: 400 | 403,
+): Promise<Response> {
+  const form = readForm(c.req.header("content-type"), await c.req.text());
+  if (!form.ok) return oauthErrorResponse(form.error);
+  const result = await work({
+    form: form.value,
+    authorization: c.req.header("authorization") ?? null,
+    // Set by Cloudflare, whatever the client sends.
+    address: c.req.header("cf-connecting-ip") ?? "",
+    endpoint: `${issuer}${c.req.path}`,
+  });
+  if (!result.ok) return oauthErrorResponse(result.error, deniedStatus);
+  return Response.json(result.value, { status: 200, headers: TOKEN_RESPONSE_HEADERS });
 }
 
-/** RFC 9728: the control plane as a protected resource. */
-function resourceMetadata(issuer: string) {
-  return {
-    resource: issuer,
-    authorization_servers: [issuer],
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    bearer_methods_supported: ["header"],
-  };
+async function answerBackchannel(call: OAuthCall, deps: GrantDeps) {
+  const client = await authenticateClient(call, deps);
+  if (!client.ok) return client;
+  const known = knownParameters(call.form, BACKCHANNEL_PARAMETERS);
+  return known.ok ? authorizeBackchannel({ form: call.form, client: client.value }, deps) : known;
+}
+
+/** RFC 6749 §3.2. */
+function postOnly(c: Context<HttpEnv>): Response {
+  const refused = refuse(c, problem("method_not_allowed", "Use POST."));
+  refused.headers.set("allow", "POST");
+  return refused;
 }

@@ -1,3 +1,4 @@
+import { askByClient } from "../access/backchannel.ts";
 import { reviewRequest } from "../access/routes.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
@@ -5,12 +6,13 @@ import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import type { Clock } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
+import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { ok } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
-import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
+import { RemoteKeys } from "../tokens/remote-keys.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import type { SharedVerifier } from "./edge.ts";
@@ -44,8 +46,6 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     flush: () => keyring.flushMinted(),
     count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
   };
-  const client = (id: string) =>
-    id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
   const access = { accessRequest, directory, policy, ids, clock };
   const review: InboundDeps["access"]["review"] = async (decision) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
@@ -62,7 +62,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     logger: log,
     authenticate: authenticator(verifier),
     access,
-    clients: { registry, ids, clock },
+    clients: { registry, ids, clock, local },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound: { clock, registry, secrets, access: { review } },
     metrics: { monitor, replica: () => seen(readingOf) },
@@ -71,9 +71,14 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       clock,
       keyring,
       policy,
-      client,
+      clients: registry,
+      clientKeys: new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log }),
       mint: (input) => keyring.mint(input),
-      verifyExternal: subjectTokenVerifier(verifier),
+      verifySubject: subjectTokenVerifier(verifier),
+      backchannel: {
+        open: (ask) => askByClient(newId("req", clock()), ask, access),
+        poll: (id, clientId) => accessRequest(id).poll(clientId),
+      },
     },
     policy: { registry, clock, issuer, local },
     propagation: { monitor },

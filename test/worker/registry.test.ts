@@ -210,6 +210,7 @@ const client = (over: Partial<ClientRecord> = {}): ClientRecord => ({
   roles: [],
   created_at: 1,
   created_by: "operator",
+  revision: 1,
   ...over,
 });
 
@@ -238,9 +239,9 @@ describe("clients", () => {
     const record = client();
     await registry.createClient(record);
     const rotate = (secret_hash: string) => registry.rotateClientSecret({ id: record.id, secret_hash });
-    expect(await rotate("h2")).toEqual(ok({ ...record, secret_hashes: ["h2", "h1"] }));
-    expect(await rotate("h2")).toEqual(ok({ ...record, secret_hashes: ["h2", "h1"] }));
-    expect(await rotate("h3")).toEqual(ok({ ...record, secret_hashes: ["h3", "h2"] }));
+    expect(await rotate("h2")).toEqual(ok({ ...record, secret_hashes: ["h2", "h1"], revision: 2 }));
+    expect(await rotate("h2")).toEqual(ok({ ...record, secret_hashes: ["h2", "h1"], revision: 2 }));
+    expect(await rotate("h3")).toEqual(ok({ ...record, secret_hashes: ["h3", "h2"], revision: 3 }));
     expect(await registry.client(record.id)).toMatchObject({ value: { secret_hashes: ["h3", "h2"] } });
     expect(await registry.rotateClientSecret({ id: "cli_none", secret_hash: "h" })).toMatchObject({
       error: { code: "not_found" },
@@ -365,7 +366,15 @@ function http(scopes: string[], roles: string[] = [], name = newName()) {
         local: false,
       }),
     )
-    .route("/", clientRoutes({ registry: objectPort<ClientPort>(env.REGISTRY, name), ids, clock: Date.now }));
+    .route(
+      "/",
+      clientRoutes({
+        registry: objectPort<ClientPort>(env.REGISTRY, name),
+        ids,
+        clock: Date.now,
+        local: false,
+      }),
+    );
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const init = { method, headers: { "content-type": "application/json", ...headers } };
     const text = typeof body === "string" ? body : JSON.stringify(body);

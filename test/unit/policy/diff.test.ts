@@ -44,6 +44,7 @@ describe("diffPolicies", () => {
       routes: same,
       access_rules: { ...same, reordered: false },
       roles: same,
+      delegation: same,
       revocations: same,
     });
   });
@@ -70,6 +71,7 @@ describe("diffPolicies", () => {
       routes: [route("a", { methods: ["GET"] }), route("c")],
       access_rules: [rule("a", { approvals: 2 }), rule("b")],
       roles: { r: { scopes: ["x", "y"] } },
+      delegation: [{ id: "d", actors: { subjects: ["svc"] }, for: { roles: ["r"] }, scopes: ["x"] }],
       revocations: { confirm_above: 1_000_000 },
     };
     expect(diff(before, after)).toEqual({
@@ -78,6 +80,7 @@ describe("diffPolicies", () => {
       routes: { added: ["c"], removed: ["b"], changed: ["a"] },
       access_rules: { added: [], removed: [], changed: ["a"], reordered: false },
       roles: { added: [], removed: [], changed: ["r"] },
+      delegation: { added: ["d"], removed: [], changed: [] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
     });
   });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import {
+  banRevocation,
   type ClientRecord,
   checkHandOut,
-  deletionRevocation,
   newClientSchema,
   presentClient,
   withSecret,
@@ -19,6 +19,7 @@ const client: ClientRecord = {
   roles: [],
   created_at: 1,
   created_by: "operator",
+  revision: 1,
 };
 
 describe("newClientSchema", () => {
@@ -96,9 +97,9 @@ describe("a secret", () => {
   });
 });
 
-describe("the revocation of a deleted client", () => {
+describe("the ban of a deleted or disabled client", () => {
   const NOW = 1_000;
-  const rule = deletionRevocation("rev_1", "cli_1", "operator", NOW);
+  const rule = banRevocation("rev_1", "cli_1", "client deleted", "operator", NOW);
   const token = (client_id: string, iat: number): TokenFacts => ({
     iss: "https://auth.example.com",
     sub: "corp|dev",
