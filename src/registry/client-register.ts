@@ -51,6 +51,7 @@ type RegisterOptions = {
   sql: SqlStorage;
   durable: Pick<Durable, "commit">;
   clock: Clock;
+  sleep(ms: number): Promise<void>;
   operatorSecret: string;
   /** Puts an entry for the log into the outbox; called within a transaction. */
   enqueue(entry: Exclude<RegistryLogEntry, { kind: "policy.activated" }>): void;
@@ -107,7 +108,7 @@ export class ClientRegister {
       const ban = banRevocation(newId("rev", this.#o.clock()), id, reason, actor, now);
       // A token says when its client authenticated: this second counts as before.
       const rule = cutRevocation(ban, now + 1);
-      const replaced = { secret_hash: hash, revocation_id: rule.id };
+      const replaced = { secret_hash: hash, revocation_id: rule.id, from: now + 1 };
       const { revision } = found.value;
       this.#o.durable.commit(() => {
         this.#clients.update({
@@ -120,7 +121,12 @@ export class ClientRegister {
       });
     }
     const client = this.#clients.find(id)!;
-    return this.#withReceipt(client, client.replaced!.revocation_id, "Only the new secret is accepted.");
+    const { from, revocation_id } = client.replaced!;
+    const changed = await this.#withReceipt(client, revocation_id, "Only the new secret is accepted.");
+    // Nobody knows the new secret before the answer: what is got with it is issued in a later second.
+    const leftMs = from * 1000 - this.#o.clock();
+    if (leftMs > 0) await this.#o.sleep(leftMs);
+    return changed;
   }
 
   /** Changes a client. Disabling bans its tokens, enabling lifts the ban and leaves the old tokens dead. */

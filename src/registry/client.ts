@@ -43,8 +43,8 @@ export type ClientRecord = {
   revision: number;
   /** Set while it gets no token, with the revocation that bans those it has. */
   disabled?: { at: number; by: string; revocation_id: string };
-  /** The revocation that took its tokens back when a secret was given up as compromised, and that secret's successor. */
-  replaced?: { secret_hash: string; revocation_id: string };
+  /** The revocation that took its tokens back when a secret was given up as compromised, that secret's successor, and from when tokens stand. */
+  replaced?: { secret_hash: string; revocation_id: string; from: number };
 };
 
 const MAX_SECRETS = 2;

@@ -78,6 +78,7 @@ export class RegistryObject extends DurableObject<Env> {
       sql,
       durable: this.#durable,
       clock: this.#clock,
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       operatorSecret: env.PORTCULLIS_OPERATOR_SECRET,
       enqueue: (entry) => this.#enqueue(entry),
       receiptOf: (entryId, whatStands) => this.#receiptOf(entryId, whatStands),

@@ -46,10 +46,11 @@ function discover(id: string, authentication: openid.ClientAuth): Promise<openid
   });
 }
 
-const fail = async (work: Promise<unknown>) =>
+/** What the client library was refused with. */
+const fail = async (work: Promise<unknown>): Promise<{ error?: string; status?: number }> =>
   work.then(
-    () => ({ error: "none" }),
-    (fault) => ({ error: fault.error ?? fault.cause?.error, status: fault.status, message: fault.message }),
+    () => ({}),
+    ({ error, status }) => ({ error, status }),
   );
 
 async function keyPair(): Promise<{ privateKey: CryptoKey; jwks: object }> {
@@ -73,7 +74,7 @@ describe("openid-client", () => {
     const post = await discover(pinned.id, openid.ClientSecretPost(pinned.secret));
     expect((await openid.clientCredentialsGrant(post)).scope).toBe("machine:use");
     const basic = await discover(pinned.id, openid.ClientSecretBasic(pinned.secret));
-    expect((await fail(openid.clientCredentialsGrant(basic))).error).toBe("invalid_client");
+    expect((await fail(openid.clientCredentialsGrant(basic))).status).toBe(401);
   });
 
   it("authenticates by private_key_jwt, with keys that can be changed", async () => {
@@ -86,11 +87,11 @@ describe("openid-client", () => {
     const withKey = (key: CryptoKey) => discover(id, openid.PrivateKeyJwt({ key, kid: "k1" }));
     const [one, two] = await Promise.all([withKey(first.privateKey), withKey(second.privateKey)]);
     expect((await openid.clientCredentialsGrant(one)).scope).toBe("machine:use");
-    expect((await fail(openid.clientCredentialsGrant(two))).error).toBe("invalid_client");
+    expect((await fail(openid.clientCredentialsGrant(two))).status).toBe(401);
     const json = { jwks: second.jwks };
     bodyOf(await gate.asOperator(`/v1/clients/${id}`, { method: "PATCH", json }), 200);
     expect((await openid.clientCredentialsGrant(two)).scope).toBe("machine:use");
-    expect((await fail(openid.clientCredentialsGrant(one))).error).toBe("invalid_client");
+    expect((await fail(openid.clientCredentialsGrant(one))).status).toBe(401);
   });
 
   it("exchanges: narrower, for an origin, and with an actor", async () => {
@@ -131,8 +132,11 @@ describe("openid-client", () => {
     });
     const through = await gate.call("/machine", { token: delegated.access_token });
     expect(through.status).toBe(200);
-    const assertion = origin.requests.at(-1)!.headers.get("x-portcullis-assertion")!;
-    expect(decodeJwt(assertion)).toMatchObject({ sub: machine.id, act: { sub: actor.id } });
+    const headers = new Headers(origin.received.at(-1)!.headers);
+    expect(decodeJwt(headers.get("x-portcullis-assertion")!)).toMatchObject({
+      sub: machine.id,
+      act: { sub: actor.id },
+    });
     // Without an actor it is not this client's token, and nobody delegates the other way round.
     const stolen = openid.genericGrantRequest(acting, TOKEN_EXCHANGE, subject);
     expect((await fail(stolen)).error).toBe("invalid_request");

@@ -624,10 +624,12 @@ describe("/v1/clients", () => {
       ["GET", "/v1/clients", 200],
       ["GET", `/v1/clients/${id}`, 404],
       ["DELETE", `/v1/clients/${id}`, 404],
+      ["PATCH", `/v1/clients/${id}`, 404],
       ["POST", `/v1/clients/${id}/rotate-secret`, 404],
     ] as const;
     for (const [method, path, status] of calls) {
-      const body = method === "POST" ? { name: "batch" } : undefined;
+      const body =
+        path === "/v1/clients" && method === "POST" ? { name: "batch" } : method === "PATCH" ? {} : undefined;
       expect((await call(method, path, body)).status).toBe(403);
       expect((await allowed(method, path, body)).status).toBe(status);
     }
