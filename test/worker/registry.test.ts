@@ -576,6 +576,40 @@ describe("/v1/clients", () => {
     expect((await operator.call("POST", `/v1/clients/${strong.body.id}/rotate-secret`)).status).toBe(200);
   });
 
+  it("is changed by who may narrow it, and widened by who has what it then has", async () => {
+    const { call, name } = http([...SCOPES, "keys:rotate"], ["developer"]);
+    const { id } = (
+      await call("POST", "/v1/clients", { name: "batch", scopes: ["keys:rotate", "orders:read"] })
+    ).body;
+    const weak = http(["clients:write"], [], name);
+    const path = `/v1/clients/${id}`;
+    expect((await weak.call("PATCH", path, { scopes: ["keys:rotate"], name: "less" })).body).toMatchObject({
+      name: "less",
+      scopes: ["keys:rotate"],
+      disabled: false,
+    });
+    for (const change of [
+      { scopes: ["keys:rotate", "orders:read"] },
+      { roles: ["developer"] },
+      { auth_method: "client_secret_basic" },
+    ]) {
+      expect((await weak.call("PATCH", path, change)).status).toBe(403);
+      expect((await call("PATCH", path, change)).status).toBe(200);
+    }
+    const disabled = await weak.call("PATCH", path, { disabled: true });
+    expect(disabled.body).toMatchObject({ disabled: true, receipt: { seq: expect.any(Number) } });
+    expect((await weak.call("PATCH", path, { disabled: false })).status).toBe(403);
+    expect((await call("PATCH", path, { disabled: false })).body).toMatchObject({ disabled: false });
+    const jwks = { keys: [{ kty: "EC", crv: "P-256", x: "x", y: "y" }] };
+    const keyed = { auth_method: "private_key_jwt", jwks };
+    expect(await call("PATCH", path, keyed)).toMatchObject({ status: 409, body: { code: "conflict" } });
+    expect(await call("PATCH", path, { jwks })).toMatchObject({ status: 400 });
+    expect((await call("PATCH", path, { name: "x" }, { "if-match": '"1"' })).status).toBe(412);
+    const { headers } = await call("GET", path);
+    expect((await call("PATCH", path, { name: "x" }, { "if-match": headers.get("etag")! })).status).toBe(200);
+    expect((await call("PATCH", path, { name: "y" }, { "if-match": "*" })).status).toBe(400);
+  });
+
   it("takes nothing but what a client is registered with", async () => {
     const { call } = http(SCOPES);
     for (const over of [
