@@ -12,6 +12,7 @@ export type PolicyDiff = {
   roles: SectionDiff;
   delegation: SectionDiff;
   revocations: SectionDiff;
+  sessions: SectionDiff;
 };
 
 export function diffPolicies(before: PolicyDocument, after: PolicyDocument): PolicyDiff {
@@ -32,6 +33,7 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
       Object.entries(before.revocations ?? {}),
       Object.entries(after.revocations ?? {}),
     ),
+    sessions: diffSection(Object.entries(before.sessions ?? {}), Object.entries(after.sessions ?? {})),
   };
 }
 

@@ -5,6 +5,7 @@ import { issuerSchema } from "./issuer-schema.ts";
 import { name, roleName } from "./names.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
+import { sessionsSchema } from "./session-schema.ts";
 
 const DEFAULT_CONFIRM_ABOVE = 1_000;
 
@@ -34,6 +35,9 @@ export const policySchema = z.strictObject({
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  sessions: sessionsSchema
+    .exactOptional()
+    .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -42,6 +46,7 @@ export type Origin = PolicyDocument["origins"][string];
 export type Route = PolicyDocument["routes"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
 export type Delegation = PolicyDocument["delegation"][number];
+export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
 export type PolicyVersion = { version: number; document: PolicyDocument };

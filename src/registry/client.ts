@@ -9,6 +9,7 @@ import { checkWebhookUrl } from "../webhooks/url-guard.ts";
 
 const GRANT_TYPES = [
   "client_credentials",
+  "refresh_token",
   "urn:ietf:params:oauth:grant-type:token-exchange",
   "urn:openid:params:grant-type:ciba",
 ] as const;
@@ -37,6 +38,8 @@ export type ClientRecord = {
   scopes: string[];
   /** Roles of the tokens that it gets for itself. */
   roles: string[];
+  /** A resource server: audiences whose access tokens it may introspect (RFC 7662 §2.1), beside its own. */
+  introspects?: string[];
   created_at: number;
   created_by: string;
   /** Raised by every change: the entity tag. */
@@ -60,6 +63,7 @@ const members = {
   scopes: z.array(scopeToken).max(64).transform(unique),
   roles: z.array(roleName).max(32).transform(unique),
   jwks_uri: z.string().max(512),
+  introspects: z.array(z.string().min(1).max(512)).max(32).transform(unique),
 };
 
 /** What a client is registered with. */
@@ -69,6 +73,7 @@ export const newClientSchema = z.strictObject({
   grant_types: members.grant_types.default(["client_credentials"]),
   scopes: members.scopes.default([]),
   roles: members.roles.default([]),
+  introspects: members.introspects.default([]),
   jwks: publicJwks.exactOptional(),
   jwks_uri: members.jwks_uri.exactOptional(),
 });
@@ -80,6 +85,7 @@ export const clientPatchSchema = z.strictObject({
   grant_types: members.grant_types.exactOptional(),
   scopes: members.scopes.exactOptional(),
   roles: members.roles.exactOptional(),
+  introspects: members.introspects.exactOptional(),
   jwks: publicJwks.nullable().exactOptional(),
   jwks_uri: members.jwks_uri.nullable().exactOptional(),
   disabled: z.boolean().exactOptional(),
@@ -136,11 +142,11 @@ export function onlyNarrows(client: ClientRecord, patch: ClientPatch): boolean {
 /**
  * Whether an actor may hand this authority to whoever gets the client's secret. Scopes and roles only those
  * of the actor's own token; the scopes of origins and roles also where the actor can write the policy, which
- * decides what they open.
+ * decides what they open. Introspecting for an audience needs the latter too.
  */
 export function checkHandOut(
   actor: { scopes: readonly string[]; roles: readonly string[] },
-  client: Pick<ClientRecord, "scopes" | "roles">,
+  client: Pick<ClientRecord, "scopes" | "roles" | "introspects">,
 ): Result<null> {
   const writesPolicy = actor.scopes.includes("policy:write");
   const mayGive = (scope: string) =>
@@ -149,11 +155,15 @@ export function checkHandOut(
   if (scopes.length > 0) return err(notYours("scopes", scopes));
   const roles = client.roles.filter((role) => !actor.roles.includes(role));
   if (roles.length > 0 && !writesPolicy) return err(notYours("roles", roles));
+  const audiences = client.introspects ?? [];
+  if (audiences.length > 0 && !writesPolicy) return err(notYours("introspects", audiences));
   return ok(null);
 }
 
-function notYours(what: "scopes" | "roles", names: string[]) {
-  const detail = `Your access token does not have the ${what} ${names.join(" ")}, so a client cannot get them from you.`;
+function notYours(what: "scopes" | "roles" | "introspects", names: string[]) {
+  const lacks =
+    what === "introspects" ? "scope policy:write, which audiences need" : `${what} ${names.join(" ")}`;
+  const detail = `Your access token does not have the ${lacks}, so a client cannot get them from you.`;
   return problem("forbidden", detail, { [what]: names });
 }
 

@@ -25,6 +25,7 @@ export type MintInput = {
   issuedAt?: number;
   /** The end of what it was exchanged for: it does not outlive that, epoch seconds. */
   endsBy?: number;
+  /** The session that it was got from (`sid`). */
   session?: string;
   /** Who acts for the subject. */
   act?: ActClaim;

@@ -16,6 +16,8 @@ export type OAuthClient = {
   grant_types: string[];
   scopes: string[];
   roles: string[];
+  /** Audiences whose access tokens it may introspect. */
+  introspects?: string[];
 };
 
 /** Ways in which a client authenticates; none is for everybody. */
@@ -194,8 +196,9 @@ function refused(description: string): Result<never, OAuthError> {
 function told(outcome: Outcome): Result<AuthenticatedClient, OAuthError> {
   switch (outcome.outcome) {
     case "accepted": {
-      const { id, grant_types, scopes, roles } = outcome.client;
-      return ok({ id, grant_types, scopes, roles, at: outcome.at });
+      const { id, grant_types, scopes, roles, introspects } = outcome.client;
+      const more = introspects ? { introspects } : {};
+      return ok({ id, grant_types, scopes, roles, ...more, at: outcome.at });
     }
     case "refused":
       return refused("The client is not known, or its credential is wrong.");

@@ -8,6 +8,7 @@ import type { MintedToken, MintInput } from "./access-token.ts";
 import type { BackchannelPort } from "./backchannel-port.ts";
 import type { VerifiedToken } from "./claims.ts";
 import type { AuthenticatedClient, ClientAuthDeps } from "./client-auth.ts";
+import type { SessionContext, Sessions } from "./refresh-grant.ts";
 
 /** What every grant of the token endpoint is given. */
 export type GrantDeps = ClientAuthDeps & {
@@ -18,6 +19,7 @@ export type GrantDeps = ClientAuthDeps & {
   /** Verifies a token of ours or of a trusted issuer that stands for somebody. `invalid_token` where it is not good. */
   verifySubject(token: string): Promise<Result<VerifiedToken>>;
   backchannel: BackchannelPort;
+  sessions: Sessions;
 };
 
 /** RFC 6749 §5.1, RFC 8693 §2.2.1, RFC 9396 §7. */
@@ -28,6 +30,7 @@ export type TokenResponse = {
   scope: string;
   issued_token_type?: string;
   authorization_details?: Json;
+  refresh_token?: string;
 };
 
 export type GrantRequest = { form: URLSearchParams; client: AuthenticatedClient };
@@ -39,6 +42,8 @@ export type Grant = {
 };
 
 export const ACCESS_TOKEN_URN = "urn:ietf:params:oauth:token-type:access_token";
+/** Of tokens that are sent as parameters (RFC 8693 §3). */
+export const TOKEN_TYPES: readonly string[] = [ACCESS_TOKEN_URN, "urn:ietf:params:oauth:token-type:jwt"];
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 /** RFC 6749 §3.3; undefined where none is asked for. */
@@ -74,6 +79,14 @@ export function readTarget(
   return err(
     oauthError("invalid_target", "The audience is neither this issuer nor an origin of the policy."),
   );
+}
+
+export function sessionContext(
+  client: AuthenticatedClient,
+  policy: PolicyDocument,
+  { issuer, sessions }: GrantDeps,
+): SessionContext {
+  return { issuer, client, policy, binding: { client_id: client.id }, sessions };
 }
 
 export async function readPolicy(deps: GrantDeps): Promise<Result<PolicyDocument, OAuthError>> {

@@ -1,21 +1,15 @@
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
-import { answer, type HttpEnv, type RequestContext, refuse, requireScope } from "../platform/http.ts";
+import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
-import {
-  type OAuthError,
-  oauthError,
-  oauthErrorResponse,
-  TOKEN_RESPONSE_HEADERS,
-} from "../protocol/oauth-error.ts";
-import { problem, problemResponse } from "../protocol/problem.ts";
+import { problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
 import { authorizeBackchannel, BACKCHANNEL_PARAMETERS } from "./ciba.ts";
 import { authenticateClient, type OAuthCall } from "./client-auth.ts";
+import { answerForm, formLimit, postOnly } from "./form-routes.ts";
 import type { GrantDeps } from "./grant.ts";
 import type { KeyInfo } from "./keyring-object.ts";
 import { resourceMetadata, serverMetadata } from "./metadata.ts";
-import { knownParameters, MAX_FORM_BYTES, readForm } from "./oauth-form.ts";
+import { knownParameters } from "./oauth-form.ts";
 import { answerTokenRequest } from "./token-endpoint.ts";
 
 export type KeyringPort = {
@@ -30,10 +24,6 @@ export type OAuthDeps = Omit<GrantDeps, "verifySubject"> & {
 };
 
 const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
-const tooLarge = bodyLimit({
-  maxSize: MAX_FORM_BYTES,
-  onError: () => oauthErrorResponse(oauthError("invalid_request", "The form is over 32 KiB.")),
-});
 
 /** Token endpoint, backchannel and metadata: called without an access token. */
 export function oauthRoutes(deps: OAuthDeps) {
@@ -43,10 +33,10 @@ export function oauthRoutes(deps: OAuthDeps) {
     verifySubject: (token) => deps.verifySubject(token, c.env),
   });
   return app
-    .post("/oauth/token", tooLarge, (c) =>
+    .post("/oauth/token", formLimit, (c) =>
       answerForm(c, deps.issuer, (call) => answerTokenRequest(call, grantDeps(c))),
     )
-    .post("/oauth/bc-authorize", tooLarge, (c) =>
+    .post("/oauth/bc-authorize", formLimit, (c) =>
       answerForm(c, deps.issuer, (call) => answerBackchannel(call, grantDeps(c)), 403),
     )
     .all("/oauth/token", postOnly)
@@ -71,36 +61,9 @@ export function keyRoutes(deps: { keyring: KeyringPort }) {
   );
 }
 
-/** One OAuth endpoint: reads the form and says from where it came; every answer is kept by nobody. */
-export async function answerForm(
-  c: Context<HttpEnv>,
-  issuer: string,
-  work: (call: OAuthCall) => Promise<Result<object, OAuthError>>,
-  deniedStatus?: 400 | 403,
-): Promise<Response> {
-  const form = readForm(c.req.header("content-type"), await c.req.text());
-  if (!form.ok) return oauthErrorResponse(form.error);
-  const result = await work({
-    form: form.value,
-    authorization: c.req.header("authorization") ?? null,
-    // Set by Cloudflare, whatever the client sends.
-    address: c.req.header("cf-connecting-ip") ?? "",
-    endpoint: `${issuer}${c.req.path}`,
-  });
-  if (!result.ok) return oauthErrorResponse(result.error, deniedStatus);
-  return Response.json(result.value, { status: 200, headers: TOKEN_RESPONSE_HEADERS });
-}
-
 async function answerBackchannel(call: OAuthCall, deps: GrantDeps) {
   const client = await authenticateClient(call, deps);
   if (!client.ok) return client;
   const known = knownParameters(call.form, BACKCHANNEL_PARAMETERS);
   return known.ok ? authorizeBackchannel({ form: call.form, client: client.value }, deps) : known;
-}
-
-/** RFC 6749 §3.2. */
-function postOnly(c: Context<HttpEnv>): Response {
-  const refused = refuse(c, problem("method_not_allowed", "Use POST."));
-  refused.headers.set("allow", "POST");
-  return refused;
 }

@@ -4,6 +4,7 @@ import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { usableUntil, type VerifiedToken } from "./claims.ts";
 import type { OAuthClient } from "./client-auth.ts";
+import { scopesThrough } from "./entitlement.ts";
 import type { GrantDeps } from "./grant.ts";
 
 /** Somebody for whom a token stands that was sent as a parameter. */
@@ -39,20 +40,16 @@ export function subjectOf(token: VerifiedToken, client: OAuthClient, policy: Pol
   const { facts, own } = token;
   const named = namedRoles(policy);
   const roles = own ? token.roles : token.roles.filter((role) => named.has(role));
-  const scopes = own ? token.scopes : [...new Set([...token.scopes, ...scopesOfRoles(roles, policy)])];
   const granted = own && facts.grant !== undefined && facts.client_id === client.id;
+  const carried = granted ? token.scopes : client.scopes;
   return {
     token,
     subject: facts.subject,
     roles,
-    scopes: granted ? scopes : scopes.filter((scope) => client.scopes.includes(scope)),
+    scopes: scopesThrough(carried, { roles: own ? [] : roles, scopes: token.scopes }, policy.roles),
     // Within the tolerance for its issuer's clock it may be over: that is no life to pass on.
     endsBy: Math.floor(own ? usableUntil(token) : token.expiresAt),
   };
-}
-
-function scopesOfRoles(roles: readonly string[], policy: PolicyDocument): string[] {
-  return roles.flatMap((role) => (Object.hasOwn(policy.roles, role) ? policy.roles[role]!.scopes : []));
 }
 
 /** A token of ours stands for its subject at the client that got it; at another one only by delegation. */

@@ -5,11 +5,13 @@ import { authenticateClient, type OAuthCall } from "./client-auth.ts";
 import { clientCredentialsGrant } from "./client-credentials.ts";
 import type { Grant, GrantDeps, TokenResponse } from "./grant.ts";
 import { knownParameters } from "./oauth-form.ts";
+import { refreshTokenGrant } from "./refresh-token.ts";
 import { TOKEN_EXCHANGE, tokenExchangeGrant } from "./token-exchange.ts";
 
 /** Every grant of the token endpoint: what works is what the metadata lists. */
 const GRANTS = new Map<string, Grant>([
   ["client_credentials", clientCredentialsGrant],
+  ["refresh_token", refreshTokenGrant],
   [TOKEN_EXCHANGE, tokenExchangeGrant],
   [CIBA, cibaGrant],
 ]);

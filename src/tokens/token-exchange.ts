@@ -16,11 +16,14 @@ import {
   readPolicy,
   readScopes,
   readTarget,
+  sessionContext,
+  TOKEN_TYPES,
 } from "./grant.ts";
+import { openForExchange } from "./refresh-grant.ts";
+import type { Assertion } from "./session.ts";
 import { isOthers, NOT_THE_CLIENTS, readSubject, type Subject, subjectOf } from "./subject.ts";
 
 export const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
-const TOKEN_TYPES = [ACCESS_TOKEN_URN, "urn:ietf:params:oauth:token-type:jwt"];
 
 /**
  * RFC 8693: a token that stands for somebody in, ours out. Never wider and never longer than what came in; an
@@ -46,6 +49,11 @@ export const tokenExchangeGrant: Grant = {
     if (!audience.ok) return audience;
     const scopes = grantScopes(asked.value, party.value.scopes);
     if (!scopes.ok) return scopes;
+    const asserted = assertionOf(party.value);
+    const opening = asserted && { audience: audience.value, scopes: scopes.value, assertion: asserted };
+    const context = sessionContext(request.client, policy.value, deps);
+    const opened = opening && (await openForExchange(opening, context));
+    if (opened) return opened.ok ? ok({ ...opened.value, issued_token_type: ACCESS_TOKEN_URN }) : opened;
     const input = mintInput(party.value, request.client.id);
     const issued = await issue(
       { ...input, audience: audience.value, scopes: scopes.value },
@@ -142,6 +150,12 @@ function audienceOf(
   if (asked === undefined || asked === present) return ok(present!);
   if (token.facts.grant === undefined && (delegated || present === issuer)) return ok(asked);
   return err(oauthError("invalid_target", "The subject token is for another audience, and stays there."));
+}
+
+/** What a session is opened on: the word of an identity provider, of somebody who acts for themselves. */
+function assertionOf({ token, roles, act }: Party): Assertion | undefined {
+  if (token.issuerId === undefined || act) return undefined;
+  return { facts: token.facts, issuer_id: token.issuerId, roles, scopes: token.scopes };
 }
 
 function mintInput(

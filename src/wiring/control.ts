@@ -8,16 +8,19 @@ import type { Clock } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
+import { SecretBox } from "../platform/secret-box.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { ok } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
+import type { OAuthDeps } from "../tokens/routes.ts";
+import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
-import { authenticator, subjectTokenVerifier } from "./verifiers.ts";
+import { authenticator, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
   config: Config;
@@ -30,7 +33,7 @@ export type ControlWiring = {
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
 export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
   const { issuer, local, secret } = config;
-  const { keyring, registry, directory, accessRequest, endpoint, monitor } = objects;
+  const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(secret);
@@ -46,6 +49,13 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     flush: () => keyring.flushMinted(),
     count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
   };
+  const credentials = new SecretBox(secret, SESSION_CREDENTIAL_PURPOSE);
+  const sessions: OAuthDeps["sessions"] = {
+    newId: () => newId("ses", clock()),
+    session,
+    sessionOf: (kind, credential) => sessionOf(credentials, kind, credential),
+  };
+  const clientKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
   const access = { accessRequest, directory, policy, ids, clock };
   const review: InboundDeps["access"]["review"] = async (decision) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
@@ -72,13 +82,14 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       keyring,
       policy,
       clients: registry,
-      clientKeys: new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log }),
+      clientKeys,
       mint: (input) => keyring.mint(input),
       verifySubject: subjectTokenVerifier(verifier),
       backchannel: {
         open: (ask) => askByClient(newId("req", clock()), ask, access),
         poll: (id, clientId) => accessRequest(id).poll(clientId),
       },
+      sessions,
     },
     policy: { registry, clock, issuer, local },
     propagation: { monitor },
@@ -90,13 +101,23 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
     },
     revocations,
+    sessions: { session, directory },
+    tokenState: {
+      issuer,
+      clock,
+      clients: registry,
+      clientKeys,
+      sessions,
+      verifyOwn: ownTokenVerifier(verifier),
+      log: objects.log,
+    },
     webhooks: { registry, endpoint, secrets, ids, clock, local },
   });
 }
 
 /** What the cron looks after. */
 export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, endpoint } = objects;
+  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,
     clock,
@@ -106,6 +127,7 @@ export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): Swee
     keyring,
     directory,
     accessRequest,
+    session,
     endpoint,
     endpoints: async () => {
       const page = await registry.listEndpoints({ limit: 200 });

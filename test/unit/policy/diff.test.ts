@@ -46,6 +46,7 @@ describe("diffPolicies", () => {
       roles: same,
       delegation: same,
       revocations: same,
+      sessions: same,
     });
   });
 
@@ -64,6 +65,7 @@ describe("diffPolicies", () => {
       access_rules: [rule("a"), rule("b")],
       roles: { r: { scopes: ["x"] } },
       revocations: { confirm_above: 10 },
+      sessions: { idle_seconds: 60 },
     };
     const after = {
       issuers: [{ ...issuer, algorithms: ["RS256"] }],
@@ -73,6 +75,7 @@ describe("diffPolicies", () => {
       roles: { r: { scopes: ["x", "y"] } },
       delegation: [{ id: "d", actors: { subjects: ["svc"] }, for: { roles: ["r"] }, scopes: ["x"] }],
       revocations: { confirm_above: 1_000_000 },
+      sessions: { idle_seconds: 120, reassert_seconds: 60 },
     };
     expect(diff(before, after)).toEqual({
       issuers: { added: [], removed: [], changed: ["i"] },
@@ -81,6 +84,7 @@ describe("diffPolicies", () => {
       access_rules: { added: [], removed: [], changed: ["a"], reordered: false },
       roles: { added: [], removed: [], changed: ["r"] },
       delegation: { added: ["d"], removed: [], changed: [] },
+      sessions: { added: ["reassert_seconds"], removed: [], changed: ["idle_seconds"] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
     });
   });

@@ -30,6 +30,14 @@ const policy = policySchema.parse({
   ],
 });
 
+const noSessions: GrantDeps["sessions"] = {
+  newId: () => "ses_01hf7yat00abcdefghjkmnpqrs",
+  session: () => {
+    throw new Error("no session is expected here");
+  },
+  sessionOf: async () => undefined,
+};
+
 const client: OAuthClient = {
   id: "cli_1",
   grant_types: ["client_credentials", TOKEN_EXCHANGE],
@@ -121,6 +129,7 @@ function setUp(over: Partial<GrantDeps> = {}) {
       open: async () => err(problem("not_found", "no")),
       poll: async () => err(problem("not_found", "no")),
     },
+    sessions: noSessions,
     ...over,
   };
   const ask = (params: Record<string, string>) => {
