@@ -252,7 +252,7 @@ describe("a backchannel request", () => {
 describe("the endpoints", () => {
   it("take POST, a form and nothing twice, and no answer of theirs is kept", async () => {
     const { gate } = stand;
-    for (const path of ["/oauth/token", "/oauth/bc-authorize"]) {
+    for (const path of ["token", "bc-authorize", "introspect", "revoke"].map((each) => `/oauth/${each}`)) {
       const get = await gate.call(path);
       expect([get.status, get.headers.get("allow")]).toEqual([405, "POST"]);
       const type = { "content-type": "application/x-www-form-urlencoded" };
