@@ -64,6 +64,11 @@ export type GrantState = "scheduled" | "active" | "expired" | "revoked";
 /** RFC 6749 §5.1. */
 export type IssuedToken = { access_token: string; token_type: "Bearer"; expires_in: number; scope: string };
 
+/** With what it is for (RFC 9396 §7). */
+export type PolledToken = IssuedToken & {
+  authorization_details: { type: "portcullis_resource"; identifier: string }[];
+};
+
 /** The change and what is told of it. */
 export type Transition = { request: AccessRequest; events: EventType[] };
 

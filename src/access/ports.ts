@@ -2,7 +2,7 @@ import type { AccessRule } from "../policy/document.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
-import type { AccessRequest, Ask, IssuedToken, Requester, Review } from "./access-request.ts";
+import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester, Review } from "./access-request.ts";
 import type { EventRow } from "./access-request-store.ts";
 import type { Reviewer } from "./decide.ts";
 import type { DirectoryQuery } from "./directory-store.ts";
@@ -52,6 +52,8 @@ export type AccessRequestPort = {
   happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
   issueToken(subject: string): Promise<Result<IssuedToken>>;
+  startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
+  poll(clientId: string): Promise<Result<PolledToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
 };
 

@@ -5,7 +5,7 @@ import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
 import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
-import { type Actor, type HttpEnv, type RequestContext, refuse } from "../platform/http.ts";
+import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
@@ -48,6 +48,15 @@ export type ControlDeps = {
 /** No body of the control plane is larger; a room may allow less. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
+/** Calls of the rooms that take no body: what one says would be ignored. */
+const WITHOUT_BODY = [
+  "/v1/access-requests/:id/cancel",
+  "/v1/access-requests/:id/token",
+  "/v1/webhook-endpoints/:id/rotate-secret",
+  "/v1/webhook-endpoints/:id/test",
+  "/v1/deliveries/:id/redeliver",
+];
+
 /** The control plane's HTTP: what needs no access token first, then every room behind authentication. */
 export function controlApp(deps: ControlDeps) {
   const app = new Hono<HttpEnv>();
@@ -79,6 +88,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", linkPageRoutes(deps.links));
 
   app.use(authenticated(deps.authenticate));
+  for (const path of WITHOUT_BODY) app.post(path, noBody);
   app.route("/", accessRequestRoutes(deps.access));
   app.route("/", accessEventRoutes(deps.access));
   app.route("/", linkRoutes(deps.links));

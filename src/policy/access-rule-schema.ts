@@ -2,7 +2,8 @@ import * as z from "zod";
 import { DAY_SECONDS, name, roleName, scopeToken, seconds } from "./names.ts";
 import { resourcePattern } from "./resource-name.ts";
 
-const people = z
+/** Who is meant: anybody that is named, or has one of the roles. */
+export const people = z
   .strictObject({
     roles: z.array(roleName).default([]),
     subjects: z.array(z.string().min(1).max(320)).default([]),

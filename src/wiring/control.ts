@@ -1,4 +1,5 @@
 import { ApprovalLinks } from "../access/approval-link.ts";
+import { askByClient } from "../access/backchannel.ts";
 import { type RuleCheck, reviewRequest } from "../access/routes.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
@@ -13,7 +14,7 @@ import { confirmAbove } from "../policy/document.ts";
 import { ok } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
-import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
+import { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
 import type { SignedReview } from "../webhooks/decision.ts";
@@ -52,14 +53,13 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     flush: () => keyring.flushMinted(),
     count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
   };
-  const client = (id: string) =>
-    id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
   const credentials = new SecretBox(secret, SESSION_CREDENTIAL_PURPOSE);
   const sessions: OAuthDeps["sessions"] = {
     newId: () => newId("ses", clock()),
     session,
     sessionOf: (kind, credential) => sessionOf(credentials, kind, credential),
   };
+  const clientKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
   const access = { accessRequest, directory, policy, waiting: objects.waitingRequest, ids, clock };
   const links = { accessRequest, policy, links: new ApprovalLinks(secret), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
@@ -83,7 +83,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     authenticate: authenticator(verifier),
     access,
     links,
-    clients: { registry, ids, clock },
+    clients: { registry, ids, clock, local },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     metrics: { monitor, replica: () => seen(readingOf) },
@@ -92,9 +92,14 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       clock,
       keyring,
       policy,
-      client,
+      clients: registry,
+      clientKeys,
       mint: (input) => keyring.mint(input),
-      verifyExternal: subjectTokenVerifier(verifier),
+      verifySubject: subjectTokenVerifier(verifier),
+      backchannel: {
+        open: (ask) => askByClient(newId("req", clock()), ask, access),
+        poll: (id, clientId) => accessRequest(id).poll(clientId),
+      },
       sessions,
     },
     policy: { registry, clock, issuer, local },
@@ -108,8 +113,16 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     },
     revocations,
     sessions: { session, directory },
-    tokenState: { client, clock, sessions, verifyOwn: ownTokenVerifier(verifier), log: objects.log },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
+    tokenState: {
+      issuer,
+      clock,
+      clients: registry,
+      clientKeys,
+      sessions,
+      verifyOwn: ownTokenVerifier(verifier),
+      log: objects.log,
+    },
   });
 }
 

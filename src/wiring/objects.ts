@@ -17,6 +17,7 @@ import type { PartSource } from "../revocation/filter-loader.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
+import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { KeyringPort } from "../tokens/routes.ts";
 import type { SessionListPort, SessionPort } from "../tokens/session-ports.ts";
 import type { RegistryPort } from "../webhooks/endpoint.ts";
@@ -41,7 +42,7 @@ export function objectPorts(env: Env, log: Logger) {
     objectPort<P>(namespace, MAIN, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
-    registry: port<RegistryPort & ClientPort & PolicyPort & SweptObject>(env.REGISTRY),
+    registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
     directory: port<
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject

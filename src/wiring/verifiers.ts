@@ -22,13 +22,11 @@ export function authenticator(verifier: Verifier): Authenticate {
   };
 }
 
-/** Whose token of an identity provider is exchanged. */
-export function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifyExternal"] {
+/** For whom a token stands that is exchanged, or that names somebody. */
+export function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifySubject"] {
   return async (subjectToken, context) => {
     const token = await authenticateSubjectToken(subjectToken, { ...verifier, ...context });
-    if (!token.ok) return err(token.error.problem);
-    const { facts, scopes, roles, expiresAt, issuerId = "" } = token.value;
-    return ok({ subject: facts.subject, scopes, roles, expiresAt, issuerId, facts });
+    return token.ok ? token : err(token.error.problem);
   };
 }
 
