@@ -7,6 +7,8 @@ export type DeniedToken = {
   /** Epoch seconds; when the token is over anyway. */
   expires_at: number;
   reason?: string;
+  /** The revocation that stands behind the entry, where the log has handed it over: entries of rules are apart. */
+  rule?: string;
 };
 
 /** A token to deny; without `expires_at` as long as any token can live. */
@@ -23,9 +25,9 @@ export function deniedBucketKey(bucket: number): string {
   return `denied:${bucket.toString(16).padStart(Math.ceil(BUCKET_BITS / 4), "0")}`;
 }
 
-/** The bucket that lists an entry; "" for one that names no issuer. */
-export function bucketOfToken(iss: string, jti: string): number {
-  hashToken(iss, jti);
+/** The bucket that lists the entries of an id. */
+export function bucketOfToken(jti: string): number {
+  hashToken(jti);
   return bucketOf(tokenHash.hi);
 }
 
@@ -43,7 +45,7 @@ export function deniedUntil(tokens: readonly DeniedToken[], iss: string, jti: st
 export function distinctDenials(tokens: readonly DenialInput[], defaultExpiry: number): Denial[] {
   const byName = new Map<string, Denial>();
   for (const { expires_at, ...token } of tokens) {
-    const name = `${token.iss ?? ""}\0${token.jti}`;
+    const name = `${token.iss ?? ""}\0${token.jti}\0${token.rule ?? ""}`;
     const known = byName.get(name);
     const end = Math.ceil(expires_at ?? defaultExpiry);
     if (known && (known.token.expires_at >= end || expires_at === undefined)) continue;

@@ -138,7 +138,7 @@ export class DenylistObject extends DurableObject<Env> {
 
   /** Until when the token is denied, by its issuer and id or by its id alone (epoch seconds); 0: it is not. */
   contains(iss: string, jti: string): Result<number> {
-    return ok(Math.max(this.#tokens.deniedUntil(iss, jti), this.#tokens.deniedUntil("", jti)));
+    return ok(this.#tokens.deniedUntil(iss, jti));
   }
 
   /** The bytes of a part of the filter. */

@@ -36,9 +36,10 @@ export type ImportOutcome = {
   receipt?: Receipt;
 };
 
-const BATCH_TOKENS = 2_000;
-/** A batch becomes one value of SQL, which may hold 2 MB. */
-const BATCH_CHARS = 512 * 1024;
+/** Stored in the order of random hashes: the larger a batch, the fewer pages each of its tokens costs. */
+const BATCH_TOKENS = 20_000;
+/** What a batch may hold of the isolate's memory, and of the 32 MiB of a call. */
+const BATCH_CHARS = 4 * 1024 * 1024;
 /** Rules are entries of the log, each of them in every replica. */
 const MAX_RULES = 10_000;
 const RULES_AT_ONCE = 16;

@@ -190,5 +190,5 @@ function lifeKey({ isolate, life, token }: Verdict): string {
 /** Where KV lists what denies the token. */
 export function kvKeyOf({ match, bulk }: Pick<SimRule, "match" | "bulk">): string {
   if (!bulk) return `deny:${fileKey(match)}`;
-  return deniedBucketKey(bucketOfToken(match.iss ?? "", match.jti ?? ""));
+  return deniedBucketKey(bucketOfToken(match.jti ?? ""));
 }

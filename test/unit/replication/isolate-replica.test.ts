@@ -272,7 +272,7 @@ describe("a filter of denied tokens", () => {
       ),
     ),
   });
-  const suspects = (jti: string) => replica.peek()?.filter?.mayContain(ISS, jti) ?? false;
+  const suspects = (jti: string) => replica.peek()?.filter?.mayContain(jti) ?? false;
 
   it("is loaded before the view moves on, from the delta and from a snapshot", async () => {
     await replica.refresh();
