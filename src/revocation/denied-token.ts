@@ -1,3 +1,5 @@
+import type { Json } from "../protocol/json.ts";
+import type { Revocation, RevocationMatch } from "./rule.ts";
 import { BUCKET_BITS, bucketOf, hashToken, tokenHash } from "./token-hash.ts";
 
 /** A token that is denied by name, one of any number. Without `iss` it is denied whoever issued it. */
@@ -19,6 +21,37 @@ export type Denial = { token: DeniedToken; extend: boolean };
 
 /** One bucket as KV lists it: all denied tokens that were published up to `build`. */
 export type DeniedBucket = { build: number; tokens: DeniedToken[] };
+
+export const MAX_CLAIM_CHARS = 512;
+/** No token with such a claim is ever accepted, and no text that is stored holds one. */
+const CONTROL = /\p{Cc}/u;
+
+/** Whether the value can be a claim of an accepted token and is stored as it is. */
+export function isClaim(value: Json | undefined): value is string {
+  if (typeof value !== "string" || value.length === 0 || value.length > MAX_CLAIM_CHARS) return false;
+  return !CONTROL.test(value) && value.isWellFormed();
+}
+
+/** Whether the rule hits one token by name and nothing else. */
+export function namesOneToken(match: RevocationMatch, issuedBefore: number | undefined): boolean {
+  if (match.jti === undefined || issuedBefore !== undefined) return false;
+  if (match.iss !== undefined && !isClaim(match.iss)) return false;
+  return isClaim(match.jti) && Object.keys(match).every((member) => member === "jti" || member === "iss");
+}
+
+/** The rule for one token as an entry of the list. */
+export function tokenOfRule({
+  match,
+  expires_at,
+  reason,
+}: Omit<Revocation, "id" | "actor" | "created_at">): DenialInput {
+  return {
+    jti: match.jti!,
+    ...(match.iss === undefined ? {} : { iss: match.iss }),
+    ...(expires_at === undefined ? {} : { expires_at }),
+    reason,
+  };
+}
 
 /** The KV key of a bucket. */
 export function deniedBucketKey(bucket: number): string {

@@ -122,6 +122,27 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seed: 1,
     caughtAs: /VIOLATED nothing acknowledged is lost/,
   },
+  "rules dropped before the filter is there": {
+    file: "src/replication/compaction.ts",
+    find: "    await this.#published();\n    const { clock, rules, apply }",
+    replace: "    const { clock, rules, apply }",
+    seed: 1,
+    caughtAs: HOLDS,
+  },
+  "rules dropped under who decides": {
+    file: "src/replication/isolate-replica.ts",
+    find: "for (const id of entry.ids) compacted.add(id);",
+    replace: "for (const id of entry.ids) (compacted.add(id), view.revocations.remove(id));",
+    seed: 1,
+    caughtAs: HOLDS,
+  },
+  "a lift that leaves the token on the list": {
+    file: "src/replication/compaction.ts",
+    find: "rule: logged.rule.id };\n    unwrapped",
+    replace: "rule: logged.id };\n    unwrapped",
+    seed: 1,
+    caughtAs: /VIOLATED/,
+  },
   "an alarm that is always due": {
     file: "src/platform/outbox.ts",
     find: "next_at_ms = MAX(?, not_before_ms)",

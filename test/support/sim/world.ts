@@ -30,6 +30,7 @@ const WAYS = [
   ...EDGES.map((edge) => [edge]),
   ["control"],
   ["denylist"],
+  ["log/denylist"],
   EDGES,
   EDGES.map((edge) => `${edge}/denylist`),
 ];
@@ -221,7 +222,9 @@ export class World {
       throw new Violation("what is stored is published", "an import is not");
     }
     await this.wait(QUIET_MS);
-    await judgeRecords(this.ledger, this.#kv, this.#control.records(), this.time.nowMs / 1000);
+    const records = this.#control.records();
+    await judgeRecords(this.ledger, this.#kv, records, this.time.nowMs / 1000);
+    this.judge.noteCompacted(records.revocations);
     for (let token = 0; token < this.ledger.tokens.length; token++) {
       this.callAll(token);
       await this.wait(200);
