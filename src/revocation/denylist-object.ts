@@ -7,9 +7,10 @@ import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort, withTimeout } from "../platform/rpc.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type DeniedBucket, deniedBucketKey, distinctDenials } from "./denied-token.ts";
+import { distinctDenials } from "./denied-token.ts";
 import { LONGEST_KV_RETRY_MS } from "./denylist.ts";
 import type { BatchOutcome, DenialBatch, DenylistStatus, PublicationStep } from "./denylist-port.ts";
+import { DenylistProjection } from "./denylist-projection.ts";
 import {
   type Cursor,
   DENYLIST_MIGRATIONS,
@@ -19,7 +20,6 @@ import {
 } from "./denylist-store.ts";
 import type { FilterManifest } from "./filter.ts";
 import { FilterJob } from "./filter-job.ts";
-import { filterPartKey } from "./filter-loader.ts";
 import { FILTER_MIGRATIONS, FilterStore } from "./filter-store.ts";
 import { PublicationState } from "./publication-state.ts";
 import type { Receipt } from "./receipt.ts";
@@ -33,8 +33,6 @@ type Publication = { covers: number; entry: FilterEntry };
 const PARTS_A_RUN = 4;
 /** How long a publication waits for KV to have its parts; an edge that misses one there asks here. */
 const KV_HEAD_START_MS = 3_000;
-/** A local KV answers without ever letting the process do anything else; a thousand writes would hold up all. */
-const KV_PAUSE_MS = 5;
 const EXPIRY_INTERVAL_MS = 3_600_000;
 /** A part is built anew when one in so many of its entries is gone. */
 const REBUILD_SHARE = 16;
@@ -51,6 +49,7 @@ export class DenylistObject extends DurableObject<Env> {
   readonly #state: PublicationState;
   readonly #parts: FilterStore;
   readonly #durable: Durable;
+  readonly #projection: DenylistProjection;
   readonly #job: FilterJob;
   readonly #log: LogPort;
 
@@ -60,6 +59,8 @@ export class DenylistObject extends DurableObject<Env> {
     this.#tokens = new DenylistStore(ctx.storage.sql);
     this.#state = new PublicationState(this.#tokens);
     this.#parts = new FilterStore(ctx.storage.sql);
+    const around = { kv: env.KV, tokens: this.#tokens, parts: this.#parts, clock };
+    this.#projection = new DenylistProjection(around);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
     this.#durable = new Durable(ctx, {
       clock,
@@ -67,14 +68,14 @@ export class DenylistObject extends DurableObject<Env> {
       migrations: [...DENYLIST_MIGRATIONS, ...FILTER_MIGRATIONS],
       longestRetryMs: LONGEST_KV_RETRY_MS,
       deliver: {
-        "kv.filter": (row) => this.#writePart(Number(row.payload)),
-        "kv.denied": (row) => this.#writeBucket(Number(row.payload)),
+        "kv.filter": (row) => this.#projection.writePart(Number(row.payload)),
+        "kv.denied": (row) => this.#projection.writeBucket(row.id, Number(row.payload)),
         "log.append": (row) => this.#append(row),
       },
       nextDueMs: () => this.#nextDueMs(),
       onDue: (nowMs) => this.#onDue(nowMs),
     });
-    const put = (row: OutboxRow) => this.#durable.outbox.put(row);
+    const put = (row: OutboxRow) => this.#durable.outbox.put(row, this.#projection.notBeforeMs(row.id));
     this.#job = new FilterJob({ tokens: this.#tokens, parts: this.#parts, put });
   }
 
@@ -220,21 +221,6 @@ export class DenylistObject extends DurableObject<Env> {
 
   async #settled(lane: string): Promise<void> {
     await withTimeout(this.#durable.flush(lane), KV_HEAD_START_MS).catch(() => {});
-  }
-
-  async #writePart(build: number): Promise<void> {
-    const body = this.#parts.partBody(build);
-    if (body) await this.env.KV.put(filterPartKey(build), body);
-    else await this.env.KV.delete(filterPartKey(build));
-  }
-
-  /** Writes what is listed now, so that a late or repeated row is never wrong. */
-  async #writeBucket(bucket: number): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, KV_PAUSE_MS));
-    const tokens = this.#tokens.tokensInBucket(bucket);
-    if (tokens.length === 0) return this.env.KV.delete(deniedBucketKey(bucket));
-    const list: DeniedBucket = { build: this.#parts.newestBuildOver(bucket), tokens };
-    await this.env.KV.put(deniedBucketKey(bucket), JSON.stringify(list));
   }
 
   #nextDueMs(): number | undefined {

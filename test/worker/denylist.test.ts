@@ -1,10 +1,11 @@
 import { evictDurableObject, reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { systemClock } from "../../src/platform/clock.ts";
 import { problem } from "../../src/protocol/problem.ts";
 import { err, ok } from "../../src/protocol/result.ts";
 import type { LogEntry, Snapshot } from "../../src/replication/entry.ts";
-import type { LogObject } from "../../src/replication/log-object.ts";
+import { LogObject } from "../../src/replication/log-object.ts";
 import { confirmDenied } from "../../src/revocation/confirm-denied.ts";
 import { bucketOfToken, type DenialInput, deniedBucketKey } from "../../src/revocation/denied-token.ts";
 import type { DenylistObject } from "../../src/revocation/denylist-object.ts";
@@ -256,4 +257,88 @@ describe("a page", () => {
     const byJti = (a: DenialInput, b: DenialInput) => (a.jti < b.jti ? -1 : 1);
     expect(seen.toSorted(byJti)).toEqual(all.toSorted(byJti));
   });
+});
+
+describe("rules for one token, once there are too many", () => {
+  const jtiOf = (n: number) => `tok_rule_${n}`;
+  const added = (n: number): LogEntry => {
+    const rule = { match: { jti: jtiOf(n), iss: ISS }, reason: "test", actor: "olivia", created_at: 1 };
+    return {
+      id: `rev_${n}`,
+      kind: "revocation.added",
+      rule: { ...rule, id: `rev_${n}`, expires_at: soon() },
+    };
+  };
+  /** The log, of which replicas hold four such rules at most. */
+  const inSmallLog = <T>(work: (small: LogObject) => Promise<T>): Promise<T> =>
+    runInDurableObject(env.LOG.getByName("main"), (_object, state) =>
+      work(new LogObject(state, env, systemClock, { maxRules: 4 })),
+    );
+  const rulesOfReplicas = async () =>
+    expectValue((await log.snapshot()) as { ok: true; value: Snapshot }).rules.map(({ id }) => id);
+  const until = async (denylist: Denylist, n: number) => expectValue(await denylist.contains(ISS, jtiOf(n)));
+  const main = () => remote<LogObject>(env.LOG.getByName("main"));
+
+  async function compacted() {
+    await inSmallLog(async (small) => {
+      for (let n = 0; n < 5; n++) expectValue(await small.append(added(n)));
+    });
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(env.LOG.getByName("main"));
+        expect((await rulesOfReplicas()).toSorted()).toEqual(["rev_3", "rev_4"]);
+      },
+      { timeout: 10_000, interval: 200 },
+    );
+  }
+
+  it("leave the oldest first, after the filter that knows them, with their end, record and KV entry", async () => {
+    const denylist = newDenylist();
+    await compacted();
+    const filter = await filterOf(denylist);
+    expect([0, 1, 2].every((n) => filter.mayContain(jtiOf(n)))).toBe(true);
+    expect((await until(denylist, 0)) - soon()).toBeGreaterThan(-30);
+    expect(await until(denylist, 3)).toBe(0);
+    const { value } = (await log.since(0)) as { value: { entries: { entry: LogEntry }[] } };
+    const kinds = value.entries.map(({ entry }) => entry.kind);
+    expect(kinds.indexOf("filter.published")).toBeGreaterThan(0);
+    expect(kinds.indexOf("rules.compacted")).toBeGreaterThan(kinds.indexOf("filter.published"));
+    expect(await main().revocation("rev_0")).toMatchObject({ value: { state: "in_force", seq: 1 } });
+    expect(expectValue(await main().revocations(10)).items).toHaveLength(5);
+    await vi.waitFor(async () =>
+      expect(await env.KV.get(`deny:jti:${jtiOf(0)}`, "json")).toMatchObject([{ id: "rev_0" }]),
+    );
+    expect(expectValue(await denylist.page(10)).tokens).toEqual([]);
+  }, 20_000);
+
+  it("are lifted as before: out of the list and the filter, and what was imported stays", async () => {
+    const denylist = newDenylist();
+    await compacted();
+    await add(denylist, [{ jti: jtiOf(1), iss: ISS, expires_at: soon() }]);
+    const before = await filterOf(denylist);
+    for (const n of [0, 1]) {
+      const lift = {
+        id: `log_l${n}`,
+        kind: "revocation.lifted",
+        revocation_id: `rev_${n}`,
+        actor: "o",
+      } as const;
+      const receipt = expectValue(await main().append(lift));
+      expect(receipt).toMatchObject({ id: `log_l${n}`, seq: expect.any(Number) });
+      expect(await main().append(lift)).toEqual(ok(receipt));
+    }
+    expect(await until(denylist, 0)).toBe(0);
+    expect(await until(denylist, 1)).toBeGreaterThan(0);
+    expect(await until(denylist, 2)).toBeGreaterThan(0);
+    const after = await filterOf(denylist);
+    expect(after.stamp(jtiOf(0))).toBeGreaterThan(before.stamp(jtiOf(0)));
+    expect(await main().revocation("rev_0")).toMatchObject({ value: { state: "lifted", lifted_by: "o" } });
+    await vi.waitFor(
+      async () => {
+        await runDurableObjectAlarm(env.LOG.getByName("main"));
+        expect(await env.KV.get(`deny:jti:${jtiOf(0)}`)).toBeNull();
+      },
+      { timeout: 5_000, interval: 250 },
+    );
+  }, 20_000);
 });

@@ -36,6 +36,7 @@ const WAYS = [
 ];
 export const WAY_COUNT = WAYS.length;
 export const ALL_EDGES = WAYS.indexOf(EDGES);
+export const FROM_DENYLIST = WAYS.findIndex(([from]) => from === "denylist");
 
 /** Some isolates of the edge and one control plane in one process, on a clock and a network that only the test moves. */
 export class World {
