@@ -73,6 +73,11 @@ export class DirectoryObject extends DurableObject<Env> {
     return ok(this.#liveTokens.count(match, issuedBefore, this.#now()));
   }
 
+  /** Those of the ids that name a live token. */
+  liveAmong(jtis: string[]): Result<string[]> {
+    return ok(this.#liveTokens.among(jtis, this.#now()));
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }

@@ -89,6 +89,18 @@ export class LiveTokenStore {
     return { would_cut, exact: this.#state().dropped_until <= now, sample };
   }
 
+  /** Those of the ids that name a token that is not over. */
+  among(jtis: readonly string[], now: number): string[] {
+    return this.#sql
+      .exec<{ jti: string }>(
+        "SELECT jti FROM live_tokens WHERE jti IN (SELECT value FROM json_each(?)) AND +exp > ?",
+        JSON.stringify(jtis),
+        now,
+      )
+      .toArray()
+      .map(({ jti }) => jti);
+  }
+
   /** When the first token ends, epoch seconds. */
   earliestEnd(): number | undefined {
     return (

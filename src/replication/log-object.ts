@@ -138,6 +138,12 @@ export class LogObject extends DurableObject<Env> {
     return this.#book.cancel(id, by, reason);
   }
 
+  /** An import asks for no second person: webhook endpoints are told before it cuts anything. */
+  announceImport(eventId: string, actor: string): Result<null> {
+    this.#book.tellEmergencyImport(eventId, actor);
+    return ok(null);
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }

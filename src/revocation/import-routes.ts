@@ -8,7 +8,7 @@ import { problem } from "../protocol/problem.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { DenylistPort } from "./denylist-port.ts";
 import type { Cursor } from "./denylist-store.ts";
-import { Import, type ImportDeps, type ImportOutcome } from "./import.ts";
+import { Import, type ImportDeps, type ImportDryRun, type ImportOutcome } from "./import.ts";
 import { exportLine } from "./import-line.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import type { RevocationPage } from "./record.ts";
@@ -23,7 +23,12 @@ export type ImportRouteDeps = ImportDeps & {
 export const IMPORT_PATH = "/v1/revocations/import";
 
 const flag = z.enum(["true", "false"]);
-const importQuery = z.strictObject({ publish: flag.default("true"), lift: flag.default("false") });
+const importQuery = z.strictObject({
+  publish: flag.default("true"),
+  lift: flag.default("false"),
+  emergency: flag.default("false"),
+  dry_run: flag.default("false"),
+});
 const NDJSON = "application/x-ndjson";
 const RULES_A_PAGE = 200;
 const TOKENS_A_PAGE = 2_000;
@@ -32,12 +37,14 @@ const TOKENS_A_PAGE = 2_000;
 export function importRoutes(deps: ImportRouteDeps) {
   return new Hono<HttpEnv>()
     .post(IMPORT_PATH, requireScope("revocations:write"), queryParams(importQuery), async (c) => {
-      const { publish, lift } = c.req.valid("query");
+      const { publish, lift, emergency, dry_run } = c.req.valid("query");
       const run = new Import(deps, {
         actor: c.var.actor.subject,
         nowSeconds: epochSeconds(deps.clock()),
         publish: publish === "true",
         lift: lift === "true",
+        emergency: emergency === "true",
+        dryRun: dry_run === "true",
       });
       const outcome = await readAll(c.req.raw.body, run);
       if (outcome.ok) return answer(c, outcome);
@@ -51,7 +58,10 @@ export function importRoutes(deps: ImportRouteDeps) {
     });
 }
 
-async function readAll(body: ReadableStream<Uint8Array> | null, run: Import): Promise<Result<ImportOutcome>> {
+async function readAll(
+  body: ReadableStream<Uint8Array> | null,
+  run: Import,
+): Promise<Result<ImportOutcome | ImportDryRun>> {
   const splitter = new LineSplitter();
   for await (const chunk of body ?? []) {
     for (const line of splitter.push(chunk)) {

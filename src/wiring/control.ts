@@ -43,6 +43,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   const live: LiveTokens = {
     flush: () => keyring.flushMinted(),
     count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
+    among: (jtis) => objects.liveTokens.liveAmong(jtis),
   };
   const client = (id: string) =>
     id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
@@ -82,6 +83,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       logger: log,
       denylist: objects.denylist,
       revoke: revocations,
+      announce: (eventId, actor) => objects.log.announceImport(eventId, actor),
       revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
     },
     revocations,
