@@ -96,8 +96,9 @@ export class LogObject extends DurableObject<Env> {
       if (known.body === JSON.stringify(entry)) return ok(known.receipt);
       return err(problem("conflict", `The log holds another entry with the id ${entry.id}.`));
     }
-    if (entry.kind === "filter.published" && this.#manifests.isOutdated(entry.filter)) {
-      return err(problem("conflict", "The log holds a later filter."));
+    if (entry.kind === "filter.published") {
+      const later = this.#manifests.laterThan(entry.filter);
+      if (later) return err(problem("conflict", "The log holds a later filter.", { build: later }));
     }
     if (entry.kind === "revocation.lifted" && this.#compaction.hasLeft(entry.revocation_id)) {
       return this.#compaction.lift(entry);

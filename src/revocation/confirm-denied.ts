@@ -5,7 +5,7 @@ import { bucketOfToken, type DeniedBucket, deniedBucketKey, deniedUntil } from "
 import type { DeniedFilter } from "./filter.ts";
 
 export type ConfirmPorts = {
-  denylist: { contains(iss: string, jti: string): Promise<Result<number>> };
+  denylist: { contains(iss: string, jti: string, build: number): Promise<Result<number>> };
   kv: Pick<KVNamespace, "get">;
 };
 
@@ -21,7 +21,7 @@ export async function confirmDenied(
   jti: string,
   { denylist, kv }: ConfirmPorts,
 ): Promise<Result<number>> {
-  const told = await denylist.contains(iss, jti);
+  const told = await denylist.contains(iss, jti, filter.stamp(jti));
   if (told.ok) return told;
   const needed = filter.bucketBuild(jti);
   if (needed === 0) return ok(0);
