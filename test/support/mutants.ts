@@ -103,8 +103,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "only the first asks anew": {
     file: "src/edge/freshness.ts",
-    find: "return this.#othersRecheck(view);",
-    replace: "return undefined;",
+    find: "const theirs = await this.#othersRecheck(view);",
+    replace: "const theirs = undefined;\n      this.#rechecking = false;",
     seed: 2,
     caughtAs: /VIOLATED no refusal without a rule/,
   },
