@@ -26,8 +26,8 @@ export type CompactionOptions = {
 type Lift = Extract<LogEntry, { kind: "revocation.lifted" }>;
 type SeqRange = { from_seq: number; to_seq: number };
 
-/** About 15 MB of an isolate's memory, and half of what one KV value may hold. */
-const MAX_RULES = 50_000;
+/** About 14 MB of an isolate's memory, and 5 MB of the snapshot, which is one KV value. */
+const MAX_RULES = 20_000;
 const BATCH_RULES = 1_000;
 const ACTOR = "portcullis";
 /** One after the other: what is handed over first, the end of the move after it, lifts behind that. */

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { epochSeconds } from "../platform/clock.ts";
+import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { answer, type HttpEnv, queryParams, refuse, requireScope } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { utf8 } from "../protocol/encoding.ts";
@@ -32,6 +32,7 @@ const importQuery = z.strictObject({
 const NDJSON = "application/x-ndjson";
 const RULES_A_PAGE = 200;
 const TOKENS_A_PAGE = 2_000;
+const STORE_WITHIN_MS = 2_000;
 
 /** NDJSON in and out, one token or rule a line: `/v1/revocations/import` and `/v1/revocations/export`. */
 export function importRoutes(deps: ImportRouteDeps) {
@@ -46,7 +47,7 @@ export function importRoutes(deps: ImportRouteDeps) {
         emergency: emergency === "true",
         dryRun: dry_run === "true",
       });
-      const outcome = await readAll(c.req.raw.body, run);
+      const outcome = await readAll(c.req.raw.body, run, deps.clock);
       if (outcome.ok) return answer(c, outcome);
       return refuse(c, { ...outcome.error, extra: { ...outcome.error.extra, ...run.progress } });
     })
@@ -58,20 +59,46 @@ export function importRoutes(deps: ImportRouteDeps) {
     });
 }
 
+/** Reads to the end. What came is stored at the latest after two seconds, also where nothing follows for long. */
 async function readAll(
   body: ReadableStream<Uint8Array> | null,
   run: Import,
+  clock: Clock,
 ): Promise<Result<ImportOutcome | ImportDryRun>> {
   const splitter = new LineSplitter();
-  for await (const chunk of body ?? []) {
-    for (const line of splitter.push(chunk)) {
-      if (!run.add(line)) continue;
-      const flushed = await run.flush();
+  const reader = body?.getReader();
+  let storedAtMs = clock();
+  for (let reading = reader?.read(); reading; ) {
+    const chunk = await within(reading, STORE_WITHIN_MS);
+    if (chunk?.done) break;
+    let full = false;
+    for (const line of chunk ? splitter.push(chunk.value) : []) {
+      full = run.add(line);
+      const flushed = full ? await run.flush() : ok(null);
       if (!flushed.ok) return flushed;
     }
+    if (full || clock() - storedAtMs >= STORE_WITHIN_MS) {
+      const flushed = await run.flush();
+      if (!flushed.ok) return flushed;
+      storedAtMs = clock();
+    }
+    if (chunk) reading = reader?.read();
   }
   for (const line of splitter.end()) run.add(line);
   return run.finish();
+}
+
+/** What the work comes to, or undefined where that takes longer. */
+async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Pages of lines: every rule in force, then every denied token. */
