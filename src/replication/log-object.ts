@@ -7,7 +7,12 @@ import { objectPort } from "../platform/rpc.ts";
 import { compilePolicy } from "../policy/compiled.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { denylistKey, denylistTtlSeconds, LONGEST_KV_RETRY_MS } from "../revocation/denylist.ts";
+import {
+  denylistKey,
+  denylistLane,
+  denylistTtlSeconds,
+  LONGEST_KV_RETRY_MS,
+} from "../revocation/denylist.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { WouldCut } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -34,7 +39,6 @@ import { RevocationBook } from "./revocation-book.ts";
 import type { RevocationEvent } from "./revocation-events.ts";
 
 const MAX_DELTA_ENTRIES = 1_000;
-const DENY_LANES = 8;
 /** KV takes one write a second for a key. */
 const KV_WRITE_INTERVAL_MS = 1_000;
 /** Revocations stay listed this long after no token can match them any more. */
@@ -248,7 +252,7 @@ export class LogObject extends DurableObject<Env> {
   }
 
   #projectKey(key: string): void {
-    const lane = `kv:deny:${laneOf(key)}`;
+    const lane = denylistLane(key);
     this.#project(key, { id: `kv:deny:${key}`, lane, kind: "kv.deny", payload: key });
   }
 
@@ -295,11 +299,4 @@ export class LogObject extends DurableObject<Env> {
     this.#prunedAtMs = nowMs;
     this.#store.deleteExpiredBefore(epochSeconds(nowMs) - HISTORY_SECONDS);
   }
-}
-
-/** Spreads the keys over a few lanes, so that one that KV refuses does not hold up all. */
-function laneOf(key: string): number {
-  let hash = 0;
-  for (let i = 0; i < key.length; i++) hash = (hash * 31 + key.charCodeAt(i)) >>> 0;
-  return hash % DENY_LANES;
 }
