@@ -252,8 +252,7 @@ export class LogObject extends DurableObject<Env> {
   }
 
   #projectKey(key: string): void {
-    const lane = denylistLane(key);
-    this.#project(key, { id: `kv:deny:${key}`, lane, kind: "kv.deny", payload: key });
+    this.#project(key, { id: `kv:deny:${key}`, lane: denylistLane(key), kind: "kv.deny", payload: key });
   }
 
   #project(key: string, row: OutboxRow): void {
@@ -294,8 +293,7 @@ export class LogObject extends DurableObject<Env> {
   }
 
   #prune(nowMs: number): void {
-    const next = this.#nextPruneMs();
-    if (next === undefined || next > nowMs) return;
+    if ((this.#nextPruneMs() ?? Number.POSITIVE_INFINITY) > nowMs) return;
     this.#prunedAtMs = nowMs;
     this.#store.deleteExpiredBefore(epochSeconds(nowMs) - HISTORY_SECONDS);
   }
