@@ -67,10 +67,12 @@ export class IsolateReplica implements ReplicaReader {
 
   async #catchUp(maxAgeMs: number): Promise<Result<ReplicaView>> {
     if (!this.#view) await this.#loadFromKv();
+    // Pages are folded together: what one of them takes away, another may give in another form.
+    const pages: SequencedEntry[] = [];
     for (;;) {
       const askedAtMs = this.#o.clock();
       const delta = this.#view
-        ? await this.#o.log.since(this.#view.seq, maxAgeMs)
+        ? await this.#o.log.since(pages.at(-1)?.seq ?? this.#view.seq, maxAgeMs)
         : ok({ too_old: true as const });
       if (!delta.ok) {
         await this.#catchUpFromKv();
@@ -82,9 +84,10 @@ export class IsolateReplica implements ReplicaReader {
         return this.#adopt(snapshot.value, askedAtMs);
       }
       const { entries, head_seq, asked_at_ms: sharedAtMs = askedAtMs } = delta.value;
-      const complete = (entries.at(-1)?.seq ?? head_seq) >= head_seq;
-      const view = await this.#fold(entries, complete ? Math.min(askedAtMs, sharedAtMs) : undefined);
-      if (complete || !view.ok) return view;
+      pages.push(...entries);
+      if ((entries.at(-1)?.seq ?? head_seq) >= head_seq) {
+        return this.#fold(pages, Math.min(askedAtMs, sharedAtMs));
+      }
     }
   }
 
@@ -148,10 +151,7 @@ export class IsolateReplica implements ReplicaReader {
   }
 
   /** Folds entries in; everything that waits comes first, so that the change itself is one synchronous step. */
-  async #fold(
-    entries: readonly SequencedEntry[],
-    fetchedAtMs: number | undefined,
-  ): Promise<Result<ReplicaView>> {
+  async #fold(entries: readonly SequencedEntry[], fetchedAtMs: number): Promise<Result<ReplicaView>> {
     let newKeys: PublicKeyRecord[] | undefined;
     let newPolicy: PolicyVersion | undefined;
     let newFilter: FilterManifest | undefined;
@@ -167,19 +167,25 @@ export class IsolateReplica implements ReplicaReader {
 
     const view = this.#view as ReplicaView;
     const head = entries.at(-1)?.seq ?? view.seq;
+    const compacted = new Set<string>();
     for (const { seq, entry } of entries) {
       if (seq <= view.seq) continue;
       if (entry.kind === "revocation.added") view.revocations.add(entry.rule);
       if (entry.kind === "revocation.lifted") view.revocations.remove(entry.revocation_id);
+      if (entry.kind === "rules.compacted") for (const id of entry.ids) compacted.add(id);
     }
+    // Who decides on the view before, whose filter may not know them, finds them in its own index.
+    const revocations = compacted.size
+      ? view.revocations.without(compacted, this.#o.clock() / 1000)
+      : view.revocations;
     const ahead = head > view.seq;
     const filter = later(loaded.value, view.filter);
     this.#view = {
       seq: Math.max(head, view.seq),
-      fetchedAtMs: Math.max(fetchedAtMs ?? 0, view.fetchedAtMs),
+      fetchedAtMs: Math.max(fetchedAtMs, view.fetchedAtMs),
       policy: (ahead && policy) || view.policy,
       keys: (ahead && keys) || view.keys,
-      revocations: view.revocations,
+      revocations,
       ...(filter ? { filter } : {}),
     };
     return ok(this.#view);

@@ -52,6 +52,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   const live: LiveTokens = {
     flush: () => keyring.flushMinted(),
     count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
+    among: (jtis) => objects.liveTokens.liveAmong(jtis),
   };
   const credentials = new SecretBox(secret, SESSION_CREDENTIAL_PURPOSE);
   const sessions: OAuthDeps["sessions"] = {
@@ -109,6 +110,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       logger: log,
       denylist: objects.denylist,
       revoke: revocations,
+      announce: (eventId, actor) => objects.log.announceImport(eventId, actor),
       revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
     },
     revocations,

@@ -14,6 +14,7 @@ import type { PolicyPort } from "../registry/policy-routes.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { PartSource } from "../revocation/filter-loader.ts";
+import type { ImportDeps } from "../revocation/import.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
@@ -49,7 +50,7 @@ export function objectPorts(env: Env, log: Logger) {
     >(env.DIRECTORY),
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
-    log: port<RevocationLogPort & SweepDeps["log"] & SweptObject>(env.LOG),
+    log: port<RevocationLogPort & EmergencyPort & SweepDeps["log"] & SweptObject>(env.LOG),
     edge: {
       log: edgePort<LogReader>(env.LOG),
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
@@ -64,6 +65,8 @@ export function objectPorts(env: Env, log: Logger) {
 
 export type ObjectPorts = ReturnType<typeof objectPorts>;
 
+type EmergencyPort = { announceImport: ImportDeps["announce"] };
+
 type MonitorPort = AgeReportPort & MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
 
 type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;
@@ -74,4 +77,4 @@ type KeyringObjectPort = KeyringPort & {
   flushMinted(): Promise<Result<null>>;
 };
 
-type LiveTokenPort = { countLive: LiveTokens["count"] };
+type LiveTokenPort = { countLive: LiveTokens["count"]; liveAmong: LiveTokens["among"] };

@@ -272,7 +272,7 @@ describe("a filter of denied tokens", () => {
       ),
     ),
   });
-  const suspects = (jti: string) => replica.peek()?.filter?.mayContain(ISS, jti) ?? false;
+  const suspects = (jti: string) => replica.peek()?.filter?.mayContain(jti) ?? false;
 
   it("is loaded before the view moves on, from the delta and from a snapshot", async () => {
     await replica.refresh();
@@ -340,5 +340,37 @@ describe("a filter of denied tokens", () => {
     await slow;
     expect(suspects("b")).toBe(true);
     expect(filters.loads).toBe(2);
+  });
+
+  const compacted = (id: string, ids: string[]): LogEntry => ({ id, kind: "rules.compacted", ids });
+
+  it("takes the place of rules in one step, and who holds the view before still finds them", async () => {
+    for (const id of ["a", "b"]) log.append(added(id));
+    await replica.refresh();
+    const before = replica.peek()!;
+    log.append(published("f1", ["a"], 1));
+    log.append(compacted("c1", ["a", "unknown"]));
+    await replica.refresh();
+    expect([refuses("a"), suspects("a"), refuses("b")]).toEqual([false, true, true]);
+    expect(before.filter).toBeUndefined();
+    expect(before.revocations.find(facts("a"), 0)?.id).toBe("a");
+  });
+
+  it("is there when rules go, also where the delta comes in pages and its entry is a later one's mark", async () => {
+    log.append(added("a"));
+    await replica.refresh();
+    log.append({ id: "f1", kind: "filter.superseded" });
+    log.append(compacted("c1", ["a"]));
+    log.append(published("f2", ["a"], 2));
+    log.page = 2;
+    const since = log.since.bind(log);
+    const between: boolean[] = [];
+    log.since = async (seq) => {
+      between.push(refuses("a") || suspects("a"));
+      return since(seq);
+    };
+    await replica.refresh();
+    expect(between).toEqual([true, true]);
+    expect([refuses("a"), suspects("a")]).toEqual([false, true]);
   });
 });

@@ -50,6 +50,7 @@ function scene(over: { tokens?: number; live?: Result<LiveCount>; limit?: Result
         flushes++;
         return ok(null);
       },
+      among: async () => ok([]),
       count: async (match, issuedBefore) => {
         counted.push({ match, issuedBefore });
         return over.live ?? ok({ would_cut, exact: true, sample: [] });
