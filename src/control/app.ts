@@ -10,7 +10,8 @@ import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
-import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
+import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
+import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
@@ -28,6 +29,7 @@ export type ControlDeps = {
   health: HealthDeps;
   imports: ImportRouteDeps;
   inbound: InboundDeps;
+  keys: KeyRouteDeps;
   metrics: MetricsDeps;
   oauth: OAuthDeps;
   policy: PolicyRouteDeps;
@@ -74,7 +76,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", propagationRoutes(deps.propagation));
   app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
-  app.route("/", keyRoutes(deps.oauth));
+  app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));

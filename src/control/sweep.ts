@@ -20,7 +20,7 @@ export type SweepDeps = {
   directory: { overdue(seconds: number, limit: number): Promise<Result<string[]>> };
   accessRequest(id: string): Sweepable;
   endpoints(): Promise<Result<string[]>>;
-  endpoint(id: string): Sweepable;
+  endpoint(id: string): { sweep(): Promise<Result<{ rewrapped: number }>> };
 };
 
 /** An alarm that is this late was lost. */
@@ -43,31 +43,42 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   const work = [
     { name: "keyring", run: () => deps.keyring.jwks() },
     ...(late.ok ? late.value : []).map((id) => ({ name: id, run: () => deps.accessRequest(id).sweep() })),
-    ...(endpoints.ok ? endpoints.value : []).map((id) => ({
-      name: id,
-      run: () => deps.endpoint(id).sweep(),
-    })),
   ];
   const results = await Promise.all(work.map(async ({ name, run }) => ({ name, result: await run() })));
+  const ofEndpoints = await sweepEndpoints(endpoints.ok ? endpoints.value : [], deps);
   const drift = await deps.log.checkDrift();
-  await tellMonitor(await swept, drift, deps);
+  await tellMonitor(await swept, ofEndpoints, drift, deps);
   if (!late.ok) logger("error", "sweep.failed", { object: "directory", detail: late.error.detail });
   if (!endpoints.ok) logger("error", "sweep.failed", { object: "registry", detail: endpoints.error.detail });
   if (!drift.ok) logger("error", "sweep.failed", { object: "log", detail: drift.error.detail });
-  for (const { name, result } of [...results, ...(await swept)]) {
+  for (const { name, result } of [...results, ...ofEndpoints, ...(await swept)]) {
     if (!result.ok) logger("error", "sweep.failed", { object: name, detail: result.error.detail });
   }
   if (late.ok && late.value.length) logger("warn", "sweep.overdue_requests", { count: late.value.length });
 }
 
+type SweptEndpoint = { name: string; result: Result<{ rewrapped: number }> };
+
+function sweepEndpoints(ids: readonly string[], deps: SweepDeps): Promise<SweptEndpoint[]> {
+  return Promise.all(ids.map(async (id) => ({ name: id, result: await deps.endpoint(id).sweep() })));
+}
+
 async function tellMonitor(
   swept: { name: string; result: Result<Swept> }[],
+  endpoints: readonly SweptEndpoint[],
   drift: Result<DriftReport>,
   { monitor, clock, logger }: SweepDeps,
 ): Promise<void> {
   const gauges: Note["gauges"] = {};
   for (const { name, result } of swept) {
-    if (result.ok) gauges[`portcullis_outbox_rows{object="${name}"}`] = result.value.outbox_rows;
+    if (!result.ok) continue;
+    gauges[`portcullis_outbox_rows{object="${name}"}`] = result.value.outbox_rows;
+    Object.assign(gauges, result.value.gauges);
+  }
+  // Where one did not answer, it cannot be said that none needs the previous secret any more.
+  if (endpoints.every(({ result }) => result.ok)) {
+    const rewrapped = endpoints.map(({ result }) => (result.ok ? result.value.rewrapped : 0));
+    gauges['portcullis_previous_secret_values{object="endpoint"}'] = rewrapped.reduce((a, b) => a + b, 0);
   }
   const counters: Note["counters"] = {};
   if (drift.ok) {

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
+import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
 import { name, roleName, scopeToken } from "./names.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 
@@ -27,6 +28,11 @@ export const policySchema = z.strictObject({
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  keys: keysSchema
+    .exactOptional()
+    .describe(
+      "The life of our own signing keys. Absent: ES256, replaced every 30 days, published a day ahead.",
+    ),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -43,4 +49,9 @@ export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.
 /** How many live tokens one person may cut with one revocation. */
 export function confirmAbove(document: PolicyDocument): number {
   return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;
+}
+
+/** How our own signing keys live. */
+export function keyPolicy(document: PolicyDocument): KeyPolicy {
+  return document.keys ?? DEFAULT_KEY_POLICY;
 }

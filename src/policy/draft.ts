@@ -2,6 +2,7 @@ import type * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import type { AccessRule, Origin, Route, TrustedIssuer } from "./document.ts";
 import { issuerSchema } from "./issuer-schema.ts";
+import { type KeyPolicy, keysSchema } from "./keys-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 
 /** A part of the document that fits its schema, with its place: `routes.2`. */
@@ -18,16 +19,20 @@ export type Draft = {
   originNames: ReadonlySet<string>;
   routes: Part<Route>[];
   accessRules: Part<AccessRule>[];
+  /** Absent where the document has none, or one that cannot be read. */
+  keys?: KeyPolicy;
 };
 
 export function readDraft(input: unknown): Draft {
-  const { issuers, origins, routes, access_rules } = recordOf(input);
+  const { issuers, origins, routes, access_rules, keys } = recordOf(input);
+  const keyPolicy = keysSchema.safeParse(keys);
   return {
     issuers: readable("issuers", listOf(issuers), issuerSchema),
     origins: readable("origins", recordOf(origins), originSchema),
     originNames: new Set(Object.keys(recordOf(origins))),
     routes: readable("routes", listOf(routes), routeSchema),
     accessRules: readable("access_rules", listOf(access_rules), accessRuleSchema),
+    ...(keyPolicy.success ? { keys: keyPolicy.data } : {}),
   };
 }
 

@@ -12,6 +12,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 import { type EndpointPatch, type EndpointRecord, MAX_ENDPOINTS } from "../webhooks/endpoint.ts";
+import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import { type EventType, matchesEvent } from "../webhooks/event.ts";
 import { type ClientRecord, deletionRevocation, withSecret } from "./client.ts";
 import { checkRoom, patched, withSealedSecret } from "./endpoint.ts";
@@ -52,6 +53,7 @@ export class RegistryObject extends DurableObject<Env> {
   readonly #receipts: ReceiptStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
+  readonly #secrets = new EndpointSecrets(this.env);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -220,7 +222,9 @@ export class RegistryObject extends DurableObject<Env> {
   }
 
   async sweep(): Promise<Result<Swept>> {
-    return ok(await this.#durable.sweep());
+    const rewrapped = await this.#rewrapSecrets();
+    const swept = await this.#durable.sweep();
+    return ok({ ...swept, gauges: { 'portcullis_previous_secret_values{object="registry"}': rewrapped } });
   }
 
   #now(): number {
@@ -229,6 +233,20 @@ export class RegistryObject extends DurableObject<Env> {
 
   #allEndpoints(): EndpointRecord[] {
     return this.#endpoints.list(MAX_ENDPOINTS, undefined).items;
+  }
+
+  /** Seals anew the endpoints' secrets that the deployment's previous secret wraps; tells of how many endpoints. */
+  async #rewrapSecrets(): Promise<number> {
+    let count = 0;
+    for (const { id, secrets_sealed } of this.#allEndpoints()) {
+      const anew = await this.#secrets.rewrap(id, secrets_sealed);
+      const endpoint = anew && this.#endpoints.find(id);
+      // What was changed meanwhile is sealed with the secret in use, or waits for the next sweep.
+      if (!endpoint || String(endpoint.secrets_sealed) !== String(secrets_sealed)) continue;
+      this.#durable.commit(() => this.#endpoints.update({ ...endpoint, secrets_sealed: anew }));
+      count++;
+    }
+    return count;
   }
 
   #activate(entryId: string, version: number, actor: string): void {

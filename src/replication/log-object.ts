@@ -163,6 +163,8 @@ export class LogObject extends DurableObject<Env> {
         break;
       case "keys.changed":
         this.#store.setState("keys", entry.keys);
+        if (entry.rule) this.#store.insertRevocation(entry.rule, seq);
+        this.#projectDenylist(entry.rule?.match);
         break;
       case "filter.published":
         this.#manifests.put(entry.id, entry.filter, seq);
@@ -186,6 +188,7 @@ export class LogObject extends DurableObject<Env> {
     const receipt = receiptFor(entry.id, seq, nowMs, boundsAt(this.#store.bounds(), nowMs));
     this.#store.setReceipt(seq, receipt);
     if (entry.kind === "revocation.added") this.#book.tellCreated(entry.id, receipt, nowMs);
+    if (entry.kind === "keys.changed" && entry.rule) this.#book.tellCreated(entry.rule.id, receipt, nowMs);
     if (entry.kind === "revocation.lifted" && lifted)
       this.#book.tellLifted(entry.revocation_id, receipt, nowMs);
     return receipt;

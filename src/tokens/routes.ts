@@ -1,19 +1,15 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
+import type { HttpEnv, RequestContext } from "../platform/http.ts";
+import { JWKS_MAX_AGE_SECONDS } from "../policy/keys-schema.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
 import { oauthError, oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
-import type { KeyInfo } from "./keyring-object.ts";
 import { answerTokenRequest, type TokenEndpointDeps } from "./token-endpoint.ts";
 import { TOKEN_EXCHANGE } from "./token-request.ts";
 
-export type KeyringPort = {
-  jwks(): Promise<Result<{ keys: PublicJwk[] }>>;
-  keys(): Promise<Result<KeyInfo[]>>;
-  ready(): Promise<Result<null>>;
-};
+export type KeyringPort = { jwks(): Promise<Result<{ keys: PublicJwk[] }>> };
 
 export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal"> & {
   keyring: KeyringPort;
@@ -21,7 +17,7 @@ export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal"> & {
 };
 
 const MAX_FORM_BYTES = 32 * 1024;
-const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
+const METADATA_MAX_AGE = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECONDS}` };
 
 /** Token endpoint and metadata: called without an access token. */
 export function oauthRoutes(deps: OAuthDeps) {
@@ -56,13 +52,6 @@ export function oauthRoutes(deps: OAuthDeps) {
     .get("/.well-known/oauth-protected-resource", (c) =>
       c.json(resourceMetadata(deps.issuer), 200, METADATA_MAX_AGE),
     );
-}
-
-/** Keys as operators see them. */
-export function keyRoutes(deps: { keyring: KeyringPort }) {
-  return new Hono<HttpEnv>().get("/v1/keys", requireScope("keys:rotate"), async (c) =>
-    answer(c, await deps.keyring.keys()),
-  );
 }
 
 /** RFC 8414: lists what works, nothing else. */

@@ -100,6 +100,15 @@ export class DeliveryStore {
     return row && { ...row, secrets_sealed: JSON.parse(row.secrets_sealed), enabled: row.enabled === 1 };
   }
 
+  /** Replaces the sealed secrets, unless they were changed meanwhile. */
+  rewrap(from: readonly string[], to: readonly string[]): void {
+    this.#sql.exec(
+      "UPDATE endpoint SET secrets_sealed = ? WHERE secrets_sealed = ?",
+      JSON.stringify(to),
+      JSON.stringify(from),
+    );
+  }
+
   /** Takes a configuration that is newer than the one at hand; false where it is not. */
   configure(c: EndpointConfig): boolean {
     const { rowsWritten } = this.#sql.exec(

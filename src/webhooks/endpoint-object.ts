@@ -46,7 +46,7 @@ export class EndpointObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#config = readConfig(env as unknown as Record<string, unknown>);
-    this.#secrets = new EndpointSecrets(env.PORTCULLIS_SECRET);
+    this.#secrets = new EndpointSecrets(env);
     this.#durable = new Durable(ctx, {
       clock: systemClock,
       log: consoleLogger,
@@ -108,13 +108,22 @@ export class EndpointObject extends DurableObject<Env> {
   }
 
   /** The cron does not wait for what is sent: receivers may take their time. */
-  sweep(): Result<null> {
+  async sweep(): Promise<Result<{ rewrapped: number }>> {
     this.ctx.waitUntil(this.#durable.sweep());
-    return ok(null);
+    return ok({ rewrapped: await this.#rewrap() });
   }
 
   override async alarm(): Promise<void> {
     return this.#durable.alarm();
+  }
+
+  /** Seals anew what the deployment's previous secret wraps. */
+  async #rewrap(): Promise<number> {
+    const endpoint = this.#store.config();
+    const anew = endpoint && (await this.#secrets.rewrap(endpoint.id, endpoint.secrets_sealed));
+    if (!anew) return 0;
+    this.#store.rewrap(endpoint.secrets_sealed, anew);
+    return 1;
   }
 
   /** False where the endpoint was removed. */

@@ -14,6 +14,7 @@ export const EVENT_TYPES = [
   "revocation.lifted",
   "revocation.confirmation_needed",
   "revocation.emergency",
+  "key.rotation_overdue",
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
@@ -32,7 +33,14 @@ export type WebhookEvent = {
 };
 
 /** One exact type, one family (`grant.*`), or everything (`*`). */
-export const EVENT_FILTERS = ["*", "access_request.*", "grant.*", "revocation.*", ...EVENT_TYPES] as const;
+export const EVENT_FILTERS = [
+  "*",
+  "access_request.*",
+  "grant.*",
+  "revocation.*",
+  "key.*",
+  ...EVENT_TYPES,
+] as const;
 
 export type EventFilter = (typeof EVENT_FILTERS)[number];
 

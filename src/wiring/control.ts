@@ -27,11 +27,11 @@ export type ControlWiring = {
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
 export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
-  const { issuer, local, secret } = config;
+  const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor } = objects;
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
-  const secrets = new EndpointSecrets(secret);
+  const secrets = new EndpointSecrets(config.wrapping);
   const policy = async () => {
     const active = await registry.activePolicy();
     return active.ok ? ok(active.value.document) : active;
@@ -53,7 +53,8 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     const reviewed = await reviewRequest(access, access_request_id, given, approver);
     return reviewed.ok ? ok({ id: reviewed.value.id, state: reviewed.value.decided }) : reviewed;
   };
-  const revocations = { log: objects.log, live, issuer, confirmAbove: confirmLimit, ids, clock };
+  const ownKeys = () => keyring.keys();
+  const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
@@ -66,6 +67,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound: { clock, registry, secrets, access: { review } },
     metrics: { monitor, replica: () => seen(readingOf) },
+    keys: { keyring, ids },
     oauth: {
       issuer,
       clock,
@@ -75,7 +77,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       mint: (input) => keyring.mint(input),
       verifyExternal: subjectTokenVerifier(verifier),
     },
-    policy: { registry, clock, issuer, local },
+    policy: { registry, clock, issuer, local, secretRefs: new Set(config.issuerSecrets.keys()) },
     propagation: { monitor },
     imports: {
       clock,

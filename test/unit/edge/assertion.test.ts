@@ -1,11 +1,7 @@
 import { createLocalJWKSet, jwtVerify } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
-import {
-  ASSERTION_TTL_SECONDS,
-  ASSERTION_TYPE,
-  AssertionSigner,
-  MIN_LEFT_SECONDS,
-} from "../../../src/edge/assertion.ts";
+import { ASSERTION_TYPE, AssertionSigner, MIN_LEFT_SECONDS } from "../../../src/edge/assertion.ts";
+import { ASSERTION_TTL_SECONDS } from "../../../src/tokens/key-ring.ts";
 import type { VerifiedToken } from "../../../src/tokens/verify.ts";
 import { EdgeWorld, ISSUER, policyOf } from "../../support/edge-world.ts";
 

@@ -45,6 +45,12 @@ function scene(over: { tokens?: number; live?: Result<LiveCount>; limit?: Result
       },
       revocationReceipt: async (id) => ok(receipt(id, records.get(id)?.seq ?? 0)),
     },
+    ownKeys: async () =>
+      ok([
+        { kid: "signing", state: "current" },
+        { kid: "coming", state: "next" },
+        { kid: "replaced", state: "previous" },
+      ]),
     live: {
       flush: async () => {
         flushes++;

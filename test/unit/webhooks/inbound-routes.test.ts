@@ -9,7 +9,7 @@ import { shownSecret } from "../../../src/webhooks/signature.ts";
 import { endpointRecord, memoryRegistry } from "./memory-ports.ts";
 
 const NOW = 1_800_000_000;
-const secrets = new EndpointSecrets("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
+const secrets = new EndpointSecrets({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
 const REQUEST_ID = "req_00000000000000000000000001";
 const DATA = { access_request_id: REQUEST_ID, approver: "demo|bob", outcome: "approve" };
 

@@ -14,7 +14,7 @@ import { shownSecret } from "../../../src/webhooks/signature.ts";
 import { memoryRegistry, recordingEndpoints } from "./memory-ports.ts";
 
 const NOW_MS = 1_800_000_000_000;
-const secrets = new EndpointSecrets("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
+const secrets = new EndpointSecrets({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
 const OPERATOR: Actor = {
   subject: "operator",
   clientId: "operator",
