@@ -25,7 +25,7 @@ export const issuerSchema = z
     secret_ref: z
       .string()
       .regex(/^ISSUER_SECRET_[A-Z0-9_]{1,64}$/, "must be ISSUER_SECRET_ and capital letters, digits or _")
-      .exactOptional()
+      .optional()
       .describe(
         "Name of the deployment's secret that it signs with, for HS256 only; never the secret itself.",
       ),

@@ -16,7 +16,6 @@ import {
   keyState,
   PURPOSES,
   type Step,
-  verifies,
 } from "./key-ring.ts";
 import type { KeySettings } from "./key-settings.ts";
 import {
@@ -80,7 +79,7 @@ export class KeyLifecycle {
   }
 
   nextDueMs(): number | undefined {
-    const at = earliestStep(this.#o.store.all(), this.#o.settings.periods)?.at;
+    const at = earliestStep(this.#o.store.living(), this.#o.settings.periods)?.at;
     return at === undefined ? undefined : at * 1000;
   }
 
@@ -101,7 +100,7 @@ export class KeyLifecycle {
   }
 
   overdue(): OverdueRotation[] {
-    return overdueRotations(this.#o.store.all(), this.#o.settings.periods, this.#now());
+    return overdueRotations(this.#o.store.living(), this.#o.settings.periods, this.#now());
   }
 
   /**
@@ -122,7 +121,7 @@ export class KeyLifecycle {
     }
     await durable.flush(LANE);
     await this.advance();
-    const done = plannedRotation(store.all(), before, settings.periods);
+    const done = plannedRotation(store.living(), before, settings.periods);
     store.setSetting("last_rotation", { id, done });
     return ok(done);
   }
@@ -163,11 +162,11 @@ export class KeyLifecycle {
   }
 
   #current(purpose: KeyPurpose): SigningKeyRow | undefined {
-    return inState(this.#o.store.all(), purpose, "current");
+    return inState(this.#o.store.living(), purpose, "current");
   }
 
   #dueStep(): Step | undefined {
-    const planned = earliestStep(this.#o.store.all(), this.#o.settings.periods);
+    const planned = earliestStep(this.#o.store.living(), this.#o.settings.periods);
     return planned && planned.at <= this.#now() ? planned.step : undefined;
   }
 
@@ -184,7 +183,7 @@ export class KeyLifecycle {
 
   async #makeNext(purpose: KeyPurpose, expedited: boolean): Promise<void> {
     const made = await this.#newKey(purpose);
-    if (inState(this.#o.store.all(), purpose, "next")) return;
+    if (inState(this.#o.store.living(), purpose, "next")) return;
     this.#o.durable.commit(() => {
       this.#o.store.save({ ...made, expedited });
       this.#tellLog();
@@ -193,7 +192,7 @@ export class KeyLifecycle {
 
   /** Sees to it that a next key is there that signs as soon as it may, of the algorithm that is asked for now. */
   async #expedite(purpose: KeyPurpose): Promise<void> {
-    const next = inState(this.#o.store.all(), purpose, "next");
+    const next = inState(this.#o.store.living(), purpose, "next");
     if (next && next.publicJwk.alg === this.#o.settings.current.algorithm) {
       this.#o.durable.commit(() => this.#o.store.save({ ...next, expedited: true }));
       return;
@@ -210,7 +209,7 @@ export class KeyLifecycle {
   #carryOut(step: Step): void {
     const now = this.#now();
     this.#o.durable.commit(() => {
-      for (const key of afterStep(this.#o.store.all(), step, now)) this.#saveEnding(key);
+      for (const key of afterStep(this.#o.store.living(), step, now)) this.#saveEnding(key);
       this.#o.store.deleteEndedBefore(now - HISTORY_SECONDS);
       // A promotion changes nothing for those who verify.
       if (step.kind === "retire") this.#tellLog();
@@ -227,7 +226,7 @@ export class KeyLifecycle {
   #compromise(kid: string, made: SigningKeyRow, { id, actor, reason }: Replacement): void {
     const { store } = this.#o;
     const now = this.#now();
-    const { save, forget } = afterCompromise(store.all(), kid, made, now);
+    const { save, forget } = afterCompromise(store.living(), kid, made, now);
     // Another call may have come first while the new key was made.
     if (save.length === 0) return;
     for (const key of save) this.#saveEnding(key.kid === kid ? { ...key, revocationId: id } : key);
@@ -243,11 +242,8 @@ export class KeyLifecycle {
 
   /** Called within the transaction that changes the ring. */
   #tellLog(rule?: Revocation): void {
-    const keys = this.#o.store
-      .all()
-      .filter(verifies)
-      .map(({ kid, purpose, publicJwk }) => ({ kid, purpose, jwk: publicJwk }));
-    const id = newId("log", this.#o.clock());
+    const keys = this.#o.store.all().map(({ kid, purpose, publicJwk }) => ({ kid, purpose, jwk: publicJwk }));
+    const id = rule?.id ?? newId("log", this.#o.clock());
     const payload: KeysEntry = { id, kind: "keys.changed", keys, ...(rule ? { rule } : {}) };
     this.#o.durable.outbox.put({ id, lane: LANE, kind: "log.append", payload });
   }

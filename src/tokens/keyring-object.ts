@@ -24,7 +24,7 @@ import {
   type MintInput,
 } from "./access-token.ts";
 import { KeyLifecycle, type KeysEntry, type Replacement } from "./key-lifecycle.ts";
-import { keyState, PURPOSES, verifies } from "./key-ring.ts";
+import { keyState, PURPOSES } from "./key-ring.ts";
 import { KeySettings } from "./key-settings.ts";
 import type { KeyInfo, KeyReplacement, OverdueRotation, PlannedRotation } from "./key-view.ts";
 import { KEYRING_MIGRATIONS, KeyringStore, type SigningKeyRow } from "./keyring-store.ts";
@@ -125,13 +125,12 @@ export class KeyringObject extends DurableObject<Env> {
 
   /** The public keys that verify (RFC 7517 §5), made first where there are none. */
   async jwks(): Promise<Result<{ keys: PublicJwk[] }>> {
-    for (const purpose of PURPOSES) {
-      const key = await this.#lifecycle.signingKey(purpose);
-      // Where nothing more is signed, what was signed still verifies.
-      if (!key.ok && this.#store.all().length === 0) return key;
-    }
-    const keys = this.#store.all().filter((key) => verifies(key) && key.publishedAt !== undefined);
-    return ok({ keys: keys.map((key) => key.publicJwk) });
+    const signing = await Promise.all(PURPOSES.map((purpose) => this.#lifecycle.signingKey(purpose)));
+    const known = this.#store.living().filter((key) => key.publishedAt !== undefined);
+    // Where nothing more is signed, what was signed still verifies; an empty set would be kept by caches.
+    const fault = signing.find((key) => !key.ok);
+    if (fault && known.length === 0) return fault as Result<never>;
+    return ok({ keys: known.map((key) => key.publicJwk) });
   }
 
   /** Whether there is a key for each purpose that the deployment's secret opens, and which rotations are overdue. */

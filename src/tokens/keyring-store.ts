@@ -85,12 +85,14 @@ export class KeyringStore {
     this.#sql.exec("DELETE FROM signing_keys WHERE kid = ?", kid);
   }
 
-  /** Oldest first. */
+  /** All, also those that are over; oldest first. */
   all(): SigningKeyRow[] {
-    return this.#sql
-      .exec<StoredKey>("SELECT * FROM signing_keys ORDER BY created_at, kid")
-      .toArray()
-      .map(toKey);
+    return this.#read("");
+  }
+
+  /** Those that sign, will sign, or still verify; oldest first. */
+  living(): SigningKeyRow[] {
+    return this.#read("WHERE retired_at IS NULL AND compromised_at IS NULL");
   }
 
   find(kid: string): SigningKeyRow | undefined {
@@ -152,6 +154,13 @@ export class KeyringStore {
 
   setSetting(name: Setting, value: unknown): void {
     this.#sql.exec("INSERT OR REPLACE INTO settings VALUES (?, ?)", name, JSON.stringify(value));
+  }
+
+  #read(where: string): SigningKeyRow[] {
+    return this.#sql
+      .exec<StoredKey>(`SELECT * FROM signing_keys ${where} ORDER BY created_at, kid`)
+      .toArray()
+      .map(toKey);
   }
 }
 

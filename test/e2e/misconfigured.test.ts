@@ -89,6 +89,16 @@ const FAULTS: [string, { variables?: Record<string, string | undefined>; without
     /^PORTCULLIS_OPERATOR_SECRET: is not set$/,
   ],
   ["the same secret twice", secret(OPERATOR_SECRET), /^PORTCULLIS_OPERATOR_SECRET: must differ/],
+  [
+    "a PORTCULLIS_SECRET_PREVIOUS that is the secret in use",
+    { variables: { PORTCULLIS_SECRET_PREVIOUS: SECRET } },
+    /^PORTCULLIS_SECRET_PREVIOUS: must be the secret before/,
+  ],
+  [
+    "a short secret of an issuer",
+    { variables: { ISSUER_SECRET_LEGACY: "only-31-bytes-are-in-this-one-x" } },
+    /^ISSUER_SECRET_LEGACY: must have at least 32 bytes/,
+  ],
   ["no ISSUER", missing("ISSUER"), /^ISSUER: is not set$/],
   ["an empty ISSUER", { variables: { ISSUER: "" } }, /^ISSUER: is not set$/],
   [
@@ -210,5 +220,46 @@ describe("a PORTCULLIS_SECRET that is not the one the state was made with", () =
     const decision = { access_request_id: pending, approver: "bob", outcome: "approve" };
     expect(await sendDecision(gate, endpoint, decision)).toMatchObject({ body: { state: "approved" } });
     await receiver.waitFor("access_request.approved");
+  });
+});
+
+describe("the change of PORTCULLIS_SECRET, with the one before it in PORTCULLIS_SECRET_PREVIOUS", () => {
+  const PORTCULLIS_SECRET = "YS1uZXctc2VjcmV0LW9ubHktZm9yLXRoZS10ZXN0cy0wMg";
+  const during = { variables: { PORTCULLIS_SECRET, PORTCULLIS_SECRET_PREVIOUS: SECRET } };
+  const after = { variables: { PORTCULLIS_SECRET } };
+
+  const worksAsBefore = async () => {
+    expect((await gate.call("/readyz")).status).toBe(200);
+    expect((await gate.call("/oauth/token", CREDENTIALS)).status).toBe(200);
+    for (const path of ["/orders", "/orders/1001"]) {
+      expect((await gate.call(path, { token: held.token })).status, path).toBe(200);
+    }
+    const { id } = await ask(gate, requester.token);
+    const decision = { access_request_id: id, approver: "bob", outcome: "approve" };
+    expect(await sendDecision(gate, endpoint, decision)).toMatchObject({ body: { state: "approved" } });
+    await receiver.waitFor(({ type, body }) => type === "access_request.approved" && body.includes(id));
+  };
+  const stillWrapped = async () => {
+    const { access_token } = bodyOf<{ access_token: string }>(
+      await gate.call("/oauth/token", CREDENTIALS),
+      200,
+    );
+    const headers = { authorization: `Bearer ${access_token}` };
+    const text = await (await fetch(`${issuer}/metrics`, { headers })).text();
+    return [...text.matchAll(/^portcullis_previous_secret_values\{.*\} (\d+)$/gm)].map(([, n]) => Number(n));
+  };
+
+  it("loses nothing: the cron wraps anew, a metric tells when it is done, and then the old one may go", async () => {
+    runtime = await startRuntime({ stateDir, issuer, ...during });
+    await worksAsBefore();
+    await runtime.cron();
+    const first = await stillWrapped();
+    expect(first).toHaveLength(3);
+    for (const wrapped of first) expect(wrapped).toBeGreaterThan(0);
+    await runtime.cron();
+    expect(await stillWrapped()).toEqual([0, 0, 0]);
+    await runtime.stop();
+    runtime = await startRuntime({ stateDir, issuer, ...after });
+    await worksAsBefore();
   });
 });

@@ -7,6 +7,7 @@ import type { RegistryObject } from "../../src/registry/registry-object.ts";
 import type { LogObject } from "../../src/replication/log-object.ts";
 import type { MintInput } from "../../src/tokens/access-token.ts";
 import type { KeyringObject } from "../../src/tokens/keyring-object.ts";
+import type { EndpointObject } from "../../src/webhooks/endpoint-object.ts";
 import { expectValue, remote } from "../support/remote.ts";
 
 let count = 0;
@@ -253,6 +254,13 @@ describe("the life of a key", () => {
 
   it("tells where a rotation was missed, and issues nothing more after the grace, but lets tokens verify", async () => {
     const keyring = newKeyring();
+    // An address that may not be called: no request leaves, and the delivery is kept.
+    const record = {
+      ...{ id: "whe_keys", url: "http://127.0.0.1/", events: ["key.*" as const], secrets_sealed: [] },
+      ...{ enabled: true, created_at: 0, revision: 1 },
+    };
+    expectValue(await remote<RegistryObject>(env.REGISTRY.getByName("main")).createEndpoint(record));
+    const endpoint = remote<EndpointObject>(env.ENDPOINT.getByName(record.id));
     const token = await mintedBy(keyring, { ttlSeconds: 60 * DAY });
     await keyring.assertionKey();
     pass(29 * DAY);
@@ -269,19 +277,13 @@ describe("the life of a key", () => {
     expect(overdue).toMatchObject({ purpose: "access_token" });
     expect(overdue!.issuing_stops_at).toBe(overdue!.due_at + 7 * DAY + 60);
 
-    const events = () =>
-      runInDurableObject(
-        keyring.stub,
-        (_instance, state) =>
-          state.storage.sql.exec("SELECT payload FROM outbox WHERE lane = 'events'").toArray().length,
-      );
     const swept = expectValue(await keyring.sweep());
     expect(swept.gauges?.portcullis_key_rotation_overdue_seconds).toBeGreaterThan(3_000);
-    expect(await events()).toBeLessThanOrEqual(2);
-    const told = await runInDurableObject(keyring.stub, (_instance, state) =>
-      state.storage.sql.exec("SELECT value FROM settings WHERE name = 'overdue_told'").one(),
-    );
-    expect(told.value).toContain(overdue!.kid);
+    await keyring.sweep();
+    const told = async () =>
+      expectValue(await endpoint.deliveries({ limit: 50 })).items.map(({ event_type }) => event_type);
+    await expect.poll(told).toHaveLength(2);
+    expect(await told()).toEqual(["key.rotation_overdue", "key.rotation_overdue"]);
 
     await mintedBy(keyring);
     vi.setSystemTime(overdue!.issuing_stops_at * 1000 - 1_000);
@@ -376,6 +378,25 @@ describe("a compromised key", () => {
       actor: why.actor,
     });
     await expect.poll(() => env.KV.get(`deny:kid:${kid}`)).toContain("rev_leak_1");
+  });
+
+  it("is replaced though the log does not answer: nothing is signed meanwhile, and it is in force without another call", async () => {
+    const keyring = newKeyring();
+    const kid = kidOf(await mintedBy(keyring));
+    const down = async () => ({ ok: false, error: { code: "unavailable", detail: "down" } });
+    const LOG = { getByName: () => ({ append: down }) } as unknown as Env["LOG"];
+    const cut = await runInDurableObject(keyring.stub, async (instance, state) => {
+      const Class = instance.constructor as typeof KeyringObject;
+      const object = new Class(state, { ...env, LOG });
+      return [await object.replaceKey({ id: "rev_cut", kid, ...why }), await object.mint(input)];
+    });
+    expect(cut).toMatchObject([{ error: { code: "unavailable" } }, { error: { code: "unavailable" } }]);
+    await evictDurableObject(keyring.stub);
+    await expect.poll(loggedKids, { timeout: 10_000 }).not.toContain(kid);
+    expect(expectValue(await log.revocation("rev_cut"))).toMatchObject({ state: "in_force" });
+    expect(await loggedKids()).toContain(kidOf(await mintedBy(keyring)));
+    const again = expectValue(await keyring.replaceKey({ id: "rev_other", kid, ...why }));
+    expect(again.receipt.id).toBe("rev_cut");
   });
 
   it("is replaced once, however often it is told, also after an eviction, and nothing else is", async () => {
