@@ -67,15 +67,26 @@ export class KeyLifecycle {
   async signingKey(purpose: KeyPurpose): Promise<Result<SigningKeyRow>> {
     if (!this.#current(purpose)) await this.#makeFirst(purpose);
     if (this.#dueStep()) await this.advance();
+    if (this.#stopped(purpose)) {
+      // A deployment that slept for long makes up for it here: the next key signs as soon as the log has it.
+      await this.#o.durable.flush(LANE);
+      await this.advance();
+      const overdue = this.#stopped(purpose);
+      if (overdue) return err(issuingStopped(overdue));
+    }
     if (this.#current(purpose)?.publishedAt === undefined) await this.#o.durable.flush(LANE);
     const key = this.#current(purpose);
     if (key?.publishedAt === undefined) {
       const detail = "The new signing key is not yet published to the log. Try again shortly.";
       return err(problem("unavailable", detail));
     }
-    const overdue = this.overdue().find((each) => each.purpose === purpose);
-    if (overdue && overdue.issuing_stops_at <= this.#now()) return err(issuingStopped(overdue));
     return ok(key);
+  }
+
+  /** The rotation that is overdue for longer than the policy allows. */
+  #stopped(purpose: KeyPurpose): OverdueRotation | undefined {
+    const now = this.#now();
+    return this.overdue().find((each) => each.purpose === purpose && each.issuing_stops_at <= now);
   }
 
   nextDueMs(): number | undefined {
@@ -152,11 +163,9 @@ export class KeyLifecycle {
     const entry = row.payload as KeysEntry;
     const receipt = await this.#o.append(entry);
     if (!receipt.ok) throw new Error(receipt.error.detail);
-    // Rounded up: what counts is how long everybody could know it.
-    const now = Math.ceil(this.#o.clock() / 1000);
     this.#o.store.markPublished(
       entry.keys.map((key) => key.kid),
-      now,
+      this.#now(),
     );
     if (entry.rule) this.#o.store.saveReceipt(entry.rule.id, receipt.value);
   }
@@ -242,7 +251,9 @@ export class KeyLifecycle {
 
   /** Called within the transaction that changes the ring. */
   #tellLog(rule?: Revocation): void {
-    const keys = this.#o.store.all().map(({ kid, purpose, publicJwk }) => ({ kid, purpose, jwk: publicJwk }));
+    const keys = this.#o.store
+      .living()
+      .map(({ kid, purpose, publicJwk }) => ({ kid, purpose, jwk: publicJwk }));
     const id = rule?.id ?? newId("log", this.#o.clock());
     const payload: KeysEntry = { id, kind: "keys.changed", keys, ...(rule ? { rule } : {}) };
     this.#o.durable.outbox.put({ id, lane: LANE, kind: "log.append", payload });

@@ -95,8 +95,12 @@ function renewal(ring: readonly RingKey[], purpose: KeyPurpose, periods: Periods
 /** When a next key takes over; undefined until it is published. */
 export function signsFrom(next: RingKey, current: RingKey, periods: Periods): number | undefined {
   if (next.publishedAt === undefined) return undefined;
-  const earliest = next.publishedAt + periods.publishAheadSeconds;
-  return next.expedited ? earliest : Math.max(earliest, rotatesAt(current, periods));
+  // The second in which it was published does not count: it was not there for all of it.
+  const earliest = next.publishedAt + 1 + periods.publishAheadSeconds;
+  const planned = next.expedited ? earliest : Math.max(earliest, rotatesAt(current, periods));
+  // Where nothing is issued any more, a key that some verifiers do not know yet is better than none.
+  const stopped = issuingStopsAt(dueAt(current, periods), periods);
+  return Math.min(planned, Math.max(next.publishedAt, stopped));
 }
 
 /** When a previous key has nothing left to verify. */
@@ -145,15 +149,19 @@ export function overdueSince(
 ): number | undefined {
   const current = inState(ring, purpose, "current");
   if (!current) return undefined;
-  // Periods that were shortened a moment ago leave time to publish the next key.
-  const adopted = periods.adoptedAt + periods.publishAheadSeconds + leadSeconds(periods);
-  const due = Math.max(rotatesAt(current, periods), adopted);
+  const due = dueAt(current, periods);
   return now >= due + OVERDUE_AFTER_SECONDS ? due : undefined;
 }
 
 /** From when on nothing is issued, where a rotation is overdue since a moment. */
 export function issuingStopsAt(overdue: number, periods: Periods): number {
   return overdue + OVERDUE_AFTER_SECONDS + periods.graceSeconds;
+}
+
+/** When a current key must have been replaced: periods that were shortened leave time to publish the next one. */
+function dueAt(current: RingKey, periods: Periods): number {
+  const adopted = periods.adoptedAt + periods.publishAheadSeconds + leadSeconds(periods);
+  return Math.max(rotatesAt(current, periods), adopted);
 }
 
 function rotatesAt(current: RingKey, periods: Periods): number {

@@ -61,8 +61,8 @@ describe("the plan", () => {
   });
 
   it("promotes it when the current key's time is over, never before it was published for a day", () => {
-    const inTime = key("b", { publishedAt: T0 + 29 * DAY });
-    const late = key("b", { publishedAt: T0 + 29 * DAY + 1 });
+    const inTime = key("b", { publishedAt: T0 + 29 * DAY - 1 });
+    const late = key("b", { publishedAt: T0 + 29 * DAY });
     const unpublished = key("b");
     expect(earliestStep([current, inTime], PERIODS)?.at).toBe(T0 + 30 * DAY);
     expect(earliestStep([current, late], PERIODS)?.at).toBe(T0 + 30 * DAY + 1);
@@ -70,7 +70,7 @@ describe("the plan", () => {
   });
 
   it("promotes an expedited one as soon as it was published for a day, and not a second sooner", () => {
-    const next = key("b", { publishedAt: T0 + 10, expedited: true });
+    const next = key("b", { publishedAt: T0 + 9, expedited: true });
     expect(earliestStep([current, next], PERIODS)).toEqual({
       at: T0 + 10 + DAY,
       step: { kind: "promote", kid: "b" },
@@ -146,6 +146,16 @@ describe("a rotation that is overdue", () => {
 
   it("ends issuing when the policy's grace is over", () => {
     expect(issuingStopsAt(due, PERIODS)).toBe(due + 60 + 7 * DAY);
+  });
+
+  it("lets a next key sign as soon as it is published once nothing is issued any more, and no sooner", () => {
+    const stopped = issuingStopsAt(due, PERIODS);
+    const before = key("b", { publishedAt: stopped - 10 });
+    expect(signsFrom(before, current, PERIODS)).toBe(stopped);
+    expect(signsFrom({ ...before, publishedAt: stopped + 5 }, current, PERIODS)).toBe(stopped + 5);
+    expect(signsFrom({ ...before, publishedAt: stopped - 2 * DAY }, current, PERIODS)).toBe(
+      stopped - DAY + 1,
+    );
   });
 
   it("is none where shorter periods were learned a moment ago: the next key must be published first", () => {
@@ -233,6 +243,8 @@ class Life {
   }
 
   #checkPromotion(promoted: RingKey): void {
+    const overdue = overdueSince(this.ring, promoted.purpose, this.periods, this.now);
+    if (overdue !== undefined && this.now >= issuingStopsAt(overdue, this.periods)) return;
     expect(this.now - promoted.publishedAt!).toBeGreaterThanOrEqual(this.periods.publishAheadSeconds);
   }
 }
