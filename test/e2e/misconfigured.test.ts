@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SignJWT } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Answer } from "../../src/local/http-call.ts";
 import { ask, type HeldGrant, hold, ORDERS, read } from "../support/access.ts";
@@ -261,5 +262,53 @@ describe("the change of PORTCULLIS_SECRET, with the one before it in PORTCULLIS_
     await runtime.stop();
     runtime = await startRuntime({ stateDir, issuer, ...after });
     await worksAsBefore();
+  });
+});
+
+describe("a secret that an issuer shares with the deployment", () => {
+  const shared = "c2hhcmVkLXdpdGgtdGhlLWlzc3Vlci0wMTIzNDU2Nzg5";
+  const PORTCULLIS_SECRET = "YS1uZXctc2VjcmV0LW9ubHktZm9yLXRoZS10ZXN0cy0wMg";
+  const issuers = [
+    {
+      ...{ id: "legacy", issuer: "https://legacy.example.com", audience: "portcullis" },
+      ...{ secret_ref: "ISSUER_SECRET_LEGACY", algorithms: ["HS256"], claims: { scopes: "scope" } },
+    },
+  ];
+  const tokenWith = (secret: string) =>
+    new SignJWT({ scope: "things:read", client_id: "legacy-client" })
+      .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+      .setIssuer("https://legacy.example.com")
+      .setSubject("zoe")
+      .setAudience("portcullis")
+      .setIssuedAt()
+      .setExpirationTime("5m")
+      .sign(new TextEncoder().encode(secret));
+
+  it("opens the gate to the issuer's tokens, is never shown, and its loss is not the client's fault", async () => {
+    const policy = testPolicy({ origin: origin.url, identityProvider: "http://127.0.0.1:9" });
+    const route = { id: "things", path: "/things", origin: "demo", access: { scopes: ["things:read"] } };
+    const document = {
+      ...policy,
+      issuers: [...policy.issuers, ...issuers],
+      routes: [...policy.routes, route],
+    };
+
+    runtime = await startRuntime({ stateDir, issuer, variables: { PORTCULLIS_SECRET } });
+    gate = await Deployment.at(issuer);
+    await expect(gate.putPolicy(document)).rejects.toThrow(/no secret ISSUER_SECRET_LEGACY/);
+    await runtime.stop();
+
+    const variables = { PORTCULLIS_SECRET, ISSUER_SECRET_LEGACY: shared };
+    runtime = await startRuntime({ stateDir, issuer, variables });
+    await gate.putPolicy(document);
+    expect((await gate.call("/things", { token: await tokenWith(shared) })).status).toBe(200);
+    expect((await gate.call("/things", { token: await tokenWith(`${shared}x`) })).status).toBe(401);
+    const shown = JSON.stringify([(await gate.asOperator("/v1/policy")).body, await runtime.kv("snapshot")]);
+    expect(shown).toContain("ISSUER_SECRET_LEGACY");
+    expect(shown).not.toContain(shared);
+    await runtime.stop();
+
+    runtime = await startRuntime({ stateDir, issuer, variables: { PORTCULLIS_SECRET } });
+    expect((await gate.call("/things", { token: await tokenWith(shared) })).status).toBe(503);
   });
 });
