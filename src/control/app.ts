@@ -10,8 +10,11 @@ import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
+import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
 import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
+import { type SessionRouteDeps, sessionRoutes } from "../tokens/session-routes.ts";
+import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
@@ -35,6 +38,8 @@ export type ControlDeps = {
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
   revocations: RevocationDeps;
+  sessions: SessionRouteDeps;
+  tokenState: TokenStateDeps;
   webhooks: WebhookRouteDeps;
 };
 
@@ -67,6 +72,7 @@ export function controlApp(deps: ControlDeps) {
 
   app.route("/", healthRoutes(deps.health));
   app.route("/", oauthRoutes(deps.oauth));
+  app.route("/", tokenStateRoutes(deps.tokenState));
   app.route("/", inboundRoutes(deps.inbound));
 
   app.use(authenticated(deps.authenticate));
@@ -76,6 +82,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", propagationRoutes(deps.propagation));
   app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
+  app.route("/", sessionRoutes(deps.sessions));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", clientRoutes(deps.clients));

@@ -4,6 +4,7 @@ import { issuerSchema } from "./issuer-schema.ts";
 import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
 import { name, roleName, scopeToken } from "./names.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
+import { sessionsSchema } from "./session-schema.ts";
 
 const DEFAULT_CONFIRM_ABOVE = 1_000;
 
@@ -33,6 +34,9 @@ export const policySchema = z.strictObject({
     .describe(
       "The life of our own signing keys. Absent: ES256, replaced every 30 days, published a day ahead.",
     ),
+  sessions: sessionsSchema
+    .exactOptional()
+    .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -40,6 +44,7 @@ export type TrustedIssuer = PolicyDocument["issuers"][number];
 export type Origin = PolicyDocument["origins"][string];
 export type Route = PolicyDocument["routes"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
+export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
 export type PolicyVersion = { version: number; document: PolicyDocument };

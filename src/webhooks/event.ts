@@ -15,6 +15,8 @@ export const EVENT_TYPES = [
   "revocation.confirmation_needed",
   "revocation.emergency",
   "key.rotation_overdue",
+  "session.revoked",
+  "session.reuse_detected",
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
@@ -39,6 +41,7 @@ export const EVENT_FILTERS = [
   "grant.*",
   "revocation.*",
   "key.*",
+  "session.*",
   ...EVENT_TYPES,
 ] as const;
 
