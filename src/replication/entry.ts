@@ -7,7 +7,8 @@ import type { Revocation } from "../revocation/rule.ts";
 export type LogEntry =
   | { id: string; kind: "revocation.added"; rule: Revocation }
   | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason?: string }
-  | { id: string; kind: "keys.changed"; keys: PublicKeyRecord[] }
+  /** All keys that verify from now on; `rule` denies what a compromised one has signed. */
+  | { id: string; kind: "keys.changed"; keys: PublicKeyRecord[]; rule?: Revocation }
   | { id: string; kind: "policy.activated"; version: number; document: PolicyDocument }
   | { id: string; kind: "filter.published"; filter: FilterManifest }
   /** Rules for one token each, which the filter in the log before it knows: replicas drop them. */

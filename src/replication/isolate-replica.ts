@@ -5,6 +5,7 @@ import { compilePolicy } from "../policy/compiled.ts";
 import type { PolicyVersion } from "../policy/document.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
 import { ok, type Result } from "../protocol/result.ts";
+import { SIGNING_PARAMETERS } from "../protocol/signature-algorithm.ts";
 import type { DeniedFilter, FilterManifest } from "../revocation/filter.ts";
 import { RuleIndex } from "../revocation/rule-index.ts";
 import { type Delta, type SequencedEntry, SNAPSHOT_KEY, type Snapshot } from "./entry.ts";
@@ -127,7 +128,7 @@ export class IsolateReplica implements ReplicaReader {
   async #adopt(snapshot: Snapshot, fetchedAtMs: number): Promise<Result<ReplicaView>> {
     const filter = await this.#filterOf(snapshot.filter);
     if (!filter.ok) return filter;
-    const keys = await importKeys(snapshot.keys);
+    const keys = await importKeys(snapshot.keys, this.#view?.keys);
     const policy = compilePolicy(snapshot.policy);
     const revocations = new RuleIndex();
     for (const rule of snapshot.rules) revocations.add(rule);
@@ -162,7 +163,7 @@ export class IsolateReplica implements ReplicaReader {
     }
     const loaded = await this.#filterOf(newFilter);
     if (!loaded.ok) return loaded;
-    const keys = newKeys && (await importKeys(newKeys));
+    const keys = newKeys && (await importKeys(newKeys, this.#view?.keys));
     const policy = newPolicy && compilePolicy(newPolicy);
 
     const view = this.#view as ReplicaView;
@@ -171,6 +172,7 @@ export class IsolateReplica implements ReplicaReader {
     for (const { seq, entry } of entries) {
       if (seq <= view.seq) continue;
       if (entry.kind === "revocation.added") view.revocations.add(entry.rule);
+      if (entry.kind === "keys.changed" && entry.rule) view.revocations.add(entry.rule);
       if (entry.kind === "revocation.lifted") view.revocations.remove(entry.revocation_id);
       if (entry.kind === "rules.compacted") for (const id of entry.ids) compacted.add(id);
     }
@@ -196,10 +198,16 @@ function later(a: DeniedFilter | undefined, b: DeniedFilter | undefined): Denied
   return a && (!b || a.build > b.build) ? a : b;
 }
 
-async function importKeys(records: readonly PublicKeyRecord[]): Promise<Map<string, VerificationKey>> {
+/** A key that is known already stays the same object: what it verified need not be verified again. */
+async function importKeys(
+  records: readonly PublicKeyRecord[],
+  known: ReplicaView["keys"] | undefined,
+): Promise<Map<string, VerificationKey>> {
   const keys = await Promise.all(
     records.map(async ({ kid, purpose, jwk }) => {
-      const key = await crypto.subtle.importKey("jwk", jwk, { name: "ECDSA", namedCurve: "P-256" }, false, [
+      const before = known?.get(kid);
+      if (before?.purpose === purpose && before.alg === jwk.alg) return [kid, before] as const;
+      const key = await crypto.subtle.importKey("jwk", jwk, SIGNING_PARAMETERS[jwk.alg].key, false, [
         "verify",
       ]);
       return [kid, { kid, purpose, alg: jwk.alg, key }] as const;

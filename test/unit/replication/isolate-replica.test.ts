@@ -374,3 +374,47 @@ describe("a filter of denied tokens", () => {
     expect([refuses("a"), suspects("a")]).toEqual([false, true]);
   });
 });
+
+describe("our own keys in the view", () => {
+  async function recordOf(alg: PublicKeyRecord["jwk"]["alg"], kid: string): Promise<PublicKeyRecord> {
+    const { publicKey } = await generateKeyPair(alg, { extractable: true });
+    const jwk = { ...(await exportJWK(publicKey)), kid, alg, use: "sig" } as PublicKeyRecord["jwk"];
+    return { kid, purpose: "access_token", jwk };
+  }
+  const changed = (id: string, keys: PublicKeyRecord[], banned?: Revocation): LogEntry => {
+    return { id, kind: "keys.changed", keys, ...(banned ? { rule: banned } : {}) };
+  };
+  const keyOf = (kid: string) => replica.peek()?.keys.get(kid)?.key;
+
+  it("are of every algorithm that signs, and one that stays is the same object", async () => {
+    const [es, ed, rs] = await Promise.all([
+      recordOf("ES256", "es"),
+      recordOf("EdDSA", "ed"),
+      recordOf("RS256", "rs"),
+    ]);
+    log.append(added("a"));
+    await replica.refresh();
+    log.append(changed("k1", [es, ed]));
+    await replica.refresh();
+    const first = keyOf("es");
+    expect([keyOf("es")?.algorithm.name, keyOf("ed")?.algorithm.name]).toEqual(["ECDSA", "Ed25519"]);
+    log.append(changed("k2", [es, rs]));
+    await replica.refresh();
+    expect(keyOf("es")).toBe(first);
+    expect(keyOf("ed")).toBeUndefined();
+    expect(keyOf("rs")?.algorithm.name).toBe("RSASSA-PKCS1-v1_5");
+  });
+
+  it("lose a compromised one together with all that it signed", async () => {
+    const [leaked, made] = await Promise.all([recordOf("ES256", "leaked"), recordOf("ES256", "made")]);
+    log.append(changed("k1", [leaked]));
+    await replica.refresh();
+    const signed = { ...facts("any"), kid: "leaked" };
+    expect(replica.peek()?.revocations.find(signed, 0)).toBeUndefined();
+    log.append(changed("rev_k", [made], { ...rule("rev_k"), match: { kid: "leaked" } }));
+    await replica.refresh();
+    expect([...(replica.peek()?.keys.keys() ?? [])]).toEqual(["made"]);
+    expect(replica.peek()?.revocations.find(signed, 0)).toMatchObject({ id: "rev_k" });
+    expect(replica.peek()?.revocations.find({ ...signed, kid: "made" }, 0)).toBeUndefined();
+  });
+});
