@@ -44,11 +44,7 @@ export class BenchIssuer {
   }
 
   /** A file of new tokens; absent `hot`: all of them are in constant use. */
-  mix(
-    alg: Algorithm,
-    count: number,
-    { hot = count, hotPercent = hot === 0 ? 0 : 100, typ = "at+jwt" } = {},
-  ): TokenMix {
+  mix(alg: Algorithm, count: number, { hot = count, hotPercent = 100, typ = "at+jwt" } = {}): TokenMix {
     const file = join(this.#folder, `tokens-${this.#made}.txt`);
     const lines = Array.from({ length: count }, () => this.#token(alg, typ));
     writeFileSync(file, `${lines.join("\n")}\n`);

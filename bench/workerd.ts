@@ -26,6 +26,8 @@ export type ServedWorker = {
 const ROOT = new URL("..", import.meta.url).pathname;
 const WORKERD = join(ROOT, "node_modules/workerd/bin/workerd");
 const COMPATIBILITY_DATE = "2026-10-30";
+/** As in wrangler.toml. */
+const COMPATIBILITY_FLAGS = `["no_nodejs_global_timers"]`;
 /** Of Linux, whatever the machine. */
 const CLOCK_TICKS_A_SECOND = 100;
 const START_TIMEOUT_MS = 20_000;
@@ -133,7 +135,8 @@ function capnp({
 const config :Workerd.Config = (services = [${services.join(", ")}], sockets = [${sockets.join(", ")}]);
 const subject :Workerd.Worker = (
   modules = [(name = "worker.js", esModule = embed ${text(script)})],
-  compatibilityDate = "${COMPATIBILITY_DATE}", globalOutbound = "internet", ${storage}
+  compatibilityDate = "${COMPATIBILITY_DATE}", compatibilityFlags = ${COMPATIBILITY_FLAGS},
+  globalOutbound = "internet", ${storage}
   bindings = [${bindings.join(", ")}], durableObjectNamespaces = [${classes.join(", ")}],
 );
 ${beside ? besideWorker(beside.script, name) : ""}`;

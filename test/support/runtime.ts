@@ -76,6 +76,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         { type: "ESModule", path: "worker.js", contents: readFileSync(inject("bundlePath"), "utf8") },
       ],
       compatibilityDate: "2026-10-30",
+      compatibilityFlags: ["no_nodejs_global_timers"],
       host: "127.0.0.1",
       port: Number(new URL(issuer).port),
       bindings: variablesOf(options),

@@ -33,12 +33,47 @@ describe("many requests at once", () => {
     expect(world.refreshes).toBe(2);
   });
 
-  it("each ask the log on a strict route", async () => {
+  it("each ask the log on a strict route, or share what is asked after they came", async () => {
     expect(await status("/strict")).toBe(200);
     const before = world.refreshes;
+    world.sleep = () => new Promise(() => {});
     world.whileRefreshing = pause;
-    expect(await all(10, "/strict")).toEqual(new Set([200]));
-    expect(world.refreshes).toBe(before + 10);
+    expect(await all(4, "/strict")).toEqual(new Set([200]));
+    expect(world.refreshes).toBe(before + 4);
+    expect(await all(40, "/strict")).toEqual(new Set([200]));
+    // Four at once, and one of those that waited for them asks for all the others.
+    expect(world.refreshes - before - 4).toBeGreaterThan(4);
+    expect(world.refreshes - before - 4).toBeLessThan(10);
+  });
+
+  it("never share on a strict route what was asked before they came", async () => {
+    expect(await status("/strict")).toBe(200);
+    world.sleep = () => new Promise(() => {});
+    const answers: (() => void)[] = [];
+    world.whileRefreshing = () => new Promise<void>((resolve) => void answers.push(resolve));
+    const early = Array.from({ length: 4 }, () => status("/strict"));
+    await pause();
+    expect(answers).toHaveLength(4);
+    world.revoke({ jti: "tok_01jd0000000000000000000000" });
+    const late = Array.from({ length: 20 }, () => status("/strict"));
+    await pause();
+    world.whileRefreshing = undefined;
+    for (const answer of answers) answer();
+    expect(new Set(await Promise.all(early))).toEqual(new Set([200]));
+    expect(new Set(await Promise.all(late))).toEqual(new Set([401]));
+  });
+
+  it("do not wait for long for strict ones that were cancelled while they asked", async () => {
+    expect(await status("/strict")).toBe(200);
+    world.whileRefreshing = () => new Promise<void>(() => {});
+    for (let n = 0; n < 4; n++) void status("/strict");
+    await pause();
+    world.whileRefreshing = undefined;
+    expect(await all(20, "/strict")).toEqual(new Set([200]));
+    // They are taken for lost, and nobody waits for them any more.
+    world.sleep = () => new Promise(() => {});
+    world.nowMs += 2_001;
+    expect(await status("/strict")).toBe(200);
   });
 
   it("do not hang on one that was cancelled while it asked", async () => {
