@@ -1,7 +1,7 @@
 /**
  * What the gate costs, beside a Worker that only forwards and beside what one would use instead, in one run:
  * `npm run bench` (about a quarter of an hour), `npm run bench -- --quick` (under a minute, nothing written).
- * `--only=<words>` measures the subjects whose names hold one of them.
+ * `--only=<words>` measures the subjects whose names hold one of them; `--rounds=`, `--seconds=` as they say.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,9 +22,14 @@ const only = process.argv
   ?.slice("--only=".length)
   .split(",");
 const FIRST_PORT = 26_000;
-const ROUNDS = quick ? 3 : 7;
-const SECONDS = quick ? 1 : 4;
+const ROUNDS = numberFrom("--rounds=") ?? (quick ? 3 : 7);
+const SECONDS = numberFrom("--seconds=") ?? (quick ? 1 : 3);
 const ORDER = "/orders/42?expand=lines";
+
+function numberFrom(flag: string): number | undefined {
+  const text = process.argv.find((arg) => arg.startsWith(flag));
+  return text === undefined ? undefined : Number(text.slice(flag.length));
+}
 
 const work = mkdtempSync(join(tmpdir(), "portcullis-bench-"));
 const stops: (() => unknown)[] = [];

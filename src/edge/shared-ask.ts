@@ -4,17 +4,15 @@ type Options = { clock: Clock; sleep: (ms: number) => Promise<void> };
 /** `turn`: it is on the one that waits to ask, for itself and for all that wait with it. */
 type Told<T> = { turn: true } | { turn: false; answer: T };
 
-/** So many are under way at once before others wait: below that, nobody waits for another one's answer. */
-const MAX_UNDER_WAY = 4;
 /** One that takes longer is taken for lost: the request that made it was cancelled. */
 const LOST_AFTER_MS = 2_000;
 /** Whoever was told nothing for this long asks for itself. */
 const PATIENCE_MS = 100;
 
 /**
- * A question whose answer must be asked for after the asker came. Where several are under way, those that come
- * wait and share one that begins later: under load a few calls serve many requests, and none of them gets an
- * answer that is older than itself. Requests share answers, never a call: one that is cancelled strands nobody.
+ * A question whose answer must be asked for after the asker came. While one call is under way, those that come
+ * wait and share the next: under load a few calls serve many requests, and none of them gets an answer that is
+ * older than itself. Requests share answers, never a call: one that is cancelled strands nobody.
  */
 export class SharedAsk<T> {
   readonly #o: Options;
@@ -52,6 +50,6 @@ export class SharedAsk<T> {
   #isFree(): boolean {
     const lostBeforeMs = this.#o.clock() - LOST_AFTER_MS;
     for (const call of this.#underWay) if (call.sinceMs < lostBeforeMs) this.#underWay.delete(call);
-    return this.#underWay.size < MAX_UNDER_WAY;
+    return this.#underWay.size === 0;
   }
 }
