@@ -1,7 +1,8 @@
 /**
  * What the gate costs, beside a Worker that only forwards and beside what one would use instead, in one run:
  * `npm run bench` (about a quarter of an hour), `npm run bench -- --quick` (under a minute, nothing written).
- * `--only=<words>` measures the subjects whose names hold one of them; `--rounds=`, `--seconds=` as they say.
+ * `--only=a;b` measures the subjects whose names hold one of these, `--without=c` leaves some out; `--rounds=` and
+ * `--seconds=` as they say.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,18 +18,20 @@ import { type Algorithm, AUDIENCE, BenchIssuer, ISSUER, type TokenMix } from "./
 import { bundle, type Running, serve } from "./workerd.ts";
 
 const quick = process.argv.includes("--quick");
-const only = process.argv
-  .find((arg) => arg.startsWith("--only="))
-  ?.slice("--only=".length)
-  .split(",");
+const only = textFrom("--only=")?.split(";");
+const without = textFrom("--without=")?.split(";");
 const FIRST_PORT = 26_000;
 const ROUNDS = numberFrom("--rounds=") ?? (quick ? 3 : 7);
 const SECONDS = numberFrom("--seconds=") ?? (quick ? 1 : 3);
 const ORDER = "/orders/42?expand=lines";
 
+function textFrom(flag: string): string | undefined {
+  return process.argv.find((arg) => arg.startsWith(flag))?.slice(flag.length);
+}
+
 function numberFrom(flag: string): number | undefined {
-  const text = process.argv.find((arg) => arg.startsWith(flag));
-  return text === undefined ? undefined : Number(text.slice(flag.length));
+  const text = textFrom(flag);
+  return text === undefined ? undefined : Number(text);
 }
 
 const work = mkdtempSync(join(tmpdir(), "portcullis-bench-"));
@@ -153,7 +156,9 @@ try {
     gates.set(denied, known);
     return known;
   };
-  const wanted = (plan: Planned) => only?.some((word) => plan.name.includes(word)) ?? (plan.quick || !quick);
+  const named = (words: string[] | undefined, { name }: Planned) =>
+    words?.some((word) => name.includes(word));
+  const wanted = (plan: Planned) => !named(without, plan) && (named(only, plan) ?? (plan.quick || !quick));
   const subjects = only || quick ? [] : [floor];
   for (const plan of [...others(origin, issuer), ...ours(gate, issuer)].filter(wanted)) {
     subjects.push(await plan.start());
