@@ -138,6 +138,9 @@ function ours(gate: (denied: number) => Promise<GateSubject>, issuer: BenchIssue
   ];
 }
 
+// What was started goes with us.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+process.setMaxListeners(0);
 try {
   const issuer = new BenchIssuer(work);
   const origin = await startOrigin();

@@ -57,6 +57,7 @@ export async function serve(worker: ServedWorker): Promise<Running> {
 
 export async function whenUp(child: ChildProcess, port: number): Promise<Running> {
   const url = `http://127.0.0.1:${port}`;
+  process.once("exit", () => child.kill("SIGKILL"));
   for (const end = Date.now() + START_TIMEOUT_MS; Date.now() < end; await sleep(2)) {
     if (child.exitCode !== null) break;
     if (await isListening(port)) return { url, pid: child.pid!, stop: () => stop(child) };
