@@ -14,6 +14,8 @@ export const EVENT_TYPES = [
   "revocation.lifted",
   "revocation.confirmation_needed",
   "revocation.emergency",
+  "session.revoked",
+  "session.reuse_detected",
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
@@ -32,7 +34,14 @@ export type WebhookEvent = {
 };
 
 /** One exact type, one family (`grant.*`), or everything (`*`). */
-export const EVENT_FILTERS = ["*", "access_request.*", "grant.*", "revocation.*", ...EVENT_TYPES] as const;
+export const EVENT_FILTERS = [
+  "*",
+  "access_request.*",
+  "grant.*",
+  "revocation.*",
+  "session.*",
+  ...EVENT_TYPES,
+] as const;
 
 export type EventFilter = (typeof EVENT_FILTERS)[number];
 
