@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { call, textOf } from "../src/local/http-call.ts";
 import { encodePart } from "../src/revocation/filter-part.ts";
 import { startKv } from "./backstage.ts";
@@ -9,16 +10,12 @@ import { type Running, type ServedWorker, serve } from "./workerd.ts";
 const OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3RzLTAx";
 const SECRET = "YmVuY2gtc2VjcmV0LW9ubHktZm9yLXRoZS1iZW5jaC0wMQ";
 
-const OBJECTS = {
-  LOG: "LogObject",
-  REGISTRY: "RegistryObject",
-  KEYRING: "KeyringObject",
-  ACCESS_REQUEST: "AccessRequestObject",
-  DIRECTORY: "DirectoryObject",
-  ENDPOINT: "EndpointObject",
-  DENYLIST: "DenylistObject",
-  MONITOR: "MonitorObject",
-};
+/** The Durable Object classes by binding, as they are deployed. */
+function deployedObjects(): Record<string, string> {
+  const config = readFileSync(new URL("../wrangler.toml", import.meta.url).pathname, "utf8");
+  const bindings = config.matchAll(/^name = "(\w+)"\nclass_name = "(\w+)"$/gm);
+  return Object.fromEntries([...bindings].map(([, binding, className]) => [binding!, className!]));
+}
 
 /** The gate as it is deployed, with a policy and so many denied tokens. */
 export type GateSubject = Running & { restart(): Promise<Running>; kvBytes(): number; close(): void };
@@ -44,7 +41,7 @@ export async function startGate(options: {
       PORTCULLIS_OPERATOR_SECRET: OPERATOR_SECRET,
     },
     kvPort: kv.port,
-    objects: OBJECTS,
+    objects: deployedObjects(),
     beside: { script: "backdoor.js", port: port + 1 },
   };
   let running = await serve(worker);
