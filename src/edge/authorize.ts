@@ -8,6 +8,7 @@ import { type Decision, type Refusal, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
 import { permissionFault, resourceOf } from "./permission.ts";
 import { readTarget, type Target } from "./target.ts";
+import { openBoundMs } from "./watch.ts";
 
 /** All of a request that decides: no other header, and never the body. */
 export type Ask = { method: string; url: string; authorization: string | null };
@@ -24,11 +25,8 @@ export async function authorize(ask: Ask, deps: AdmissionDeps): Promise<Decision
   const credential = readCredential(ask.authorization, target.value.search);
   // A credential that cannot be read is not the same as none: it opens no public route.
   if (!credential.ok) return refusal(`credential_${credential.error}`);
-  const admission = await admit(
-    credential.value,
-    (view) => routeDemand(view, target.value, ask.method),
-    deps,
-  );
+  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask.method);
+  const admission = await admit(credential.value, demandOf, deps);
   if (!admission.ok) return admission.error;
   const { demand, token, view } = admission.value;
   return {
@@ -37,9 +35,26 @@ export async function authorize(ask: Ask, deps: AdmissionDeps): Promise<Decision
     route: demand.route,
     origin: demand.origin,
     target: target.value,
-    ...(token ? { token } : {}),
+    ...(token ? { token, recheck: () => recheck(credential.value, demandOf, deps) } : {}),
     ...knowledge(view, deps.clock),
   };
+}
+
+/** The same decision once more, on a view of at most half the bound: the other half is for acting on it. */
+async function recheck(
+  credential: string | undefined,
+  demandOf: (view: ReplicaView) => Result<RouteDemand, Refusal>,
+  { prepare: _, ...deps }: AdmissionDeps,
+): Promise<Refusal | undefined> {
+  const halved = (view: ReplicaView) => {
+    const demand = demandOf(view);
+    if (!demand.ok) return demand;
+    const { route, staleness } = demand.value;
+    const boundMs = openBoundMs(route) / 2;
+    return ok({ ...demand.value, staleness: { ...staleness, always: false, boundMs } });
+  };
+  const admission = await admit(credential, halved, deps);
+  return admission.ok ? undefined : admission.error;
 }
 
 function routeDemand(view: ReplicaView, target: Target, method: string): Result<RouteDemand, Refusal> {

@@ -49,6 +49,8 @@ export type Allowance = Knowledge & {
   target: Target;
   /** Absent on a public route that was called without one. */
   token?: VerifiedToken;
+  /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
+  recheck?: () => Promise<Refusal | undefined>;
 };
 
 /** The machine's verdict on one request. Its id is the request's. */

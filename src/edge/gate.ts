@@ -9,9 +9,11 @@ import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
-import { dressForOrigin, type OwnHeaders } from "./headers.ts";
+import { headersForOrigin, type OwnHeaders } from "./headers.ts";
+import { keepOpen, type Pipe } from "./open-connection.ts";
 import { logRefusal, refusalResponse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
+import { watch } from "./watch.ts";
 
 /** What the gate works with. One set for each isolate: all of it remembers something from request to request. */
 export type GateDeps = {
@@ -25,6 +27,7 @@ export type GateDeps = {
   tokens: TokenCache;
   assertionKey: AssertionKeyPort;
   fetch: OriginFetch;
+  pipe: Pipe;
 };
 
 /** `requestId` names the request and the decision on it (`dec_…`). */
@@ -85,10 +88,11 @@ async function assertionFor(
 async function send(
   request: Request,
   requestId: string,
-  { route, origin, target, token }: Allowance,
+  allowance: Allowance,
   assertion: string | undefined,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
+  const { route, origin, target, token } = allowance;
   const asked = route.identity_headers;
   const own: OwnHeaders = {
     requestId,
@@ -100,8 +104,31 @@ async function send(
     scope: token && asked.includes("scope") ? token.scopes.join(" ") : undefined,
     grant: asked.includes("grant") ? token?.facts.grant : undefined,
   };
-  const dress = (headers: Headers) => dressForOrigin(headers, own);
-  const url = originUrl(origin, target);
-  const answer = await forward(request, { url, timeoutMs: origin.timeout_ms, requestId, dress }, deps.fetch);
-  return answer.ok ? answer : err(refusal(answer.error, { route }));
+  const headers = headersForOrigin(request.headers, own);
+  const to = { url: originUrl(origin, target), timeoutMs: origin.timeout_ms, requestId, headers };
+  const answer = await forward(request, to, deps.fetch);
+  if (!answer.ok) return err(refusal(answer.error, { route }));
+  return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));
+}
+
+function watchOpen(
+  allowance: Allowance,
+  cut: (why: Refusal) => void,
+  requestId: string,
+  { clock, log }: GateDeps,
+): () => void {
+  const openedAtMs = clock();
+  const told = (why: Refusal) => {
+    const open_ms = clock() - openedAtMs;
+    const { jti } = allowance.token?.facts ?? {};
+    log("info", "gate.cut", {
+      request_id: requestId,
+      route: allowance.route.id,
+      reason: why.reason,
+      open_ms,
+      jti,
+    });
+    cut(why);
+  };
+  return watch(allowance, told, clock);
 }

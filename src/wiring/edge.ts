@@ -44,7 +44,8 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const gate = createGate({
     ...verifier,
     assertionKey: assertionKey(objects.keyring),
-    fetch: (request) => fetch(request),
+    fetch: (url, init) => fetch(url, init),
+    pipe: () => new IdentityTransformStream(),
   });
   return { gate, verifier };
 }
