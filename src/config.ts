@@ -13,12 +13,15 @@ export type Config = {
   local: boolean;
   /** Secrets that issuers sign with (HS256), by their name `ISSUER_SECRET_…`. */
   issuerSecrets: ReadonlyMap<string, string>;
+  /** Secrets of our clients at OpenID providers, by their name `SIGN_IN_SECRET_…`. */
+  signInSecrets: ReadonlyMap<string, string>;
 };
 
 const LOOPBACK = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
 const HTTPS_ORIGIN = /^https:\/\/[a-z0-9.-]+(?::\d+)?$/;
 const MIN_SECRET_CHARS = 32;
 const ISSUER_SECRET_PREFIX = "ISSUER_SECRET_";
+const SIGN_IN_SECRET_PREFIX = "SIGN_IN_SECRET_";
 const MIN_DISTINCT_CHARS = 12;
 
 /** A secret that was generated, not typed or copied from an example. */
@@ -74,7 +77,13 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
   const parsed = environment.safeParse(env);
   if (!parsed.success) faults.push(...parsed.error.issues.map((i) => `${i.path.join(".")}: ${i.message}`));
   const issuerSecrets = new Map<string, string>();
+  const signInSecrets = new Map<string, string>();
   for (const [name, value] of Object.entries(env)) {
+    if (name.startsWith(SIGN_IN_SECRET_PREFIX)) {
+      // Made by the provider, at whatever length it likes.
+      if (typeof value === "string" && value !== "") signInSecrets.set(name, value);
+      else faults.push(`${name}: is not set`);
+    }
     if (!name.startsWith(ISSUER_SECRET_PREFIX)) continue;
     // RFC 7518 §3.2: a key of HS256 has 256 bits at least.
     if (typeof value === "string" && new TextEncoder().encode(value).length >= MIN_SECRET_CHARS) {
@@ -94,5 +103,6 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
     operatorSecret: PORTCULLIS_OPERATOR_SECRET,
     local: LOOPBACK.test(ISSUER),
     issuerSecrets,
+    signInSecrets,
   });
 }

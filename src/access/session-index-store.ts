@@ -8,11 +8,13 @@ export const SESSION_INDEX_SCHEMA = `
     client_id TEXT NOT NULL,
     state TEXT NOT NULL,
     absolute_end INTEGER NOT NULL,
+    provider_session TEXT,
     forget_at INTEGER NOT NULL,
     body TEXT NOT NULL
   );
   CREATE INDEX sessions_subject ON sessions (subject, id);
   CREATE INDEX sessions_client ON sessions (client_id, id);
+  CREATE INDEX sessions_provider_session ON sessions (provider_session, id) WHERE provider_session IS NOT NULL;
   CREATE INDEX sessions_end ON sessions (state, absolute_end);
   CREATE INDEX sessions_forget_at ON sessions (forget_at);
 `;
@@ -29,6 +31,8 @@ export type SessionIndexQuery = {
   cursor?: string;
   subject?: string;
   client_id?: string;
+  /** The session at the identity provider that it grew from. */
+  provider_session?: string;
   state?: SessionRecord["state"];
 };
 
@@ -50,11 +54,11 @@ export class SessionIndexStore {
 
   /** An older version than the one that is held changes nothing. */
   put(session: SessionRecord, version: number): void {
-    const { id, subject, client_id, state, absolute_end, ended } = session;
+    const { id, subject, client_id, state, absolute_end, provider_session, ended } = session;
     this.#sql.exec(
-      `INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state,
-         absolute_end = excluded.absolute_end, forget_at = excluded.forget_at, body = excluded.body
+         absolute_end = excluded.absolute_end, provider_session = excluded.provider_session, forget_at = excluded.forget_at, body = excluded.body
        WHERE excluded.version > sessions.version`,
       id,
       version,
@@ -62,6 +66,7 @@ export class SessionIndexStore {
       client_id,
       state,
       absolute_end,
+      provider_session ?? null,
       (ended?.at ?? absolute_end) + KEPT_SECONDS,
       JSON.stringify(session),
     );
@@ -78,6 +83,7 @@ export class SessionIndexStore {
     add("id < ?", query.cursor);
     add("subject = ?", query.subject);
     add("client_id = ?", query.client_id);
+    add("provider_session = ?", query.provider_session);
     if (query.state) add(STATES[query.state], now);
     const where = conditions.length ? `WHERE ${conditions.join(" AND ")}` : "";
     return this.#sql

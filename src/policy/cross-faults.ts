@@ -32,6 +32,7 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...approvalFaults(part)]),
     ...repeated(draft.delegation, "id", (rule) => rule.id),
     ...tokenSizeFaults(draft, context.issuer),
+    ...(draft.hasSessions ? [] : sessionlessFaults(draft)),
     ...(draft.keys ? keyFaults(draft.keys, context) : []),
   ];
 }
@@ -57,8 +58,32 @@ function issuerFaults({ at, value }: Part<TrustedIssuer>, context: PolicyContext
       `${at}.secret_ref: this deployment has no secret ${secret_ref}; set it first: wrangler secret put ${secret_ref}`,
     );
   }
+  faults.push(...signInFaults(at, value, context));
   if (value.jwks_uri !== undefined) faults.push(...httpsFaults(`${at}.jwks_uri`, value.jwks_uri, context));
   return faults;
+}
+
+/** A provider's word is verified with its public keys, and its client secret is the deployment's to keep. */
+function signInFaults(at: string, { sign_in, secret_ref }: TrustedIssuer, { secretRefs }: PolicyContext) {
+  const faults: string[] = [];
+  if (!sign_in) return faults;
+  const name = sign_in.client_secret_ref;
+  if (name !== undefined && !secretRefs?.has(name)) {
+    faults.push(
+      `${at}.sign_in.client_secret_ref: this deployment has no secret ${name}; set it first: wrangler secret put ${name}`,
+    );
+  }
+  if (secret_ref !== undefined) {
+    faults.push(`${at}.sign_in: an issuer with a shared secret signs nobody in; give jwks_uri or jwks`);
+  }
+  return faults;
+}
+
+/** Who has signed in has a session, and nowhere else is said how long one is good. */
+function sessionlessFaults({ issuers }: Draft): string[] {
+  return issuers.flatMap(({ at, value }) =>
+    value.sign_in ? [`${at}.sign_in: needs the section sessions; add it, {} takes the defaults`] : [],
+  );
 }
 
 /** A next key must be in every copy of the JWK set before it signs; only a local deployment may be in a hurry. */

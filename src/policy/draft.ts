@@ -25,10 +25,11 @@ export type Draft = {
   delegation: Part<Delegation>[];
   /** Absent where the document has none, or one that cannot be read. */
   keys?: KeyPolicy;
+  hasSessions: boolean;
 };
 
 export function readDraft(input: unknown): Draft {
-  const { issuers, origins, routes, access_rules, roles, delegation, keys } = recordOf(input);
+  const { issuers, origins, routes, access_rules, roles, delegation, keys, sessions } = recordOf(input);
   const keyPolicy = keysSchema.safeParse(keys);
   return {
     issuers: readable("issuers", listOf(issuers), issuerSchema),
@@ -41,6 +42,7 @@ export function readDraft(input: unknown): Draft {
       name: part.at.slice("roles.".length),
     })),
     delegation: readable("delegation", listOf(delegation), delegationSchema),
+    hasSessions: sessions !== undefined,
     ...(keyPolicy.success ? { keys: keyPolicy.data } : {}),
   };
 }

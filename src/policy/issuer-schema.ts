@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { httpUrl, name } from "./names.ts";
+import { signInSchema } from "./sign-in-schema.ts";
 
 /** The one symmetric algorithm, for an issuer that shares a secret with this deployment, and for no other. */
 export const SHARED_SECRET_ALGORITHM = "HS256";
@@ -46,6 +47,9 @@ export const issuerSchema = z
         scopes: name.optional().describe("Claim that lists scopes; usually `scope`."),
       })
       .default({}),
+    sign_in: signInSchema
+      .exactOptional()
+      .describe("People sign in with a browser here (OpenID Connect). Absent: they do not."),
   })
   .refine(
     (i) => [i.jwks_uri, i.jwks, i.secret_ref].filter((each) => each !== undefined).length === 1,

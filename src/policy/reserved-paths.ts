@@ -8,8 +8,12 @@ const RESERVED_PATHS = [
   "/metrics",
   "/forward-auth",
   "/console",
+  "/session",
 ];
-const RESERVED_PREFIXES = ["/oauth/", "/v1/", "/ext-authz/", "/console/", "/access/v1/"];
+const RESERVED_PREFIXES = ["/oauth/", "/v1/", "/ext-authz/", "/console/", "/access/v1/", "/session/"];
+
+/** On every other host: where a browser gets the cookie of that host, and its scripts learn whose it is. */
+export const HOST_SESSION_PATH = "/.portcullis/session";
 
 /** Whether the path, percent-encoded and without a query, belongs to the control plane on the issuer's origin. */
 export function isReservedPath(path: string): boolean {

@@ -7,6 +7,8 @@ export type SessionRecord = {
   client_id: string;
   /** Id of the identity provider in the policy. */
   issuer_id: string;
+  /** The session there (`sid`), where it told of one. */
+  provider_session?: string;
   audience: string;
   /** The most that its access tokens can have. */
   scope: string;

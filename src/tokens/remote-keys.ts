@@ -176,7 +176,7 @@ async function fetchJson(uri: string, fetch: RemoteKeysOptions["fetch"]): Promis
 }
 
 /** Reads a body that is cut off, not buffered, once it is too long. */
-async function readLimited(response: Response, maxBytes: number): Promise<Uint8Array> {
+export async function readLimited(response: Response, maxBytes: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(maxBytes);
   let length = 0;
   const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();

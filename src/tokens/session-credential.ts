@@ -3,9 +3,9 @@ import type { SecretBox } from "../platform/secret-box.ts";
 import { fromUtf8, utf8 } from "../protocol/encoding.ts";
 
 /** What a session is continued with. One of another kind is never taken for it. */
-export type CredentialKind = "refresh_token";
+export type CredentialKind = "refresh_token" | "session_cookie";
 
-const PREFIXES: Record<CredentialKind, string> = { refresh_token: "prt_" };
+const PREFIXES: Record<CredentialKind, string> = { refresh_token: "prt_", session_cookie: "psc_" };
 const MAX_CREDENTIAL_CHARS = 512;
 /** Purpose of the box (`SecretBox`) that seals credentials. */
 export const SESSION_CREDENTIAL_PURPOSE = "session-credential";

@@ -18,6 +18,7 @@ import {
   type SessionOpening,
   sessionFacts,
 } from "./session.ts";
+import { Turns } from "./turns.ts";
 
 /** What opening and refreshing answer (RFC 6749 §5.1). */
 export type SessionAnswer = {
@@ -61,9 +62,6 @@ const OTHER_REQUEST = problem(
   "invalid_token",
   "The refresh token was used a moment ago for another scope or audience: use the one of that answer.",
 );
-const BUSY = problem("unavailable", "The session is being refreshed by another request. Try again shortly.");
-/** Whoever waits longer for those before it was given up by its caller. */
-const TURN_TIMEOUT_MS = 10_000;
 const REUSE: Pick<SessionEnd, "how" | "by" | "reason"> = {
   how: "reuse_detected",
   by: "reuse_detection",
@@ -76,15 +74,16 @@ const REUSE: Pick<SessionEnd, "how" | "by" | "reason"> = {
  */
 export class SessionFlow {
   readonly #d: SessionFlowDeps;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns;
 
   constructor(deps: SessionFlowDeps) {
     this.#d = deps;
+    this.#turns = new Turns(deps.clock);
   }
 
   /** Repeated before the first refresh, it answers the same. */
   async open({ opening, terms, scopes }: OpenCall): Promise<Result<SessionAnswer>> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const d = this.#d;
       const known = d.read();
       if (known) return known.generation === 1 && !known.ended ? this.#lastAnswer(known) : err(NOT_VALID);
@@ -106,7 +105,7 @@ export class SessionFlow {
   refresh(call: RefreshCall): Promise<Result<SessionAnswer>> {
     const arrivedAtMs = this.#d.clock();
     const asked = JSON.stringify([call.ask.scopes?.toSorted() ?? null, call.ask.audience ?? null]);
-    return this.#inTurn(() => this.#refresh(call, { ...call, asked, arrivedAtMs }));
+    return this.#turns.take(() => this.#refresh(call, { ...call, asked, arrivedAtMs }));
   }
 
   async #refresh(call: RefreshCall, presented: Presentation): Promise<Result<SessionAnswer>> {
@@ -190,15 +189,6 @@ export class SessionFlow {
   async #lastAnswer({ id, last }: Session): Promise<Result<SessionAnswer>> {
     const text = await this.#d.open(last.sealed, id);
     return text === undefined ? err(NOT_VALID) : ok(JSON.parse(text));
-  }
-
-  async #inTurn<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
-    const arrivedAtMs = this.#d.clock();
-    const before = this.#turn;
-    const turn = before.then(() => (this.#d.clock() - arrivedAtMs > TURN_TIMEOUT_MS ? err(BUSY) : work()));
-    // A fault is its own caller's, not of those that come after.
-    this.#turn = turn.catch(() => {});
-    return turn;
   }
 
   #now(): number {

@@ -10,10 +10,18 @@ import { fromUtf8, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import type { Revocation } from "../revocation/rule.ts";
+import { hits, type Revocation } from "../revocation/rule.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
+import {
+  BrowserSessionFlow,
+  type CookieAnswer,
+  type CookieToken,
+  type HandOverCall,
+  type SignInCall,
+} from "./browser-session-flow.ts";
+import type { CookieUse } from "./browser-session.ts";
 import { endSession, presentSession, type Session, type SessionEnd, sessionState } from "./session.ts";
 import { newCredential, SESSION_CREDENTIAL_PURPOSE } from "./session-credential.ts";
 import {
@@ -22,6 +30,7 @@ import {
   type RefreshCall,
   type SessionAnswer,
   SessionFlow,
+  type SessionFlowDeps,
 } from "./session-flow.ts";
 import type { SessionDirectoryPort, SessionKeyringPort, SessionLogPort } from "./session-ports.ts";
 import { SESSION_MIGRATIONS, SessionStore } from "./session-store.ts";
@@ -43,6 +52,7 @@ export class SessionObject extends DurableObject<Env> {
   readonly #log: SessionLogPort;
   readonly #directory: SessionDirectoryPort;
   readonly #flow: SessionFlow;
+  readonly #browser: BrowserSessionFlow;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -61,7 +71,9 @@ export class SessionObject extends DurableObject<Env> {
       nextDueMs: () => this.#nextDueMs(),
       onDue: () => this.#passTime(),
     });
-    this.#flow = this.#newFlow();
+    const deps = this.#flowDeps();
+    this.#flow = new SessionFlow(deps);
+    this.#browser = new BrowserSessionFlow(deps);
   }
 
   /** Opens the session and answers its first tokens. Idempotent by id until it is refreshed. */
@@ -72,6 +84,26 @@ export class SessionObject extends DurableObject<Env> {
   /** Spends a credential for the next answer, or ends the session where it was spent before. */
   refresh(call: RefreshCall): Promise<Result<SessionAnswer>> {
     return this.#flow.refresh(call);
+  }
+
+  /** Opens the session of who has signed in with a browser. */
+  signIn(call: SignInCall): Promise<Result<CookieAnswer>> {
+    return this.#browser.open(call);
+  }
+
+  /** The access token that a cookie stands for. */
+  token(use: CookieUse, audience: string): Promise<Result<CookieToken>> {
+    return this.#browser.token(use, audience);
+  }
+
+  /** Whose cookie it is. */
+  who(use: CookieUse): Promise<Result<SessionRecord>> {
+    return this.#browser.who(use);
+  }
+
+  /** Gives the session a cookie at another host, once for each hand-over. */
+  handOver(call: HandOverCall): Promise<Result<CookieAnswer>> {
+    return this.#browser.handOver(call);
   }
 
   read(): Result<SessionRecord> {
@@ -104,6 +136,14 @@ export class SessionObject extends DurableObject<Env> {
     return err(problem("unavailable", detail));
   }
 
+  /** Ends the session where a rule hits what its identity provider said; another one is left as it is. */
+  async revokeIfHit(rule: Revocation, by: string): Promise<Result<null>> {
+    const session = this.#store.read()?.session;
+    if (!session || isRevoked(session) || !hits(rule, session.assertion.facts, rule.created_at)) return ok(null);
+    const revoked = await this.revoke(by, rule.reason);
+    return revoked.ok ? ok(null) : revoked;
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }
@@ -113,12 +153,12 @@ export class SessionObject extends DurableObject<Env> {
     return ok(null);
   }
 
-  #newFlow(): SessionFlow {
+  #flowDeps(): SessionFlowDeps {
     const { ISSUER: issuer } = this.env;
     const credentials = new SecretBox(this.env, SESSION_CREDENTIAL_PURPOSE);
     const answers = new SecretBox(this.env, "session-answer");
     const keyring = objectPort<SessionKeyringPort>(this.env.KEYRING, "main", { log: consoleLogger });
-    return new SessionFlow({
+    return {
       issuer,
       clock: this.#clock,
       read: () => this.#store.read()?.session,
@@ -132,7 +172,7 @@ export class SessionObject extends DurableObject<Env> {
         const bytes = await answers.open(sealed, sessionId);
         return bytes && fromUtf8(bytes);
       },
-    });
+    };
   }
 
   #write(session: Session): void {

@@ -3,6 +3,8 @@ import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation, TokenFacts } from "../revocation/rule.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
 import type { MintedToken, MintInput } from "./access-token.ts";
+import type { CookieUse } from "./browser-session.ts";
+import type { CookieAnswer, CookieToken, HandOverCall, SignInCall } from "./browser-session-flow.ts";
 import type { OpenCall, RefreshCall, SessionAnswer } from "./session-flow.ts";
 
 /** A session's object as others call it. */
@@ -12,6 +14,16 @@ export type SessionPort = {
   read(): Promise<Result<SessionRecord>>;
   find(credential: string): Promise<Result<SessionRecord>>;
   revoke(by: string, reason: string, clientId?: string): Promise<Result<Receipt>>;
+};
+
+/** A browser's session as the sign-in and the edges call it. */
+export type BrowserSessionPort = {
+  signIn(call: SignInCall): Promise<Result<CookieAnswer>>;
+  token(use: CookieUse, audience: string): Promise<Result<CookieToken>>;
+  who(use: CookieUse): Promise<Result<SessionRecord>>;
+  handOver(call: HandOverCall): Promise<Result<CookieAnswer>>;
+  revoke(by: string, reason: string): Promise<Result<Receipt>>;
+  revokeIfHit(rule: Revocation, by: string): Promise<Result<null>>;
 };
 
 /** What a session needs of the log. */
@@ -34,6 +46,7 @@ export type SessionQuery = {
   cursor?: string;
   subject?: string;
   client_id?: string;
+  provider_session?: string;
   state?: SessionRecord["state"];
 };
 

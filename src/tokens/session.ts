@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { TokenFacts } from "../revocation/rule.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
+import type { BrowserState } from "./browser-session.ts";
 import type { CredentialKind } from "./session-credential.ts";
 
 /** What a credential of a session is held to, beside being known: all members must be the same on every use. */
@@ -47,6 +48,8 @@ export type Session = {
   current: string;
   /** The answer that gave out `current`. */
   last: LastAnswer;
+  /** Of a browser's session: its cookies and access tokens. It has no credential that is spent. */
+  browser?: BrowserState;
   ended?: SessionEnd;
 };
 
@@ -158,7 +161,8 @@ export function rotate(
 /** The session with its end; the first one stands. Its credentials and its last answer are forgotten. */
 export function endSession(session: Session, end: SessionEnd): Session {
   if (session.ended) return session;
-  return { ...session, ended: end, current: "", last: { ...session.last, spent: "", sealed: "" } };
+  const { browser: _forgotten, ...rest } = session;
+  return { ...rest, ended: end, current: "", last: { ...session.last, spent: "", sealed: "" } };
 }
 
 /** Every token that the session stands for: its own, and the one of the identity provider that it grew from. */
@@ -197,12 +201,14 @@ export function newerAssertion(session: Session, fresh: Assertion): Result<Asser
 export function presentSession(session: Session, nowSeconds: number): SessionRecord {
   const { id, subject, binding, assertion, audience, scopes, ended } = session;
   const { opened_at, refreshed_at, idle_end, absolute_end } = session;
+  const { session: provider_session } = assertion.facts;
   return {
     id,
     state: sessionState(session, nowSeconds),
     subject,
     client_id: binding.client_id,
     issuer_id: assertion.issuer_id,
+    ...(provider_session === undefined ? {} : { provider_session }),
     audience,
     scope: scopes.join(" "),
     opened_at,

@@ -8,6 +8,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["revocation"],
   ["policy", "webhooks", "remediation"],
   ["replication", "registry", "tokens", "access"],
+  ["browser"],
   ["edge", "control"],
   ["wiring"],
   ["worker"],
