@@ -2,9 +2,11 @@ import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
+import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
 import { type AssertionKeyPort, AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
+import { stripCarriers } from "./credential.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
@@ -22,6 +24,7 @@ export type GateDeps = {
   freshness: Freshness;
   denied: DeniedTokens;
   remoteKeys: RemoteKeys;
+  proofs: ProofChecker;
   tokens: TokenCache;
   assertionKey: AssertionKeyPort;
   fetch: OriginFetch;
@@ -52,13 +55,8 @@ async function handle(
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   try {
-    const ask = {
-      method: request.method,
-      url: request.url,
-      authorization: request.headers.get("authorization"),
-    };
     const prepare = () => signer.prepare(deps.replica.peek(), waitUntil);
-    const decision = await authorize(ask, { ...deps, waitUntil, prepare });
+    const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
     const assertion = await assertionFor(decision, signer, deps);
     if (!assertion.ok) return assertion;
@@ -85,7 +83,7 @@ async function assertionFor(
 async function send(
   request: Request,
   requestId: string,
-  { route, origin, target, token }: Allowance,
+  { route, origin, target, token, dpopNonce }: Allowance,
   assertion: string | undefined,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
@@ -100,8 +98,15 @@ async function send(
     scope: token && asked.includes("scope") ? token.scopes.join(" ") : undefined,
     grant: asked.includes("grant") ? token?.facts.grant : undefined,
   };
-  const dress = (headers: Headers) => dressForOrigin(headers, own);
+  const dress = (headers: Headers) => {
+    dressForOrigin(headers, own);
+    if (own.passAuthorization) return;
+    stripCarriers(headers, route.credential);
+    if (token?.confirmation) headers.delete("dpop");
+  };
   const url = originUrl(origin, target);
   const answer = await forward(request, { url, timeoutMs: origin.timeout_ms, requestId, dress }, deps.fetch);
-  return answer.ok ? answer : err(refusal(answer.error, { route }));
+  if (!answer.ok) return err(refusal(answer.error, { route }));
+  if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
+  return answer;
 }

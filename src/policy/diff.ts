@@ -10,6 +10,7 @@ export type PolicyDiff = {
   routes: SectionDiff;
   access_rules: SectionDiff & { reordered: boolean };
   roles: SectionDiff;
+  token_endpoint: SectionDiff;
   revocations: SectionDiff;
 };
 
@@ -26,6 +27,10 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
       ),
     },
     roles: diffSection(Object.entries(before.roles), Object.entries(after.roles)),
+    token_endpoint: diffSection(
+      Object.entries(before.token_endpoint ?? {}),
+      Object.entries(after.token_endpoint ?? {}),
+    ),
     revocations: diffSection(
       Object.entries(before.revocations ?? {}),
       Object.entries(after.revocations ?? {}),

@@ -17,6 +17,14 @@ export const policySchema = z.strictObject({
     .record(roleName, z.strictObject({ scopes: z.array(scopeToken).max(64) }))
     .default({})
     .describe("Scopes that a role brings when an identity provider's token is exchanged for ours."),
+  token_endpoint: z
+    .strictObject({
+      dpop_nonce: z
+        .boolean()
+        .default(false)
+        .describe("A DPoP proof must hold a nonce of ours that is recent."),
+    })
+    .exactOptional(),
   revocations: z
     .strictObject({
       confirm_above: z
@@ -33,6 +41,7 @@ export type PolicyDocument = z.output<typeof policySchema>;
 export type TrustedIssuer = PolicyDocument["issuers"][number];
 export type Origin = PolicyDocument["origins"][string];
 export type Route = PolicyDocument["routes"][number];
+export type CredentialSource = Route["credential"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */

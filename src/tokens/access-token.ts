@@ -1,3 +1,4 @@
+import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Json } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -21,6 +22,8 @@ export type MintInput = {
   ttlSeconds: number;
   /** The grant that it draws on, with its window and resource. */
   grant?: { id: string; accessStart: number; accessExpiry: number; resource: string };
+  /** The key that whoever uses it must prove to hold. */
+  confirmation?: Confirmation;
 };
 
 export type MintedToken = { accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number };
@@ -50,6 +53,7 @@ export function accessTokenClaims(
     scope: input.scopes.join(" "),
   };
   if (input.roles?.length) claims.roles = input.roles;
+  if (input.confirmation) claims.cnf = input.confirmation;
   if (grant) {
     claims.grant = grant.id;
     claims.access_start = new Date(grant.accessStart * 1000).toISOString();
@@ -66,8 +70,9 @@ export function accessTokenClaims(
 
 /** What is recorded of a token with these claims, made by {@link accessTokenClaims}. */
 export function liveTokenOf(claims: Record<string, Json>, kid: string): LiveToken {
-  const { jti, sub, client_id, grant, sid, aud, iat, exp } = claims as unknown as LiveToken & {
+  const { jti, sub, client_id, grant, sid, cnf, aud, iat, exp } = claims as unknown as LiveToken & {
     sid?: string;
+    cnf?: Confirmation;
   };
   return {
     jti,
@@ -75,6 +80,7 @@ export function liveTokenOf(claims: Record<string, Json>, kid: string): LiveToke
     client_id,
     ...(grant === undefined ? {} : { grant }),
     ...(sid === undefined ? {} : { session: sid }),
+    ...(cnf?.jkt === undefined ? {} : { jkt: cnf.jkt }),
     kid,
     aud,
     iat,

@@ -44,6 +44,7 @@ describe("diffPolicies", () => {
       routes: same,
       access_rules: { ...same, reordered: false },
       roles: same,
+      token_endpoint: same,
       revocations: same,
     });
   });
@@ -70,6 +71,7 @@ describe("diffPolicies", () => {
       routes: [route("a", { methods: ["GET"] }), route("c")],
       access_rules: [rule("a", { approvals: 2 }), rule("b")],
       roles: { r: { scopes: ["x", "y"] } },
+      token_endpoint: { dpop_nonce: true },
       revocations: { confirm_above: 1_000_000 },
     };
     expect(diff(before, after)).toEqual({
@@ -78,6 +80,7 @@ describe("diffPolicies", () => {
       routes: { added: ["c"], removed: ["b"], changed: ["a"] },
       access_rules: { added: [], removed: [], changed: ["a"], reordered: false },
       roles: { added: [], removed: [], changed: ["r"] },
+      token_endpoint: { added: ["dpop_nonce"], removed: [], changed: [] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
     });
   });
