@@ -6,6 +6,7 @@ import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
 import type { AccessRule } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -99,8 +100,8 @@ export class AccessRequestObject extends DurableObject<Env> {
     });
   }
 
-  /** Issues an access token within the grant's window; each is recorded before it leaves. */
-  async issueToken(subject: string): Promise<Result<IssuedToken>> {
+  /** Issues an access token within the grant's window, bound to its sender's key; each is recorded before it leaves. */
+  async issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>> {
     const known = this.#store.read();
     if (!known) return err(problem("not_found", "There is no such access request."));
     const { request } = known;
@@ -117,6 +118,7 @@ export class AccessRequestObject extends DurableObject<Env> {
       scopes: scope,
       ttlSeconds: request.access_token_ttl_seconds,
       grant: { id, accessStart, accessExpiry, resource },
+      ...(confirmation ? { confirmation } : {}),
     });
     if (!minted.ok) return minted;
     // The grant may have been revoked while the token was being signed.
@@ -125,7 +127,7 @@ export class AccessRequestObject extends DurableObject<Env> {
     const { accessToken, expiresInSeconds } = minted.value;
     return ok({
       access_token: accessToken,
-      token_type: "Bearer",
+      token_type: confirmation?.jkt === undefined ? "Bearer" : "DPoP",
       expires_in: expiresInSeconds,
       scope: scope.join(" "),
     });

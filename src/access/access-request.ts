@@ -60,7 +60,12 @@ export type RequestState = AccessRequest["decided"];
 export type GrantState = "scheduled" | "active" | "expired" | "revoked";
 
 /** RFC 6749 §5.1. */
-export type IssuedToken = { access_token: string; token_type: "Bearer"; expires_in: number; scope: string };
+export type IssuedToken = {
+  access_token: string;
+  token_type: "Bearer" | "DPoP";
+  expires_in: number;
+  scope: string;
+};
 
 /** The change and what is told of it. */
 export type Transition = { request: AccessRequest; events: EventType[] };

@@ -1,4 +1,5 @@
 import type { AccessRule } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
@@ -21,6 +22,7 @@ export type KeyringPort = {
     scopes: string[];
     ttlSeconds: number;
     grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
+    confirmation?: Confirmation;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
 };
 
@@ -45,7 +47,8 @@ export type AccessRequestPort = {
     rule: AccessRule | null,
   ): Promise<Result<AccessRequest>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
-  issueToken(subject: string): Promise<Result<IssuedToken>>;
+  /** `confirmation`: what the token is bound to, null where nothing. */
+  issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
 };
 

@@ -14,6 +14,7 @@ import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
 import { findAccessRule, mayReview } from "../policy/access-rules.ts";
 import type { PolicyDocument } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { type AccessRequest, presentRequest } from "./access-request.ts";
@@ -25,6 +26,8 @@ export type AccessDeps = {
   policy(): Promise<Result<PolicyDocument>>;
   ids: CreationIds;
   clock: Clock;
+  /** What a token for the caller is bound to: what the caller's own is, or the key of a DPoP proof; null: nothing. */
+  binding(request: Request, actor: Actor): Promise<Result<Confirmation | null>>;
 };
 
 const MAX_DURATION_SECONDS = 30 * 86_400;
@@ -129,7 +132,9 @@ export function accessRequestRoutes(deps: AccessDeps) {
     .post("/v1/access-requests/:id/token", requireScope("requests:create"), async (c) => {
       const id = c.req.param("id");
       if (!isId("req", id)) return refuse(c, NOT_FOUND);
-      return answer(c, await deps.accessRequest(id).issueToken(c.var.actor.subject));
+      const bound = await deps.binding(c.req.raw, c.var.actor);
+      if (!bound.ok) return refuse(c, bound.error);
+      return answer(c, await deps.accessRequest(id).issueToken(c.var.actor.subject, bound.value));
     });
 }
 

@@ -21,6 +21,8 @@ export type ClientRecord = {
   scopes: string[];
   /** Roles of the tokens that it gets for itself. */
   roles: string[];
+  dpop_bound_access_tokens?: boolean;
+  tls_client_certificate_bound_access_tokens?: boolean;
   created_at: number;
   created_by: string;
 };
@@ -38,6 +40,14 @@ export const newClientSchema = z.strictObject({
   grant_types: z.array(z.enum(GRANT_TYPES)).min(1).default(["client_credentials"]).transform(unique),
   scopes: z.array(scopeToken).max(64).default([]).transform(unique),
   roles: z.array(roleName).max(32).default([]).transform(unique),
+  dpop_bound_access_tokens: z
+    .boolean()
+    .exactOptional()
+    .describe("It gets no token without a DPoP proof (RFC 9449 §5.2)."),
+  tls_client_certificate_bound_access_tokens: z
+    .boolean()
+    .exactOptional()
+    .describe("Its tokens are bound to the certificate of its TLS connection (RFC 8705 §3.4)."),
 });
 
 /**

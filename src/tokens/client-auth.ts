@@ -10,6 +10,10 @@ export type OAuthClient = {
   grant_types: string[];
   scopes: string[];
   roles: string[];
+  /** Gets no token without a DPoP proof (RFC 9449 §5.2). */
+  dpop_bound_access_tokens?: boolean;
+  /** Its tokens are bound to the certificate of its TLS connection (RFC 8705 §3.4). */
+  tls_client_certificate_bound_access_tokens?: boolean;
 };
 
 export type ClientLookup = (id: string) => Promise<Result<OAuthClient>>;

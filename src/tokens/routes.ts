@@ -1,11 +1,14 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
+import { DPOP_ALGORITHMS } from "../protocol/dpop.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
 import { oauthError, oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
-import type { Result } from "../protocol/result.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
 import type { KeyInfo } from "./keyring-object.ts";
+import type { ProofChecker } from "./proof-checker.ts";
+import { bindingOAuthError, bindingOf } from "./sender-binding.ts";
 import { answerTokenRequest, type TokenEndpointDeps } from "./token-endpoint.ts";
 import { TOKEN_EXCHANGE } from "./token-request.ts";
 
@@ -15,8 +18,9 @@ export type KeyringPort = {
   ready(): Promise<Result<null>>;
 };
 
-export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal"> & {
+export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal" | "binding"> & {
   keyring: KeyringPort;
+  proofs: ProofChecker;
   verifyExternal(token: string, context: RequestContext): ReturnType<TokenEndpointDeps["verifyExternal"]>;
 };
 
@@ -38,12 +42,20 @@ export function oauthRoutes(deps: OAuthDeps) {
         );
       }
       const form = new URLSearchParams(await c.req.text());
+      let nextNonce: string | undefined;
       const result = await answerTokenRequest(c.req.header("authorization") ?? null, form, {
         ...deps,
         verifyExternal: (token) => deps.verifyExternal(token, c.env),
+        binding: async (demand) => {
+          const bound = await bindingOf(c.req.raw, demand, deps.proofs);
+          if (!bound.ok) return err(await bindingOAuthError(bound.error, deps.proofs));
+          nextNonce = bound.value.nextNonce;
+          return ok(bound.value.confirmation);
+        },
       });
       if (!result.ok) return oauthErrorResponse(result.error);
-      return c.json(result.value, 200, TOKEN_RESPONSE_HEADERS);
+      const nonce = nextNonce === undefined ? {} : { "dpop-nonce": nextNonce };
+      return c.json(result.value, 200, { ...TOKEN_RESPONSE_HEADERS, ...nonce });
     })
     .get("/.well-known/jwks.json", async (c) => {
       const jwks = await deps.keyring.jwks();
@@ -74,6 +86,8 @@ function serverMetadata(issuer: string) {
     grant_types_supported: ["client_credentials", TOKEN_EXCHANGE],
     response_types_supported: [],
     token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
+    tls_client_certificate_bound_access_tokens: true,
   };
 }
 
@@ -84,5 +98,8 @@ function resourceMetadata(issuer: string) {
     authorization_servers: [issuer],
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     bearer_methods_supported: ["header"],
+    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
+    dpop_bound_access_tokens_required: false,
+    tls_client_certificate_bound_access_tokens: true,
   };
 }

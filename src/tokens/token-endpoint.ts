@@ -1,10 +1,12 @@
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { newId } from "../platform/ids.ts";
 import type { PolicyDocument } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { DEFAULT_TTL_SECONDS, type MintedToken, type MintInput } from "./access-token.ts";
 import { authenticateClient, type ClientLookup, type OAuthClient } from "./client-auth.ts";
+import { type BindingDemand, tokenTypeOf } from "./sender-binding.ts";
 import {
   ACCESS_TOKEN_URN,
   grantScopes,
@@ -24,12 +26,14 @@ export type TokenEndpointDeps = {
   policy(): Promise<Result<PolicyDocument>>;
   /** Verifies a subject token: signature, window, revocation. `invalid_token` where it is not good. */
   verifyExternal(token: string): Promise<Result<ExternalSubject>>;
+  /** What the tokens of this request are bound to. */
+  binding(demand: BindingDemand): Promise<Result<Confirmation | undefined, OAuthError>>;
 };
 
 /** RFC 6749 §5.1, RFC 8693 §2.2.1. */
 export type TokenResponse = {
   access_token: string;
-  token_type: "Bearer";
+  token_type: "Bearer" | "DPoP";
   expires_in: number;
   scope: string;
   issued_token_type?: string;
@@ -51,6 +55,8 @@ export async function answerTokenRequest(
   const policy = await deps.policy();
   if (!policy.ok)
     return err(oauthError("temporarily_unavailable", "The policy could not be read. Try again shortly."));
+  const bound = await deps.binding(bindingDemand(client.value, policy.value));
+  if (!bound.ok) return bound;
   const audience = allowedAudience(request.value.audience, deps.issuer, policy.value);
   if (!audience.ok) return audience;
   const subject = await subjectOf(request.value, client.value, policy.value, deps);
@@ -66,11 +72,12 @@ export async function answerTokenRequest(
     scopes: scopes.value,
     roles,
     ttlSeconds,
+    ...(bound.value ? { confirmation: bound.value } : {}),
   });
   if (!minted.ok) return err(oauthError("temporarily_unavailable", minted.error.detail));
   const response: TokenResponse = {
     access_token: minted.value.accessToken,
-    token_type: "Bearer",
+    token_type: tokenTypeOf(bound.value),
     expires_in: minted.value.expiresInSeconds,
     scope: scopes.value.join(" "),
   };
@@ -79,6 +86,14 @@ export async function answerTokenRequest(
       ? { ...response, issued_token_type: ACCESS_TOKEN_URN }
       : response,
   );
+}
+
+function bindingDemand(client: OAuthClient, policy: PolicyDocument): BindingDemand {
+  return {
+    nonceNeeded: policy.token_endpoint?.dpop_nonce ?? false,
+    mustProve: client.dpop_bound_access_tokens ?? false,
+    certificate: client.tls_client_certificate_bound_access_tokens ?? false,
+  };
 }
 
 type Subject = { id: string; roles: string[]; allowedScopes: string[]; ttlSeconds: number };

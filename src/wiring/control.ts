@@ -15,7 +15,7 @@ import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
-import { authenticator, subjectTokenVerifier } from "./verifiers.ts";
+import { authenticator, callerBinding, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
   config: Config;
@@ -46,7 +46,8 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   };
   const client = (id: string) =>
     id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
-  const access = { accessRequest, directory, policy, ids, clock };
+  const { proofs } = verifier;
+  const access = { accessRequest, directory, policy, ids, clock, binding: callerBinding(proofs) };
   const review: InboundDeps["access"]["review"] = async (decision) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
@@ -72,6 +73,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       keyring,
       policy,
       client,
+      proofs,
       mint: (input) => keyring.mint(input),
       verifyExternal: subjectTokenVerifier(verifier),
     },

@@ -1,10 +1,13 @@
 import { importJWK, type JWK } from "jose";
+import type { AccessDeps } from "../access/routes.ts";
 import type { Authenticate } from "../control/app.ts";
 import type { AssertionKeyPort } from "../edge/assertion.ts";
 import { authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
+import { bindingOf, bindingProblem } from "../tokens/sender-binding.ts";
 
 type Verifier = Omit<Parameters<typeof authenticateOwn>[1], "audience" | "requestId" | "waitUntil">;
 
@@ -19,6 +22,18 @@ export function authenticator(verifier: Verifier): Authenticate {
     const { facts, scopes, roles, confirmation } = token.value;
     const actor = { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
     return confirmation ? { ...actor, confirmation } : actor;
+  };
+}
+
+/**
+ * What a token for a caller is bound to. Where the caller's own token is bound, its proof was checked with it
+ * and is used up, and the new one is bound to the same; else a DPoP proof may bind it.
+ */
+export function callerBinding(proofs: ProofChecker): AccessDeps["binding"] {
+  return async (request, actor) => {
+    if (actor.confirmation) return ok(actor.confirmation);
+    const bound = await bindingOf(request, { nonceNeeded: false }, proofs);
+    return bound.ok ? ok(bound.value.confirmation ?? null) : err(bindingProblem(bound.error));
   };
 }
 

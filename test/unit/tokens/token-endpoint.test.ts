@@ -51,6 +51,7 @@ function setUp(over: Partial<TokenEndpointDeps> = {}) {
             expiresAt: NOW + 100,
           })
         : err(problem(token === "down" ? "issuer_keys_unavailable" : "invalid_token", "no")),
+    binding: async () => ok(undefined),
     ...over,
   };
   const ask = (
