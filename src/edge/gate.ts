@@ -107,6 +107,8 @@ async function send(
   const url = originUrl(origin, target);
   const answer = await forward(request, { url, timeoutMs: origin.timeout_ms, requestId, dress }, deps.fetch);
   if (!answer.ok) return err(refusal(answer.error, { route }));
+  // To whoever proved possession here, a nonce of the origin's would be one of ours.
+  if (token?.confirmation && !own.passAuthorization) answer.value.headers.delete("dpop-nonce");
   if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
   return answer;
 }

@@ -69,6 +69,14 @@ describe("a credential in Authorization", () => {
   });
 
   it("is the only place that is looked at where the route says nothing else", () => {
+    const looked: string[] = [];
+    const get = (name: string) => {
+      looked.push(name);
+      return `Bearer ${TOKEN}`;
+    };
+    const request = { method: "POST", url: "https://api.example.com/", headers: { get } };
+    expect(readCredential(request, [AUTHORIZATION])).toMatchObject({ ok: true });
+    expect(looked).toEqual(["authorization"]);
     const cookie = `__Host-token=${TOKEN}; __Host-token=${OTHER}`;
     expect(reading([AUTHORIZATION], { cookie, "x-access-token": TOKEN })).toBeUndefined();
   });

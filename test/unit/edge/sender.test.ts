@@ -167,6 +167,12 @@ describe("a token that is bound to a DPoP key", () => {
     expect(world.originCalls[1]?.headers.get("authorization")).toBe(`DPoP ${bound}`);
   });
 
+  it("is told no nonce by the origin, whose proofs are not ours, but where its route passes them on", async () => {
+    world.origin = () => new Response("hello", { headers: { "dpop-nonce": "the origin's" } });
+    expect((await sendBound("/optional/1")).answer.headers.get("dpop-nonce")).toBeNull();
+    expect((await sendBound("/pass/1")).answer.headers.get("dpop-nonce")).toBe("the origin's");
+  });
+
   it("does not need a second proof where the policy changes while its request waits", async () => {
     expect((await sendBound("/optional/1")).verdict).toBe(200);
     world.nowMs += 5000;
