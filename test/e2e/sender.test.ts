@@ -90,8 +90,21 @@ const atOrigin = (name: string) =>
   stand.origin.received.at(-1)!.headers.find(([header]) => header.toLowerCase() === name)?.[1];
 
 describe("oauth4webapi, unmodified", () => {
-  it("finds what is supported in the metadata", () => {
-    expect(as.dpop_signing_alg_values_supported).toContain("ES256");
+  it("finds what is supported in the metadata of both sides (RFC 8414, RFC 9728)", async () => {
+    const supported = { tls_client_certificate_bound_access_tokens: true };
+    expect(as).toMatchObject({
+      ...supported,
+      dpop_signing_alg_values_supported: expect.arrayContaining(["ES256"]),
+    });
+    const resource = new URL(stand.gate.issuer);
+    const discovered = await oauth.resourceDiscoveryRequest(resource, INSECURE);
+    expect(await oauth.processResourceDiscoveryResponse(resource, discovered)).toMatchObject({
+      ...supported,
+      authorization_servers: [stand.gate.issuer],
+      bearer_methods_supported: ["header"],
+      dpop_signing_alg_values_supported: as.dpop_signing_alg_values_supported,
+      dpop_bound_access_tokens_required: false,
+    });
   });
 
   it("gets a token that is bound to its key, after it was told of a nonce, and uses it", async () => {
