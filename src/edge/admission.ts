@@ -118,7 +118,7 @@ async function attempt<D extends Demand>(
     if (misdirected) return refused(refusal(misdirected, about), REFUSAL_RECHECK_MS);
     const proving = demand.unproven?.(token);
     const unproven = proving instanceof Promise ? await proving : proving;
-    if (unproven) return refused({ ...unproven, ...about });
+    if (unproven) return refused({ ...unproven, ...about }, REFUSAL_RECHECK_MS);
     await deps.prepare?.();
     if (!(await deps.denied.settle(view, token.facts, deps.clock() / 1000))) {
       return refused(refusal("stale", about));

@@ -131,6 +131,15 @@ describe("a token that is bound to a DPoP key", () => {
     );
   });
 
+  it("is taken as soon as the route takes such tokens, also where the isolate was idle", async () => {
+    expect((await sendBound("/off/1")).verdict).toBe("sender_not_taken");
+    world.append({ policy: policyOf([{ path: "/off/**", access }]) });
+    world.nowMs += 2000;
+    expect((await sendBound("/off/1")).verdict).toBe("sender_not_taken");
+    world.nowMs += 1;
+    expect((await sendBound("/off/1")).verdict).toBe(200);
+  });
+
   it("is what the scheme DPoP is for: no other token goes with it", async () => {
     const token = await world.token();
     const dpop = await proof("/optional/1", { accessToken: token });
