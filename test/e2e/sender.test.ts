@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { ask, review } from "../support/access.ts";
 import { bodyOf, type Client } from "../support/deployment.ts";
+import { bodyText, sendRaw } from "../support/raw-request.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 
 type KeyPair = oauth.CryptoKeyPair;
@@ -266,6 +267,35 @@ describe("a client that is registered for bound tokens", () => {
     const right = await generateProof(keys, url("/oauth/token"), "POST", nonce);
     expect(await send(right)).toMatchObject({ status: 200, body: { token_type: "DPoP" } });
     expect(await send(right)).toMatchObject({ status: 400, body: { error: "invalid_dpop_proof" } });
+  });
+});
+
+describe("header fields that are sent twice", () => {
+  const raw = async (path: string, headers: [string, string][]) => {
+    const answer = await sendRaw(stand.gate.issuer, { path, headers });
+    await bodyText(answer);
+    return answer.statusCode;
+  };
+
+  it("are refused, as the runtime joins them: proofs, tokens, cookies", async () => {
+    const { access_token: bound } = await boundToken();
+    const proof = () => generateProof(keys, url("/bound/1"), "GET", undefined, bound);
+    const one: [string, string] = ["DPoP", await proof()];
+    const two: [string, string] = ["DPoP", await proof()];
+    const authorization: [string, string] = ["Authorization", `DPoP ${bound}`];
+    expect(await raw("/bound/1", [authorization, one, two])).toBe(401);
+    expect(await raw("/bound/1", [authorization, authorization, one])).toBe(400);
+    expect(await raw("/bound/1", [authorization, one])).toBe(200);
+    const form = { grant_type: "client_credentials", audience: ORIGIN_AUDIENCE };
+    const got = await stand.gate.call("/oauth/token", { client, form });
+    const { access_token: token } = bodyOf<{ access_token: string }>(got, 200);
+    const cookie: [string, string] = ["Cookie", `__Host-token=${token}`];
+    expect(await raw("/places/1", [cookie])).toBe(200);
+    expect(await raw("/places/1", [cookie, cookie])).toBe(400);
+    expect(await raw("/places/1", [cookie, ["Cookie", "__Host-token=x"]])).toBe(400);
+    const header: [string, string] = ["X-Access-Token", token];
+    expect(await raw("/places/1", [header])).toBe(200);
+    expect(await raw("/places/1", [header, header])).toBe(400);
   });
 });
 
