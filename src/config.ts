@@ -57,6 +57,7 @@ const BINDINGS = [
   "DENYLIST",
   "MONITOR",
   "PROOF",
+  "SESSION",
 ];
 
 /** Reads the environment, or says for each fault what is wrong; a fault's text never holds the value. */

@@ -24,6 +24,7 @@ export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
 export { KeyringObject } from "./tokens/keyring-object.ts";
 export { ProofObject } from "./tokens/proof-object.ts";
+export { SessionObject } from "./tokens/session-object.ts";
 export { EndpointObject } from "./webhooks/endpoint-object.ts";
 
 /** What an isolate keeps from request to request. */

@@ -19,25 +19,33 @@ import {
   type IssuedToken,
   nextChange,
   openRequest,
+  type PolledToken,
   passTime,
   presentRequest,
   type Requester,
   type Review,
+  requestState,
   type Transition,
 } from "./access-request.ts";
 import { ACCESS_REQUEST_MIGRATIONS, AccessRequestStore } from "./access-request-store.ts";
 import { applyReview, cancel, checkIssue, type Reviewer, revokeGrant } from "./decide.ts";
-import type { DirectoryPort, KeyringPort, LogPort } from "./ports.ts";
+import { takePoll } from "./polling.ts";
+import { POLLING_SCHEMA, PollingStore } from "./polling-store.ts";
+import type { DirectoryPort, Happened, KeyringPort, LogPort } from "./ports.ts";
+import { Waiters } from "./waiters.ts";
 
 type AccessEvent = WebhookEvent & { type: EventType };
 
 /** Tokens end with their grant; the rule outlives them by the clocks' tolerance. */
 const RULE_MARGIN_SECONDS = 120;
+const RESOURCE_DETAIL = "portcullis_resource" as const;
 
 /** One access request, its reviews and its grant (name: `req_…`). Every transition is one commit. */
 export class AccessRequestObject extends DurableObject<Env> {
   readonly #clock = systemClock;
+  readonly #waiters = new Waiters();
   readonly #store: AccessRequestStore;
+  readonly #polling: PollingStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
   readonly #directory: DirectoryPort;
@@ -46,13 +54,14 @@ export class AccessRequestObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new AccessRequestStore(ctx.storage.sql);
+    this.#polling = new PollingStore(ctx.storage.sql);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
     this.#directory = objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger });
     this.#keyring = objectPort<KeyringPort>(env.KEYRING, "main", { log: consoleLogger });
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: ACCESS_REQUEST_MIGRATIONS,
+      migrations: [...ACCESS_REQUEST_MIGRATIONS, POLLING_SCHEMA],
       deliver: {
         "log.append": (row) => this.#appendRevocation(row),
         "directory.put": () => this.#index(),
@@ -81,6 +90,25 @@ export class AccessRequestObject extends DurableObject<Env> {
   read(): Result<AccessRequest> {
     const known = this.#store.read();
     return known ? ok(known.request) : err(problem("not_found", "There is no such access request."));
+  }
+
+  /** The request once it is no longer pending, or as it is after `timeoutMs`. */
+  async decided(timeoutMs: number): Promise<Result<AccessRequest>> {
+    const endsAtMs = this.#clock() + timeoutMs;
+    for (let left = timeoutMs; left > 0; left = endsAtMs - this.#clock()) {
+      const known = this.#store.read()?.request;
+      if (!known || requestState(known, this.#now()) !== "pending") break;
+      if (!(await this.#waiters.next(left))) break;
+    }
+    return this.read();
+  }
+
+  /** What happened after an event, waiting for the next where nothing did yet; none after `timeoutMs`. */
+  async happened(after: string | null, timeoutMs: number): Promise<Result<Happened>> {
+    if (this.#store.read() && this.#store.eventsAfter(after).length === 0)
+      await this.#waiters.next(timeoutMs);
+    const known = this.read();
+    return known.ok ? ok({ request: known.value, events: this.#store.eventsAfter(after) }) : known;
   }
 
   async review(
@@ -133,6 +161,33 @@ export class AccessRequestObject extends DurableObject<Env> {
     });
   }
 
+  /** Lets one client poll for the grant's tokens. Idempotent: called before the request is opened. */
+  startPolling(clientId: string, intervalSeconds: number): Result<null> {
+    if (this.#polling.read()) return ok(null);
+    const polling = { client_id: clientId, interval_ms: intervalSeconds * 1000 };
+    this.#durable.commit(() => this.#polling.write(polling));
+    return ok(null);
+  }
+
+  /** The grant's next access token for the client that asked; `too_many_requests` where it did not wait. */
+  async poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>> {
+    const polling = this.#polling.read();
+    const request = this.#store.read()?.request;
+    if (!request || polling?.client_id !== clientId) {
+      return err(problem("not_found", "There is no such access request."));
+    }
+    const taken = takePoll(polling, this.#clock());
+    this.#durable.commit(() => this.#polling.write(taken.polling));
+    if (taken.early) {
+      const seconds = taken.polling.interval_ms / 1000;
+      return err(problem("too_many_requests", `Wait ${seconds} seconds between two polls from now on.`));
+    }
+    const issued = await this.issueToken(request.requester.subject, confirmation);
+    if (!issued.ok) return issued;
+    const detail = { type: RESOURCE_DETAIL, identifier: request.ask.resource };
+    return ok({ ...issued.value, authorization_details: [detail] });
+  }
+
   /** Ends the grant and answers once the log has the revocation, with its receipt. */
   async revokeGrant(by: string, reason: string): Promise<Result<Receipt>> {
     const changed = await this.#change((request, now) => revokeGrant(request, by, reason, now));
@@ -171,7 +226,7 @@ export class AccessRequestObject extends DurableObject<Env> {
   /** State, event rows and effects, in one transaction. */
   #commit({ request, events }: Transition): AccessRequest {
     const nowMs = this.#clock();
-    return this.#durable.commit(() => {
+    const committed = this.#durable.commit(() => {
       const before = this.#store.read()?.request;
       this.#store.write(request);
       const { outbox } = this.#durable;
@@ -186,6 +241,8 @@ export class AccessRequestObject extends DurableObject<Env> {
       }
       return request;
     });
+    this.#waiters.wake();
+    return committed;
   }
 
   #putRevocation({ grant }: AccessRequest): void {

@@ -23,7 +23,7 @@ export type Review = {
   comment?: string;
   duration_seconds?: number;
   scope?: string[];
-  /** The webhook endpoint that vouches for the approver, where the review came signed. */
+  /** Who vouches for the approver: a webhook endpoint (`whe_…`), or who had the link made (`link:…`). Absent: a token. */
   via?: string;
   reviewed_at: number;
 };
@@ -50,6 +50,8 @@ export type AccessRequest = {
   audience: string;
   access_token_ttl_seconds: number;
   approvals_needed: number;
+  /** Set where chat messages may have buttons that decide. The rule as it is then decides whether a click counts. */
+  decide_in_chat?: true;
   created_at: number;
   review_deadline: number;
   reviews: Review[];
@@ -65,6 +67,11 @@ export type IssuedToken = {
   token_type: "Bearer" | "DPoP";
   expires_in: number;
   scope: string;
+};
+
+/** With what it is for (RFC 9396 §7). */
+export type PolledToken = IssuedToken & {
+  authorization_details: { type: "portcullis_resource"; identifier: string }[];
 };
 
 /** The change and what is told of it. */
@@ -87,6 +94,7 @@ export function openRequest(
     audience,
     access_token_ttl_seconds: rule.access_token_ttl_seconds,
     approvals_needed: rule.approvals,
+    ...(rule.decide_in_chat ? { decide_in_chat: true } : {}),
     created_at: now,
     review_deadline: now + rule.review_deadline_seconds,
     reviews: [],
@@ -146,6 +154,7 @@ export function presentRequest(request: AccessRequest, now: number): { [member: 
     ...(ask.ticket === undefined ? {} : { ticket: ask.ticket }),
     rule: request.rule_id,
     approvals_needed: request.approvals_needed,
+    ...(request.decide_in_chat ? { decide_in_chat: true } : {}),
     created_at: request.created_at,
     review_deadline: request.review_deadline,
     reviews: request.reviews.map(presentReview),

@@ -3,7 +3,8 @@ import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
-import type { AccessRequest, Ask, IssuedToken, Requester, Review } from "./access-request.ts";
+import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester, Review } from "./access-request.ts";
+import type { EventRow } from "./access-request-store.ts";
 import type { Reviewer } from "./decide.ts";
 import type { DirectoryQuery } from "./directory-store.ts";
 
@@ -31,6 +32,9 @@ export type DirectoryPort = {
   put(request: AccessRequest, version: number): Promise<Result<null>>;
 };
 
+/** The request as it is, and what happened to it after some event, oldest first. */
+export type Happened = { request: AccessRequest; events: EventRow[] };
+
 /** An access request's object as the routes call it. */
 export type AccessRequestPort = {
   open(
@@ -46,9 +50,13 @@ export type AccessRequestPort = {
     reviewer: Reviewer,
     rule: AccessRule | null,
   ): Promise<Result<AccessRequest>>;
+  decided(timeoutMs: number): Promise<Result<AccessRequest>>;
+  happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
   /** `confirmation`: what the token is bound to, null where nothing. */
   issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>>;
+  startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
+  poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
 };
 

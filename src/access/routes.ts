@@ -13,8 +13,9 @@ import {
 import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
 import { findAccessRule, mayReview } from "../policy/access-rules.ts";
-import type { PolicyDocument } from "../policy/document.ts";
+import type { AccessRule, PolicyDocument } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
+import { preferredWaitSeconds } from "../protocol/prefer.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { type AccessRequest, presentRequest } from "./access-request.ts";
@@ -24,11 +25,16 @@ export type AccessDeps = {
   accessRequest(id: string): AccessRequestPort;
   directory: DirectoryReadPort;
   policy(): Promise<Result<PolicyDocument>>;
+  /** The same object, for calls that last. */
+  waiting(id: string): Pick<AccessRequestPort, "decided" | "happened">;
   ids: CreationIds;
   clock: Clock;
   /** What a token for the caller is bound to: what the caller's own is, or the key of a DPoP proof; null: nothing. */
   binding(request: Request, actor: Actor): Promise<Result<Confirmation | null>>;
 };
+
+/** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
+const LONGEST_WAIT_SECONDS = 60;
 
 const MAX_DURATION_SECONDS = 30 * 86_400;
 const scopeText = z
@@ -38,7 +44,7 @@ const scopeText = z
   .regex(/^\S+( \S+)*$/, "must be scope tokens separated by one space");
 /** Shown to people and sent on: no control characters but line breaks. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
-const plainText = z.string().regex(/^[^\x00-\x09\x0b-\x1f\x7f]*$/, "must not hold control characters");
+export const plainText = z.string().regex(/^[^\x00-\x09\x0b-\x1f\x7f]*$/, "must not hold control characters");
 
 const createSchema = z.strictObject({
   resource: z.string().min(1).max(256),
@@ -66,6 +72,10 @@ const listSchema = z.strictObject({
 });
 
 const NOT_FOUND = problem("not_found", "There is no such access request.");
+const NOT_THIS_WAY = problem(
+  "forbidden",
+  "The access rule does not let chat decide (`decide_in_chat`): open the request and review it there.",
+);
 
 /** `/v1/access-requests`: ask, read, list, review, cancel, collect a token. */
 export function accessRequestRoutes(deps: AccessDeps) {
@@ -105,7 +115,14 @@ export function accessRequestRoutes(deps: AccessDeps) {
       return c.json({ items, ...(last ? { next_cursor: last.id } : {}) });
     })
     .get("/v1/access-requests/:id", requireScope("requests:read"), async (c) => {
-      return answer(c, present(await readVisible(c, deps, c.req.param("id")), now()));
+      const found = await readVisible(c.var.actor, deps, c.req.param("id"));
+      const preferred = preferredWaitSeconds(c.req.header("prefer"));
+      if (!found.ok || preferred === undefined) return answer(c, present(found, now()));
+      const seconds = Math.min(preferred, LONGEST_WAIT_SECONDS);
+      const decided = await deps.waiting(found.value.id).decided(seconds * 1000);
+      // Where the wait broke off, the request is answered as it was.
+      const headers = { "preference-applied": `wait=${seconds}` };
+      return answer(c, present(decided.ok ? decided : found, now()), 200, headers);
     })
     .post(
       "/v1/access-requests/:id/reviews",
@@ -179,12 +196,16 @@ function definedOnly<T extends object>(value: T): { [K in keyof T]-?: Exclude<T[
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never;
 }
 
-/** A review under the rule as the policy has it now; shared by the API and by signed decisions. */
+/** Whether a rule lets a review come this way. */
+export type RuleCheck = (rule: AccessRule) => boolean;
+
+/** A review under the rule as the policy has it now; shared by the API, signed decisions, chat and links. */
 export async function reviewRequest(
   deps: Pick<AccessDeps, "accessRequest" | "policy">,
   id: string,
   review: Parameters<AccessRequestPort["review"]>[0],
   reviewer: { subject: string; roles: string[] },
+  allowed: RuleCheck = () => true,
 ): Promise<Result<AccessRequest>> {
   if (!isId("req", id)) return err(NOT_FOUND);
   const policy = await deps.policy();
@@ -193,19 +214,19 @@ export async function reviewRequest(
   const request = await object.read();
   if (!request.ok) return request;
   const rule = policy.value.access_rules.find((candidate) => candidate.id === request.value.rule_id);
+  if (rule && !allowed(rule)) return err(NOT_THIS_WAY);
   return object.review(review, reviewer, rule ?? null);
 }
 
 /** One's own, one that one may review, or any with `requests:read_all`; everything else does not exist. */
-async function readVisible(
-  c: Context<HttpEnv>,
-  deps: AccessDeps,
+export async function readVisible(
+  actor: Actor,
+  deps: Pick<AccessDeps, "accessRequest" | "policy">,
   id: string,
 ): Promise<Result<AccessRequest>> {
   if (!isId("req", id)) return err(NOT_FOUND);
   const request = await deps.accessRequest(id).read();
   if (!request.ok) return request;
-  const { actor } = c.var;
   if (request.value.requester.subject === actor.subject || actor.scopes.includes("requests:read_all"))
     return request;
   const policy = await deps.policy();

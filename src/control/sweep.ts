@@ -17,8 +17,12 @@ export type SweepDeps = {
   monitor: { note(id: string, note: Note): Promise<Result<null>> };
   log: { checkDrift(): Promise<Result<DriftReport>> };
   keyring: { jwks(): Promise<Result<unknown>> };
-  directory: { overdue(seconds: number, limit: number): Promise<Result<string[]>> };
+  directory: {
+    overdue(seconds: number, limit: number): Promise<Result<string[]>>;
+    overdueSessions(seconds: number, limit: number): Promise<Result<string[]>>;
+  };
   accessRequest(id: string): Sweepable;
+  session(id: string): Sweepable;
   endpoints(): Promise<Result<string[]>>;
   endpoint(id: string): Sweepable;
 };
@@ -26,6 +30,9 @@ export type SweepDeps = {
 /** An alarm that is this late was lost. */
 const OVERDUE_SECONDS = 60;
 const MAX_REQUESTS_A_SWEEP = 200;
+const MAX_SESSIONS_A_SWEEP = 200;
+/** Each webhook endpoint is woken once in so many minutes: every event that reaches one sets its alarm as well. */
+const ENDPOINT_ROUND_MINUTES = 10;
 
 /**
  * The cron's work: alarms are at-least-once but can be dropped for good, so every object that should have
@@ -35,6 +42,7 @@ const MAX_REQUESTS_A_SWEEP = 200;
 export async function sweep(deps: SweepDeps): Promise<void> {
   const { logger } = deps;
   const late = await deps.directory.overdue(OVERDUE_SECONDS, MAX_REQUESTS_A_SWEEP);
+  const lateSessions = await deps.directory.overdueSessions(OVERDUE_SECONDS, MAX_SESSIONS_A_SWEEP);
   const endpoints = await deps.endpoints();
   const singletons = Object.entries(deps.singletons);
   const swept = Promise.all(
@@ -43,7 +51,11 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   const work = [
     { name: "keyring", run: () => deps.keyring.jwks() },
     ...(late.ok ? late.value : []).map((id) => ({ name: id, run: () => deps.accessRequest(id).sweep() })),
-    ...(endpoints.ok ? endpoints.value : []).map((id) => ({
+    ...(lateSessions.ok ? lateSessions.value : []).map((id) => ({
+      name: id,
+      run: () => deps.session(id).sweep(),
+    })),
+    ...(endpoints.ok ? ofThisMinute(endpoints.value, deps.clock()) : []).map((id) => ({
       name: id,
       run: () => deps.endpoint(id).sweep(),
     })),
@@ -51,13 +63,23 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   const results = await Promise.all(work.map(async ({ name, run }) => ({ name, result: await run() })));
   const drift = await deps.log.checkDrift();
   await tellMonitor(await swept, drift, deps);
-  if (!late.ok) logger("error", "sweep.failed", { object: "directory", detail: late.error.detail });
+  for (const found of [late, lateSessions]) {
+    if (!found.ok) logger("error", "sweep.failed", { object: "directory", detail: found.error.detail });
+  }
   if (!endpoints.ok) logger("error", "sweep.failed", { object: "registry", detail: endpoints.error.detail });
   if (!drift.ok) logger("error", "sweep.failed", { object: "log", detail: drift.error.detail });
   for (const { name, result } of [...results, ...(await swept)]) {
     if (!result.ok) logger("error", "sweep.failed", { object: name, detail: result.error.detail });
   }
   if (late.ok && late.value.length) logger("warn", "sweep.overdue_requests", { count: late.value.length });
+}
+
+/** The endpoints whose turn it is. The last characters of an id are random, so that the minutes share them evenly. */
+function ofThisMinute(ids: string[], nowMs: number): string[] {
+  const minute = Math.floor(nowMs / 60_000) % ENDPOINT_ROUND_MINUTES;
+  const turn = (id: string) =>
+    (id.charCodeAt(id.length - 1) + 32 * id.charCodeAt(id.length - 2)) % ENDPOINT_ROUND_MINUTES;
+  return ids.filter((id) => turn(id) === minute);
 }
 
 async function tellMonitor(

@@ -98,7 +98,7 @@ function assertionClaims(
   iat: number,
   exp: number,
 ): Record<string, Json> {
-  const { facts, scopes, roles } = token;
+  const { facts, scopes, roles, act } = token;
   return {
     iss: issuer,
     aud: audience,
@@ -108,6 +108,7 @@ function assertionClaims(
     ...(roles.length > 0 ? { roles } : {}),
     ...(facts.grant === undefined ? {} : { grant: facts.grant }),
     ...(facts.jti === undefined ? {} : { token_id: facts.jti }),
+    ...(act ? { act } : {}),
     iat,
     exp,
   };

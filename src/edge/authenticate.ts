@@ -7,7 +7,7 @@ import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand } from "./admission.ts";
 import { hasTokenParameter, readCredential } from "./credential.ts";
 import { type Refusal, type RefuseReason, refusal } from "./decision.ts";
-import type { Staleness } from "./freshness.ts";
+import { type Staleness, stalenessOf } from "./freshness.ts";
 import { logRefusal, tell } from "./refusal.ts";
 import { ANY_SENDER, checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 
@@ -27,6 +27,7 @@ const BOUNDED: Staleness = {
   denylistUntilMs: -1,
   blindUntilMs: -1,
 };
+const STRICT = stalenessOf({ consistency: { tier: "strict" }, on_stale: "deny" });
 
 /**
  * Authenticates a call to the control plane: one access token of ours, for this audience (the issuer), sent by
@@ -56,9 +57,10 @@ export async function authenticateOwn(
 }
 
 /**
- * Verifies a token of a trusted identity provider, sent to be exchanged for one of ours: for the audience
- * that the policy names for its issuer, not revoked as of at most 2 s ago. One that is bound to its sender is
- * refused: its proof is for another request than this one.
+ * Verifies a token that stands for somebody: one of ours, whatever its audience, or a trusted identity
+ * provider's for the audience that the policy names for it; not revoked as of at most 2 s ago. A bound one of
+ * an identity provider is refused, as its proof is for another request than this one; of ours, `confirmation`
+ * says what the caller has to hold this request against.
  */
 export async function authenticateSubjectToken(
   subjectToken: string,
@@ -67,12 +69,28 @@ export async function authenticateSubjectToken(
   return authenticate(deps, {
     credential: subjectToken,
     misdirected: (token, view) => {
+      if (token.own) return undefined;
       const issuer = view.policy.issuers.get(token.facts.iss);
-      if (token.own || !issuer) return "token_issuer";
+      if (!issuer) return "token_issuer";
       return token.audience.includes(issuer.audience) ? undefined : "token_audience";
     },
-    unproven: (token) => (token.confirmation ? refusal("sender_not_taken") : undefined),
+    unproven: (token) => (token.confirmation && !token.own ? refusal("sender_not_taken") : undefined),
   });
+}
+
+/**
+ * Verifies an access token of ours, whatever it is for, and asks the log itself whether it was revoked. Whoever
+ * asks about a bound token is not its sender, and proves nothing.
+ */
+export async function authenticateAnyOwn(
+  accessToken: string,
+  deps: AuthenticateDeps,
+): Promise<Result<VerifiedToken, Unauthenticated>> {
+  const call: Call = {
+    credential: accessToken,
+    misdirected: (token) => (token.own ? undefined : "token_issuer"),
+  };
+  return authenticate(deps, call, STRICT);
 }
 
 type Call = Pick<Demand, "credential" | "dpop" | "unproven"> & {
@@ -82,9 +100,10 @@ type Call = Pick<Demand, "credential" | "dpop" | "unproven"> & {
 async function authenticate(
   deps: AuthenticateDeps,
   call: Call,
+  staleness = BOUNDED,
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
   try {
-    const admission = await admit((view) => ok(demandOf(view, call)), deps);
+    const admission = await admit((view) => ok(demandOf(view, call, staleness)), deps);
     if (!admission.ok) return refused(admission.error, deps);
     const { token } = admission.value;
     return token ? ok(token) : refused(refusal("credential_missing"), deps);
@@ -94,11 +113,11 @@ async function authenticate(
   }
 }
 
-function demandOf(view: ReplicaView, call: Call): Demand {
+function demandOf(view: ReplicaView, call: Call, staleness: Staleness): Demand {
   return {
     ...call,
     tokenNeeded: true,
-    staleness: BOUNDED,
+    staleness,
     misdirected: (token) => call.misdirected(token, view),
     denied: () => undefined,
   };

@@ -2,7 +2,8 @@ import * as z from "zod";
 import { DAY_SECONDS, name, roleName, scopeToken, seconds } from "./names.ts";
 import { resourcePattern } from "./resource-name.ts";
 
-const people = z
+/** Who is meant: anybody that is named, or has one of the roles. */
+export const people = z
   .strictObject({
     roles: z.array(roleName).default([]),
     subjects: z.array(z.string().min(1).max(320)).default([]),
@@ -18,6 +19,10 @@ export const accessRuleSchema = z
     requesters: people,
     approvers: people,
     approvals: z.int().min(1).max(10).default(1).describe("How many different approvers must approve."),
+    decide_in_chat: z
+      .boolean()
+      .default(false)
+      .describe("Lets approvers decide by a button in a chat message; else they open the request."),
     max_duration_seconds: seconds(30 * DAY_SECONDS),
     default_duration_seconds: seconds(30 * DAY_SECONDS)
       .optional()

@@ -5,9 +5,10 @@ export const CONTROL_SCOPES: readonly string[] = [
     "requests:read",
     "requests:read_all",
     "requests:review",
+    "links:create",
     "grants:read",
     "grants:revoke",
   ],
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
-  ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read"],
+  ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
 ];

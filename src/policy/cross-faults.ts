@@ -3,6 +3,7 @@ import type { Draft, Part } from "./draft.ts";
 import { paramNames, parsePathPattern } from "./path-pattern.ts";
 import { isReservedPath } from "./reserved-paths.ts";
 import { routeConflicts } from "./route-table.ts";
+import { tokenSizeFaults } from "./token-size.ts";
 
 /** What the document must fit beside its schema: our own issuer, and whether plain http on loopback is allowed. */
 export type PolicyContext = { issuer: string; local: boolean };
@@ -23,6 +24,8 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...routeConflicts(routes, (index) => draft.routes[index]!.at),
     ...repeated(draft.accessRules, "id", (rule) => rule.id),
     ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...approvalFaults(part)]),
+    ...repeated(draft.delegation, "id", (rule) => rule.id),
+    ...tokenSizeFaults(draft, context.issuer),
   ];
 }
 

@@ -11,7 +11,9 @@ export type PolicyDiff = {
   access_rules: SectionDiff & { reordered: boolean };
   roles: SectionDiff;
   token_endpoint: SectionDiff;
+  delegation: SectionDiff;
   revocations: SectionDiff;
+  sessions: SectionDiff;
 };
 
 export function diffPolicies(before: PolicyDocument, after: PolicyDocument): PolicyDiff {
@@ -26,6 +28,7 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
         after.access_rules.map((rule) => rule.id),
       ),
     },
+    delegation: diffSection(byId(before.delegation), byId(after.delegation)),
     roles: diffSection(Object.entries(before.roles), Object.entries(after.roles)),
     token_endpoint: diffSection(
       Object.entries(before.token_endpoint ?? {}),
@@ -35,6 +38,7 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
       Object.entries(before.revocations ?? {}),
       Object.entries(after.revocations ?? {}),
     ),
+    sessions: diffSection(Object.entries(before.sessions ?? {}), Object.entries(after.sessions ?? {})),
   };
 }
 

@@ -1,8 +1,11 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
+import { delegationSchema } from "./delegation-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
-import { name, roleName, scopeToken } from "./names.ts";
+import { name, roleName } from "./names.ts";
+import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
+import { sessionsSchema } from "./session-schema.ts";
 
 const DEFAULT_CONFIRM_ABOVE = 1_000;
 
@@ -14,7 +17,7 @@ export const policySchema = z.strictObject({
   routes: z.array(routeSchema).max(2_000).default([]),
   access_rules: z.array(accessRuleSchema).max(1_000).default([]),
   roles: z
-    .record(roleName, z.strictObject({ scopes: z.array(scopeToken).max(64) }))
+    .record(roleName, roleSchema)
     .default({})
     .describe("Scopes that a role brings when an identity provider's token is exchanged for ours."),
   token_endpoint: z
@@ -25,6 +28,11 @@ export const policySchema = z.strictObject({
         .describe("A DPoP proof must hold a nonce of ours that is recent."),
     })
     .exactOptional(),
+  delegation: z
+    .array(delegationSchema)
+    .max(1_000)
+    .default([])
+    .describe("Who may act for whom by token exchange with an actor token; nobody where it is empty."),
   revocations: z
     .strictObject({
       confirm_above: z
@@ -35,6 +43,9 @@ export const policySchema = z.strictObject({
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  sessions: sessionsSchema
+    .exactOptional()
+    .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -43,11 +54,23 @@ export type Origin = PolicyDocument["origins"][string];
 export type Route = PolicyDocument["routes"][number];
 export type CredentialSource = Route["credential"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
+export type Delegation = PolicyDocument["delegation"][number];
+export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
 export type PolicyVersion = { version: number; document: PolicyDocument };
 
 export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.parse({}) };
+
+/** Every role that the policy gives a meaning to: no other is carried into a token of ours. */
+export function namedRoles({ roles, routes, access_rules, delegation }: PolicyDocument): Set<string> {
+  return new Set([
+    ...Object.keys(roles),
+    ...routes.flatMap(({ access }) => (access === "public" ? [] : access.roles)),
+    ...access_rules.flatMap(({ requesters, approvers }) => [...requesters.roles, ...approvers.roles]),
+    ...delegation.flatMap((rule) => [...rule.actors.roles, ...rule.for.roles]),
+  ]);
+}
 
 /** How many live tokens one person may cut with one revocation. */
 export function confirmAbove(document: PolicyDocument): number {

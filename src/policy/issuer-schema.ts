@@ -12,12 +12,15 @@ const publicJwk = z
     message: "holds private members: give the public key only, and replace this one, it is now exposed",
   });
 
+/** A JWK set (RFC 7517 §5) of public keys. */
+export const publicJwks = z.strictObject({ keys: z.array(publicJwk).min(1).max(32) });
+
 export const issuerSchema = z
   .strictObject({
     id: name.describe("Short name; people of this issuer become subjects `<id>|<sub>`."),
     issuer: httpUrl.describe("Exact `iss` of its tokens."),
     jwks_uri: httpUrl.optional().describe("Where its public keys are. Give this or `jwks`."),
-    jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(32) }).optional(),
+    jwks: publicJwks.optional(),
     algorithms: z.array(z.enum(ALGORITHMS)).min(1),
     audience: z.string().min(1).max(512).describe("Its tokens must name this audience (RFC 7519 §4.1.3)."),
     token_types: z

@@ -21,3 +21,11 @@ export function readConfirmation(cnf: Json | undefined): Confirmation | undefine
   const sound = Object.values(cnf).every((value) => typeof value === "string" && SHA256.test(value));
   return sound ? (cnf as Confirmation) : undefined;
 }
+
+/** Whether all that a token is bound to was proven; nothing has to be where it is not bound. */
+export function isProven(bound: Confirmation | undefined, proven: Confirmation | undefined): boolean {
+  if (!bound) return true;
+  const keeps = (member: keyof Confirmation) =>
+    bound[member] === undefined || bound[member] === proven?.[member];
+  return keeps("jkt") && keeps("x5t#S256");
+}

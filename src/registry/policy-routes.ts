@@ -1,7 +1,15 @@
 import { type Context, Hono } from "hono";
 import * as z from "zod";
 import type { Clock } from "../platform/clock.ts";
-import { answer, type HttpEnv, queryParams, refuse, requireScope } from "../platform/http.ts";
+import {
+  answer,
+  type HttpEnv,
+  noBody,
+  queryParams,
+  readEntityTag,
+  refuse,
+  requireScope,
+} from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
 import { checkPolicy } from "../policy/check.ts";
 import { diffPolicies } from "../policy/diff.ts";
@@ -35,8 +43,6 @@ export type PolicyRouteDeps = {
 
 const SCHEMA_PATH = "/v1/policy/schema";
 const VERSION = /^[1-9]\d{0,8}$/;
-/** A proxy that compresses the answer weakens the tag; the number names the same document all the same. */
-const ETAG = /^(?:W\/)?"(0|[1-9]\d{0,8})"$/;
 
 const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -90,7 +96,7 @@ export function policyRoutes(deps: PolicyRouteDeps) {
     .get("/v1/policy/versions/:n", read, async (c) =>
       answer(c, await findVersion(registry, c.req.param("n"))),
     )
-    .post("/v1/policy/versions/:n/activate", write, async (c) => {
+    .post("/v1/policy/versions/:n/activate", write, noBody, async (c) => {
       const stored = await findVersion(registry, c.req.param("n"));
       if (!stored.ok) return refuse(c, stored.error);
       const { version, document } = stored.value;
@@ -119,11 +125,7 @@ function readIfMatch(header: string | undefined): Result<number> {
       'Send If-Match with the ETag that GET /v1/policy answered, e.g. If-Match: "3"; "0" where no policy was ever put.';
     return err(problem("precondition_required", detail));
   }
-  const version = ETAG.exec(header.trim())?.[1];
-  if (version !== undefined) return ok(Number(version));
-  return err(
-    problem("invalid_request", 'If-Match must be the one ETag of the version you edited, e.g. "3".'),
-  );
+  return readEntityTag(header);
 }
 
 /** The checked document of the body. Its size is limited by the control plane as for every body. */

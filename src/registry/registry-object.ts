@@ -1,7 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
-import { newId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
@@ -10,10 +9,20 @@ import { utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import type { Revocation } from "../revocation/rule.ts";
 import { type EndpointPatch, type EndpointRecord, MAX_ENDPOINTS } from "../webhooks/endpoint.ts";
 import { type EventType, matchesEvent } from "../webhooks/event.ts";
-import { type ClientRecord, deletionRevocation, withSecret } from "./client.ts";
+import { ASSERTION_SCHEMA } from "./assertion-store.ts";
+import type { ClientRecord } from "./client.ts";
+import {
+  type AssertionUse,
+  type Authentication,
+  type ClientChange,
+  type ClientDeletion,
+  ClientRegister,
+  type ClientUpdate,
+  type SecretCheck,
+  type SecretReplacement,
+} from "./client-register.ts";
 import { checkRoom, patched, withSealedSecret } from "./endpoint.ts";
 import type { LogPort, RegistryLogEntry } from "./log-port.ts";
 import {
@@ -28,13 +37,12 @@ import { RECORD_SCHEMAS, type RecordPage, RecordStore } from "./record-store.ts"
 /** `id` is the log entry's, chosen by the caller: a repeated call answers what the first one did. */
 export type PolicyChange = { id: string; document: PolicyDocument; if_match: number; actor: string };
 export type PolicyActivation = { version: number; receipt: Receipt };
-export type ClientDeletion = { id: string; receipt: Receipt };
 type PageQuery = { limit: number; cursor?: string };
 
 /** What waits in the outbox. A document is read when its row is delivered: it may be large, and never changes. */
 type PendingEntry =
   | { id: string; kind: "policy.activated"; version: number }
-  | { id: string; kind: "revocation.added"; rule: Revocation };
+  | Exclude<RegistryLogEntry, { kind: "policy.activated" }>;
 
 const LANE = "log";
 /** A row of SQLite storage, here and in the log, holds 2 MB. */
@@ -47,7 +55,7 @@ const MAX_DOCUMENT_BYTES = 1_500_000;
 export class RegistryObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #policies: PolicyStore;
-  readonly #clients: RecordStore<ClientRecord>;
+  readonly #clients: ClientRegister;
   readonly #endpoints: RecordStore<EndpointRecord>;
   readonly #receipts: ReceiptStore;
   readonly #durable: Durable;
@@ -57,15 +65,23 @@ export class RegistryObject extends DurableObject<Env> {
     super(ctx, env);
     const { sql } = ctx.storage;
     this.#policies = new PolicyStore(sql);
-    this.#clients = new RecordStore(sql, "clients");
     this.#endpoints = new RecordStore(sql, "webhook_endpoints");
     this.#receipts = new ReceiptStore(sql);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA],
+      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA],
       deliver: { "log.append": (row) => this.#append(row) },
+    });
+    this.#clients = new ClientRegister({
+      sql,
+      durable: this.#durable,
+      clock: this.#clock,
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      operatorSecret: env.PORTCULLIS_OPERATOR_SECRET,
+      enqueue: (entry) => this.#enqueue(entry),
+      receiptOf: (entryId, whatStands) => this.#receiptOf(entryId, whatStands),
     });
   }
 
@@ -114,48 +130,48 @@ export class RegistryObject extends DurableObject<Env> {
     return this.#activated(id);
   }
 
-  /** Registers a client. An id that is registered answers its record, one that was deleted `gone`. */
   createClient(client: ClientRecord): Result<ClientRecord> {
-    const known = this.#clients.find(client.id);
-    if (known) return ok(known);
-    if (this.#clients.deletion(client.id)) return err(problem("gone", "This client was deleted."));
-    this.#durable.commit(() => this.#clients.insert(client));
-    return ok(client);
+    return this.#clients.create(client);
   }
 
   client(id: string): Result<ClientRecord> {
-    const client = this.#clients.find(id);
-    return client ? ok(client) : err(problem("not_found", "There is no such client."));
+    return this.#clients.find(id);
   }
 
   listClients({ limit, cursor }: PageQuery): Result<RecordPage<ClientRecord>> {
     return ok(this.#clients.list(limit, cursor));
   }
 
-  /** Puts the new secret first and keeps the one before it. */
   rotateClientSecret({ id, secret_hash }: { id: string; secret_hash: string }): Result<ClientRecord> {
-    const client = this.client(id);
-    if (!client.ok) return client;
-    const rotated = withSecret(client.value, secret_hash);
-    this.#durable.commit(() => this.#clients.update(rotated));
-    return ok(rotated);
+    return this.#clients.rotateSecret(id, secret_hash);
   }
 
-  /** Deletes a client and ends all its tokens. Repeated, it answers the same receipt. */
-  async deleteClient({ id, actor }: { id: string; actor: string }): Promise<Result<ClientDeletion>> {
-    const client = this.#clients.find(id);
-    if (client) {
-      const rule = deletionRevocation(newId("rev", this.#clock()), id, actor, this.#now());
-      this.#durable.commit(() => {
-        const deletion = { at: this.#now(), by: actor, revocation_id: rule.id };
-        this.#clients.delete({ ...client, secret_hashes: [] }, deletion);
-        this.#enqueue({ id: rule.id, kind: "revocation.added", rule });
-      });
-    }
-    const revocationId = this.#clients.deletion(id)?.revocation_id;
-    if (revocationId === undefined) return err(problem("not_found", "There is no such client."));
-    const receipt = await this.#receiptOf(revocationId, "The client is deleted and gets no more tokens.");
-    return receipt.ok ? ok({ id, receipt: receipt.value }) : receipt;
+  replaceClientSecret({ id, secret_hash, actor }: SecretReplacement): Promise<Result<ClientChange>> {
+    return this.#clients.replaceSecret(id, secret_hash, actor);
+  }
+
+  updateClient(change: ClientUpdate): Promise<Result<ClientChange>> {
+    return this.#clients.update(change);
+  }
+
+  deleteClient({ id, actor }: { id: string; actor: string }): Promise<Result<ClientDeletion>> {
+    return this.#clients.delete(id, actor);
+  }
+
+  async authenticateSecret(check: SecretCheck): Promise<Result<Authentication>> {
+    return ok(await this.#clients.authenticateSecret(check));
+  }
+
+  clientForAssertion(id: string, address: string): Result<Authentication> {
+    return ok(this.#clients.clientForAssertion(id, address));
+  }
+
+  useAssertion(use: AssertionUse): Result<Authentication> {
+    return ok(this.#clients.useAssertion(use));
+  }
+
+  authenticationFailed(id: string, address: string): Result<Authentication> {
+    return ok(this.#clients.failed(id, address));
   }
 
   createEndpoint(endpoint: EndpointRecord): Result<EndpointRecord> {

@@ -1,12 +1,18 @@
 import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
-import type { TrustedIssuer } from "../policy/document.ts";
 import { fromUtf8 } from "../protocol/encoding.ts";
 import { type Json, parseUniqueObject } from "../protocol/json.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { type IssuerKey, IssuerKeys } from "./issuer-keys.ts";
 
 export type KeysFault = "unknown_key" | "issuer_keys_unavailable";
+/** Whose keys: a trusted issuer's or a client's. Exactly one of `jwks` and `jwks_uri` is there. */
+export type KeySource = {
+  id: string;
+  issuer: string;
+  jwks?: object | undefined;
+  jwks_uri?: string | undefined;
+};
 export type WaitUntil = (work: Promise<unknown>) => void;
 
 export type RemoteKeysOptions = {
@@ -44,7 +50,7 @@ type IssuerState = { keys?: IssuerKeys; fetchedAtMs: number; nextAttemptMs: numb
 export class RemoteKeys {
   readonly #o: RemoteKeysOptions;
   readonly #remote = new Map<string, IssuerState>();
-  readonly #inline = new WeakMap<TrustedIssuer, IssuerKeys>();
+  readonly #inline = new WeakMap<KeySource, IssuerKeys>();
 
   constructor(options: RemoteKeysOptions) {
     this.#o = options;
@@ -52,7 +58,7 @@ export class RemoteKeys {
 
   /** The key of this issuer that a header points at. With `waitUntil`, a due renewal does not hold up the request. */
   async find(
-    issuer: TrustedIssuer,
+    issuer: KeySource,
     kid: string | undefined,
     alg: string,
     waitUntil?: WaitUntil,
@@ -72,13 +78,13 @@ export class RemoteKeys {
   }
 
   /** Whether the key is among the issuer's present keys, and these are recent: the check for a token verified before. */
-  holds(issuer: TrustedIssuer, key: CryptoKey): boolean {
+  holds(issuer: KeySource, key: CryptoKey): boolean {
     if (issuer.jwks_uri === undefined) return this.#inlineKeys(issuer)?.has(key) ?? false;
     const state = this.#remote.get(stateKey(issuer));
     return state?.keys !== undefined && this.#ageMs(state) <= REFRESH_AFTER_MS && state.keys.has(key);
   }
 
-  #inlineKeys(issuer: TrustedIssuer): IssuerKeys | undefined {
+  #inlineKeys(issuer: KeySource): IssuerKeys | undefined {
     const known = this.#inline.get(issuer);
     if (known) return known;
     const keys = IssuerKeys.read(issuer.jwks as Json | undefined);
@@ -86,7 +92,7 @@ export class RemoteKeys {
     return keys;
   }
 
-  #stateOf(issuer: TrustedIssuer): IssuerState {
+  #stateOf(issuer: KeySource): IssuerState {
     const key = stateKey(issuer);
     let state = this.#remote.get(key);
     if (!state) {
@@ -139,7 +145,7 @@ export class RemoteKeys {
   }
 }
 
-function stateKey(issuer: TrustedIssuer): string {
+function stateKey(issuer: KeySource): string {
   return JSON.stringify([issuer.id, issuer.issuer, issuer.jwks_uri]);
 }
 

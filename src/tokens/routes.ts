@@ -1,16 +1,19 @@
-import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import { type Context, Hono } from "hono";
 import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
-import { DPOP_ALGORITHMS } from "../protocol/dpop.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
-import { oauthError, oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
+import type { OAuthError } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { authorizeBackchannel, BACKCHANNEL_PARAMETERS } from "./ciba.ts";
+import { authenticateClient, type OAuthCall } from "./client-auth.ts";
+import { answerForm, formLimit, postOnly } from "./form-routes.ts";
+import { bindingDemand, type GrantDeps, grantRequest, readPolicy } from "./grant.ts";
 import type { KeyInfo } from "./keyring-object.ts";
+import { resourceMetadata, serverMetadata } from "./metadata.ts";
+import { knownParameters } from "./oauth-form.ts";
 import type { ProofChecker } from "./proof-checker.ts";
 import { bindingOAuthError, bindingOf } from "./sender-binding.ts";
-import { answerTokenRequest, type TokenEndpointDeps } from "./token-endpoint.ts";
-import { TOKEN_EXCHANGE } from "./token-request.ts";
+import { answerTokenRequest } from "./token-endpoint.ts";
 
 export type KeyringPort = {
   jwks(): Promise<Result<{ keys: PublicJwk[] }>>;
@@ -18,45 +21,22 @@ export type KeyringPort = {
   ready(): Promise<Result<null>>;
 };
 
-export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal" | "binding"> & {
+export type OAuthDeps = Omit<GrantDeps, "verifySubject" | "binding"> & {
   keyring: KeyringPort;
   proofs: ProofChecker;
-  verifyExternal(token: string, context: RequestContext): ReturnType<TokenEndpointDeps["verifyExternal"]>;
+  verifySubject(token: string, context: RequestContext): ReturnType<GrantDeps["verifySubject"]>;
 };
 
-const MAX_FORM_BYTES = 32 * 1024;
 const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
 
-/** Token endpoint and metadata: called without an access token. */
+/** Token endpoint, backchannel and metadata: called without an access token. */
 export function oauthRoutes(deps: OAuthDeps) {
-  const tooLarge = bodyLimit({
-    maxSize: MAX_FORM_BYTES,
-    onError: () => oauthErrorResponse(oauthError("invalid_request", "The form is over 32 KiB.")),
-  });
-  return new Hono<HttpEnv>()
-    .post("/oauth/token", tooLarge, async (c) => {
-      const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-      if (type !== "application/x-www-form-urlencoded") {
-        return oauthErrorResponse(
-          oauthError("invalid_request", "Send the parameters as application/x-www-form-urlencoded."),
-        );
-      }
-      const form = new URLSearchParams(await c.req.text());
-      let nextNonce: string | undefined;
-      const result = await answerTokenRequest(c.req.header("authorization") ?? null, form, {
-        ...deps,
-        verifyExternal: (token) => deps.verifyExternal(token, c.env),
-        binding: async (demand) => {
-          const bound = await bindingOf(c.req.raw, demand, deps.proofs);
-          if (!bound.ok) return err(await bindingOAuthError(bound.error, deps.proofs));
-          nextNonce = bound.value.nextNonce;
-          return ok(bound.value.confirmation);
-        },
-      });
-      if (!result.ok) return oauthErrorResponse(result.error);
-      const nonce = nextNonce === undefined ? {} : { "dpop-nonce": nextNonce };
-      return c.json(result.value, 200, { ...TOKEN_RESPONSE_HEADERS, ...nonce });
-    })
+  const app = new Hono<HttpEnv>();
+  return app
+    .post("/oauth/token", formLimit, (c) => answerGrant(c, deps, answerTokenRequest))
+    .post("/oauth/bc-authorize", formLimit, (c) => answerGrant(c, deps, answerBackchannel, 403))
+    .all("/oauth/token", postOnly)
+    .all("/oauth/bc-authorize", postOnly)
     .get("/.well-known/jwks.json", async (c) => {
       const jwks = await deps.keyring.jwks();
       if (!jwks.ok) return problemResponse(jwks.error, c.var.requestId);
@@ -77,29 +57,40 @@ export function keyRoutes(deps: { keyring: KeyringPort }) {
   );
 }
 
-/** RFC 8414: lists what works, nothing else. */
-function serverMetadata(issuer: string) {
-  return {
-    issuer,
-    token_endpoint: `${issuer}/oauth/token`,
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    grant_types_supported: ["client_credentials", TOKEN_EXCHANGE],
-    response_types_supported: [],
-    token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
-    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
-    tls_client_certificate_bound_access_tokens: true,
+/** Answers a form with what belongs to its request; the nonce that is due comes with any answer (RFC 9449 §8.2). */
+async function answerGrant(
+  c: Context<HttpEnv>,
+  deps: OAuthDeps,
+  work: (call: OAuthCall, deps: GrantDeps) => Promise<Result<object, OAuthError>>,
+  deniedStatus?: 403,
+): Promise<Response> {
+  let nextNonce: string | undefined;
+  const grantDeps: GrantDeps = {
+    ...deps,
+    verifySubject: (token) => deps.verifySubject(token, c.env),
+    binding: async (demand) => {
+      // Only a proof can lack a nonce.
+      const policy = c.req.raw.headers.has("dpop") ? await readPolicy(deps) : undefined;
+      if (policy && !policy.ok) return policy;
+      const nonceNeeded = policy?.value.token_endpoint?.dpop_nonce ?? false;
+      const bound = await bindingOf(c.req.raw, { ...demand, nonceNeeded }, deps.proofs);
+      if (!bound.ok) return err(await bindingOAuthError(bound.error, deps.proofs));
+      ({ nextNonce } = bound.value);
+      return ok(bound.value.confirmation);
+    },
   };
+  const response = await answerForm(c, deps.issuer, (call) => work(call, grantDeps), deniedStatus);
+  if (nextNonce !== undefined) response.headers.set("dpop-nonce", nextNonce);
+  return response;
 }
 
-/** RFC 9728: the control plane as a protected resource. */
-function resourceMetadata(issuer: string) {
-  return {
-    resource: issuer,
-    authorization_servers: [issuer],
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    bearer_methods_supported: ["header"],
-    dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
-    dpop_bound_access_tokens_required: false,
-    tls_client_certificate_bound_access_tokens: true,
-  };
+async function answerBackchannel(call: OAuthCall, deps: GrantDeps) {
+  const client = await authenticateClient(call, deps);
+  if (!client.ok) return client;
+  const known = knownParameters(call.form, BACKCHANNEL_PARAMETERS);
+  if (!known.ok) return known;
+  // What is polled for later must be proven then: a proof is needed here only for a hint that is bound.
+  const bound = await deps.binding({ certificate: bindingDemand(client.value).certificate });
+  if (!bound.ok) return bound;
+  return authorizeBackchannel(grantRequest(call.form, client.value, bound.value), deps);
 }

@@ -47,8 +47,10 @@ export async function bindingOf(
   });
 }
 
+export type TokenType = "Bearer" | "DPoP";
+
 /** RFC 6749 §5.1, RFC 9449 §5. A token that is bound to a certificate only is sent as any bearer token (RFC 8705 §3). */
-export function tokenTypeOf(confirmation: Confirmation | undefined): "Bearer" | "DPoP" {
+export function tokenTypeOf(confirmation: Confirmation | undefined): TokenType {
   return confirmation?.jkt === undefined ? "Bearer" : "DPoP";
 }
 

@@ -1,21 +1,29 @@
-import { reviewRequest } from "../access/routes.ts";
+import { ApprovalLinks } from "../access/approval-link.ts";
+import { askByClient } from "../access/backchannel.ts";
+import { type RuleCheck, reviewRequest } from "../access/routes.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import type { Clock } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
+import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
+import { SecretBox } from "../platform/secret-box.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { ok } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
-import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
+import { RemoteKeys } from "../tokens/remote-keys.ts";
+import type { OAuthDeps } from "../tokens/routes.ts";
+import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
+import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
+import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
-import { authenticator, callerBinding, subjectTokenVerifier } from "./verifiers.ts";
+import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
   config: Config;
@@ -28,10 +36,11 @@ export type ControlWiring = {
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
 export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
   const { issuer, local, secret } = config;
-  const { keyring, registry, directory, accessRequest, endpoint, monitor } = objects;
+  const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(secret);
+  const slack = new SlackSecretBox(secret);
   const policy = async () => {
     const active = await registry.activePolicy();
     return active.ok ? ok(active.value.document) : active;
@@ -44,15 +53,28 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     flush: () => keyring.flushMinted(),
     count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
   };
-  const client = (id: string) =>
-    id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
+  const credentials = new SecretBox(secret, SESSION_CREDENTIAL_PURPOSE);
+  const sessions: OAuthDeps["sessions"] = {
+    newId: () => newId("ses", clock()),
+    session,
+    sessionOf: (kind, credential) => sessionOf(credentials, kind, credential),
+  };
+  const clientKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
   const { proofs } = verifier;
-  const access = { accessRequest, directory, policy, ids, clock, binding: callerBinding(proofs) };
-  const review: InboundDeps["access"]["review"] = async (decision) => {
+  const binding = callerBinding(proofs);
+  const waiting = objects.waitingRequest;
+  const access = { accessRequest, directory, policy, waiting, ids, clock, binding };
+  const links = { accessRequest, policy, links: new ApprovalLinks(secret), issuer, clock };
+  const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
-    const reviewed = await reviewRequest(access, access_request_id, given, approver);
+    const reviewed = await reviewRequest(access, access_request_id, given, approver, allowed);
     return reviewed.ok ? ok({ id: reviewed.value.id, state: reviewed.value.decided }) : reviewed;
+  };
+  const inbound: InboundDeps = {
+    ...{ clock, log, local, registry, secrets, slack },
+    access: { review: (decision) => reviewSigned(decision) },
+    reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
   const revocations = { log: objects.log, live, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
@@ -63,19 +85,26 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     logger: log,
     authenticate: authenticator(verifier),
     access,
-    clients: { registry, ids, clock },
+    links,
+    clients: { registry, ids, clock, local },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
-    inbound: { clock, registry, secrets, access: { review } },
+    inbound,
     metrics: { monitor, replica: () => seen(readingOf) },
     oauth: {
       issuer,
       clock,
       keyring,
       policy,
-      client,
+      clients: registry,
+      clientKeys,
       proofs,
       mint: (input) => keyring.mint(input),
-      verifyExternal: subjectTokenVerifier(verifier),
+      verifySubject: subjectTokenVerifier(verifier),
+      backchannel: {
+        open: (ask) => askByClient(newId("req", clock()), ask, access),
+        poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
+      },
+      sessions,
     },
     policy: { registry, clock, issuer, local },
     propagation: { monitor },
@@ -87,13 +116,23 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
     },
     revocations,
-    webhooks: { registry, endpoint, secrets, ids, clock, local },
+    sessions: { session, directory },
+    webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
+    tokenState: {
+      issuer,
+      clock,
+      clients: registry,
+      clientKeys,
+      sessions,
+      verifyOwn: ownTokenVerifier(verifier),
+      log: objects.log,
+    },
   });
 }
 
 /** What the cron looks after. */
 export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, endpoint } = objects;
+  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,
     clock,
@@ -103,6 +142,7 @@ export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): Swee
     keyring,
     directory,
     accessRequest,
+    session,
     endpoint,
     endpoints: async () => {
       const page = await registry.listEndpoints({ limit: 200 });

@@ -17,8 +17,10 @@ import type { PartSource } from "../revocation/filter-loader.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
+import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import { type ProofPort, proofShard } from "../tokens/proof-checker.ts";
 import type { KeyringPort } from "../tokens/routes.ts";
+import type { SessionListPort, SessionPort } from "../tokens/session-ports.ts";
 import type { RegistryPort } from "../webhooks/endpoint.ts";
 import type { EndpointPort } from "../webhooks/publish.ts";
 
@@ -28,6 +30,8 @@ type SweptObject = { sweep(): Promise<Result<Swept>> };
 const MAIN = "main";
 /** An edge does not wait longer for the log than this: past it, the route's `on_stale` decides. */
 const LOG_TIMEOUT_MS = 2_000;
+/** Above the longest wait that a caller may prefer. */
+const WAIT_TIMEOUT_MS = 75_000;
 /** Millions of tokens take seconds to count. */
 const COUNT_TIMEOUT_MS = 30_000;
 
@@ -39,11 +43,11 @@ export function objectPorts(env: Env, log: Logger) {
     objectPort<P>(namespace, name, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
-    registry: port<RegistryPort & ClientPort & PolicyPort & SweptObject>(env.REGISTRY),
+    registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
-    directory: port<DirectoryReadPort & ReservationPort & SweepDeps["directory"] & SweptObject>(
-      env.DIRECTORY,
-    ),
+    directory: port<
+      DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
+    >(env.DIRECTORY),
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
     log: port<RevocationLogPort & SweepDeps["log"] & SweptObject>(env.LOG),
@@ -53,6 +57,9 @@ export function objectPorts(env: Env, log: Logger) {
       proof: (jkt: string) => edgePort<ProofPort>(env.PROOF, proofShard(jkt)),
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
+    session: (id: string) => port<SessionPort & Sweepable>(env.SESSION, id),
+    waitingRequest: (id: string) =>
+      objectPort<AccessRequestPort>(env.ACCESS_REQUEST, id, { log, timeoutMs: WAIT_TIMEOUT_MS, attempts: 1 }),
     endpoint: (id: string) => port<EndpointPort & Sweepable>(env.ENDPOINT, id),
   };
 }

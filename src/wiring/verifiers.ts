@@ -2,9 +2,10 @@ import { importJWK, type JWK } from "jose";
 import type { AccessDeps } from "../access/routes.ts";
 import type { Authenticate } from "../control/app.ts";
 import type { AssertionKeyPort } from "../edge/assertion.ts";
-import { authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
+import { authenticateAnyOwn, authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { TokenStateDeps } from "../tokens/introspection.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { bindingOf, bindingProblem } from "../tokens/sender-binding.ts";
@@ -37,13 +38,19 @@ export function callerBinding(proofs: ProofChecker): AccessDeps["binding"] {
   };
 }
 
-/** Whose token of an identity provider is exchanged. */
-export function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifyExternal"] {
+/** For whom a token stands that is exchanged, or that names somebody. */
+export function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifySubject"] {
   return async (subjectToken, context) => {
     const token = await authenticateSubjectToken(subjectToken, { ...verifier, ...context });
-    if (!token.ok) return err(token.error.problem);
-    const { facts, scopes, roles, expiresAt } = token.value;
-    return ok({ subject: facts.subject, scopes, roles, expiresAt });
+    return token.ok ? token : err(token.error.problem);
+  };
+}
+
+/** Which token of ours is introspected or revoked. */
+export function ownTokenVerifier(verifier: Verifier): TokenStateDeps["verifyOwn"] {
+  return async (accessToken, context) => {
+    const token = await authenticateAnyOwn(accessToken, { ...verifier, ...context });
+    return token.ok ? token : err(token.error.problem);
   };
 }
 

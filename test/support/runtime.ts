@@ -51,6 +51,7 @@ export const OBJECTS = {
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
   PROOF: "ProofObject",
+  SESSION: "SessionObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */
@@ -77,6 +78,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         { type: "ESModule", path: "worker.js", contents: readFileSync(inject("bundlePath"), "utf8") },
       ],
       compatibilityDate: "2026-10-30",
+      compatibilityFlags: ["global_fetch_strictly_public"],
       host: "127.0.0.1",
       port: Number(new URL(issuer).port),
       bindings: variablesOf(options),

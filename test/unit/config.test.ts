@@ -17,6 +17,7 @@ const good = {
       "DENYLIST",
       "MONITOR",
       "PROOF",
+      "SESSION",
     ].map((b) => [b, {}]),
   ),
 };

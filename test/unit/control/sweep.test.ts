@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type SweepDeps, sweep } from "../../../src/control/sweep.ts";
+import { newId } from "../../../src/platform/ids.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 
@@ -26,9 +27,13 @@ const deps = (over: Partial<SweepDeps> = {}): SweepDeps => ({
   },
   log: { checkDrift: async () => ok({ checked: 9, missing: 0, stale: 0 }) },
   keyring: { jwks: async () => ok(null) },
-  directory: { overdue: async () => ok(["req_late"]) },
+  directory: {
+    overdue: async () => ok(["req_late"]),
+    overdueSessions: async () => ok(["ses_late"]),
+  },
   accessRequest: (id) => object(id),
-  endpoints: async () => ok(["whe_a"]),
+  session: (id) => object(id),
+  endpoints: async () => ok(["whe_turn2", "whe_turn3"]),
   endpoint: (id) => object(id),
   ...over,
 });
@@ -42,7 +47,7 @@ beforeEach(() => {
 describe("the sweep", () => {
   it("wakes every object, and tells the monitor what they owe and how KV compares", async () => {
     await sweep(deps());
-    expect(woken.sort()).toEqual(["keyring", "log", "req_late", "whe_a"]);
+    expect(woken.sort()).toEqual(["keyring", "log", "req_late", "ses_late", "whe_turn2"]);
     expect(notes).toMatchObject([
       {
         gauges: { 'portcullis_outbox_rows{object="log"}': 3, 'portcullis_outbox_rows{object="keyring"}': 7 },
@@ -54,6 +59,21 @@ describe("the sweep", () => {
       },
     ]);
     expect(lines).toEqual(["sweep.overdue_requests"]);
+  });
+
+  it("wakes each webhook endpoint once in ten minutes, a share of them each minute", async () => {
+    const ids = Array.from({ length: 200 }, (_, n) => newId("whe", 1_800_000_000_000 + n));
+    const shares: number[] = [];
+    const seen: string[] = [];
+    for (let minute = 0; minute < 10; minute++) {
+      woken = [];
+      await sweep(deps({ clock: () => 1_800_000_000_000 + minute * 60_000, endpoints: async () => ok(ids) }));
+      const share = woken.filter((id) => id.startsWith("whe_"));
+      shares.push(share.length);
+      seen.push(...share);
+    }
+    expect(seen.sort()).toEqual([...ids].sort());
+    expect(Math.max(...shares)).toBeLessThan(60);
   });
 
   it("says so in the log where KV and the log differ", async () => {

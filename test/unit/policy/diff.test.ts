@@ -45,7 +45,9 @@ describe("diffPolicies", () => {
       access_rules: { ...same, reordered: false },
       roles: same,
       token_endpoint: same,
+      delegation: same,
       revocations: same,
+      sessions: same,
     });
   });
 
@@ -64,6 +66,7 @@ describe("diffPolicies", () => {
       access_rules: [rule("a"), rule("b")],
       roles: { r: { scopes: ["x"] } },
       revocations: { confirm_above: 10 },
+      sessions: { idle_seconds: 60 },
     };
     const after = {
       issuers: [{ ...issuer, algorithms: ["RS256"] }],
@@ -72,7 +75,9 @@ describe("diffPolicies", () => {
       access_rules: [rule("a", { approvals: 2 }), rule("b")],
       roles: { r: { scopes: ["x", "y"] } },
       token_endpoint: { dpop_nonce: true },
+      delegation: [{ id: "d", actors: { subjects: ["svc"] }, for: { roles: ["r"] }, scopes: ["x"] }],
       revocations: { confirm_above: 1_000_000 },
+      sessions: { idle_seconds: 120, reassert_seconds: 60 },
     };
     expect(diff(before, after)).toEqual({
       issuers: { added: [], removed: [], changed: ["i"] },
@@ -81,6 +86,8 @@ describe("diffPolicies", () => {
       access_rules: { added: [], removed: [], changed: ["a"], reordered: false },
       roles: { added: [], removed: [], changed: ["r"] },
       token_endpoint: { added: ["dpop_nonce"], removed: [], changed: [] },
+      delegation: { added: ["d"], removed: [], changed: [] },
+      sessions: { added: ["reassert_seconds"], removed: [], changed: ["idle_seconds"] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
     });
   });
