@@ -60,6 +60,15 @@ export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
 export type PolicyVersion = { version: number; document: PolicyDocument };
 
+/**
+ * A stored document as the schema has it today: with the defaults of members that came after it was put. One that
+ * an older or newer schema wrote and this one refuses is taken as it is: it was checked when it was put.
+ */
+export function upgradePolicy(stored: PolicyDocument): PolicyDocument {
+  const parsed = policySchema.safeParse(stored);
+  return parsed.success ? parsed.data : stored;
+}
+
 export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.parse({}) };
 
 /** Every role that the policy gives a meaning to: no other is carried into a token of ours. */

@@ -4,8 +4,10 @@ import * as oauth from "oauth4webapi";
 import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
+import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { ask, review } from "../support/access.ts";
 import { bodyOf, type Client } from "../support/deployment.ts";
+import { peopleIssuer } from "../support/people-issuer.ts";
 import { bodyText, sendRaw } from "../support/raw-request.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 
@@ -27,23 +29,28 @@ const SENDER_ROUTES = [
     ],
   },
 ];
+const CIBA = "urn:openid:params:grant-type:ciba";
 const INSECURE = { [oauth.allowInsecureRequests]: true };
 
 let stand: Stand;
+let people: Awaited<ReturnType<typeof peopleIssuer>>;
 let client: Client;
 let as: oauth.AuthorizationServer;
 let keys: KeyPair;
 
-const policyWith = (tokenEndpoint: object) => (policy: { routes: object[] }) => ({
+const policyWith = (tokenEndpoint: object) => (policy: { routes: object[]; issuers: object[] }) => ({
   ...policy,
   routes: [
     ...policy.routes,
     ...SENDER_ROUTES.map((route) => ({ access: { scopes: ["orders:read"] }, origin: "demo", ...route })),
   ],
   token_endpoint: tokenEndpoint,
+  issuers: [...policy.issuers, people.trusted],
+  sessions: { idle_seconds: 600, absolute_seconds: 3600 },
 });
 
 beforeAll(async () => {
+  people = await peopleIssuer();
   stand = await standUp(policyWith({ dpop_nonce: true }));
   const { gate } = stand;
   client = await gate.newClient({
@@ -187,8 +194,9 @@ describe("a bound token", () => {
     );
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(401)]);
     await stand.runtime.kill();
+    // The policy may be younger than its bound: a new isolate may not have its routes yet.
+    await expect.poll(async () => (await callBound(token, "/exact/1")).status, { timeout: 10_000 }).toBe(200);
     expect((await stand.gate.call("/exact/1", { headers })).status).toBe(401);
-    expect((await callBound(token, "/exact/1")).status).toBe(200);
   });
 
   it("ends when its key is revoked, together with every other token of the key; a dry run counts them", async () => {
@@ -237,6 +245,117 @@ describe("a bound token", () => {
     expect(again).toMatchObject({ status: 400, body: { code: "invalid_request" } });
     const plain = await gate.call(path, { method: "POST", token: bearer });
     expect(bodyOf<Record<string, string>>(plain, 200).token_type).toBe("Bearer");
+  });
+});
+
+describe("what is got with a bound token", () => {
+  const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
+  type Tokens = { access_token: string; refresh_token: string; token_type: string };
+  let app: Client;
+
+  beforeAll(async () => {
+    app = await stand.gate.newClient({
+      grant_types: ["client_credentials", TOKEN_EXCHANGE, "refresh_token"],
+      scopes: ["orders:read", "requests:create"],
+    });
+  });
+
+  /** A token request of `app` with a proof of the key, and the nonce that is asked for, or without one. */
+  async function tokens(form: Record<string, string>, pair?: KeyPair, as = app) {
+    const nonce = bodyNonce(
+      await stand.gate.call("/oauth/token", { client: as, form: CC, headers: await proofBy(keys) }),
+    );
+    const headers = pair ? await proofBy(pair, nonce) : {};
+    return stand.gate.call("/oauth/token", { client: as, form, headers });
+  }
+  const CC = { grant_type: "client_credentials" };
+  const bodyNonce = (answer: { headers: Headers }) => answer.headers.get("dpop-nonce")!;
+  const proofBy = async (pair: KeyPair, nonce?: string) => ({
+    dpop: await generateProof(pair, url("/oauth/token"), "POST", nonce),
+  });
+  const introspected = async (token: string) =>
+    bodyOf(await stand.gate.call("/oauth/introspect", { client: app, form: { token } }), 200);
+
+  it("is bound to the same key: no exchange makes a bearer token of it", async () => {
+    const thief = (await generateKeyPair("ES256")) as KeyPair;
+    const form = { ...CC, audience: ORIGIN_AUDIENCE };
+    const own = bodyOf<Tokens>(await tokens(form, keys), 200).access_token;
+    const exchange = { grant_type: TOKEN_EXCHANGE, subject_token: own, subject_token_type: ACCESS_TOKEN };
+    for (const pair of [undefined, thief]) {
+      expect(await tokens(exchange, pair)).toMatchObject({ status: 400, body: { error: "invalid_request" } });
+    }
+    const exchanged = bodyOf<Tokens>(await tokens({ ...exchange, scope: "orders:read" }, keys), 200);
+    expect(exchanged.token_type).toBe("DPoP");
+    expect(decodeJwt(exchanged.access_token)).toMatchObject({ cnf: { jkt: await thumbprint() } });
+    expect((await callBound(exchanged.access_token, "/places/1")).status).toBe(200);
+    expect((await stand.gate.call("/places/1", { token: exchanged.access_token })).status).toBe(401);
+    expect(await introspected(exchanged.access_token)).toMatchObject({
+      active: true,
+      token_type: "DPoP",
+      cnf: { jkt: await thumbprint() },
+    });
+  });
+
+  it("is a session that is refreshed with a proof of its key only, and ends with the key", async () => {
+    const pair = (await generateKeyPair("ES256", { extractable: true })) as KeyPair;
+    const jkt = await thumbprint(pair);
+    const subject_token = await people.token("sender", { scope: "orders:read" });
+    const exchange = { grant_type: TOKEN_EXCHANGE, subject_token, subject_token_type: ACCESS_TOKEN };
+    const opened = bodyOf<Tokens>(await tokens({ ...exchange, audience: ORIGIN_AUDIENCE }, pair), 200);
+    expect(await introspected(opened.refresh_token)).toMatchObject({ active: true, cnf: { jkt } });
+    const refresh = (refresh_token: string, by?: KeyPair) =>
+      tokens({ grant_type: "refresh_token", refresh_token }, by);
+    for (const by of [undefined, keys]) {
+      expect(await refresh(opened.refresh_token, by)).toMatchObject({
+        status: 400,
+        body: { error: "invalid_grant" },
+      });
+    }
+    const next = bodyOf<Tokens>(await refresh(opened.refresh_token, pair), 200);
+    expect([next.token_type, decodeJwt(next.access_token).cnf]).toEqual(["DPoP", { jkt }]);
+    expect((await callBound(next.access_token, "/bound/1", pair)).status).toBe(200);
+    expect((await stand.gate.call("/places/1", { token: next.access_token })).status).toBe(401);
+    await stand.gate.revoke({ jkt });
+    expect(await refresh(next.refresh_token, pair)).toMatchObject({ body: { error: "invalid_grant" } });
+    expect((await callBound(next.access_token, "/bound/1", pair)).status).toBe(401);
+  });
+
+  it("is bound by a proof at any time, where the session was opened without one", async () => {
+    const subject_token = await people.token("upgrader", { scope: "orders:read" });
+    const exchange = { grant_type: TOKEN_EXCHANGE, subject_token, subject_token_type: ACCESS_TOKEN };
+    const opened = bodyOf<Tokens>(await tokens({ ...exchange, audience: ORIGIN_AUDIENCE }), 200);
+    expect(opened.token_type).toBe("Bearer");
+    const form = { grant_type: "refresh_token", refresh_token: opened.refresh_token };
+    const next = bodyOf<Tokens>(await tokens(form, keys), 200);
+    expect(decodeJwt(next.access_token)).toMatchObject({ cnf: { jkt: await thumbprint() } });
+    expect((await stand.gate.call("/places/1", { token: next.access_token })).status).toBe(401);
+  });
+
+  it("is polled for with a proof, and bound to it (CIBA)", async () => {
+    const { gate, approver } = stand;
+    const grant_types = ["client_credentials", CIBA];
+    const asking = await gate.newClient({
+      grant_types,
+      scopes: ["requests:create"],
+      roles: ["developer"],
+    });
+    const hint = bodyOf<Tokens>(await tokens(CC, keys, asking), 200).access_token;
+    const opened = await gate.call("/oauth/bc-authorize", {
+      client: asking,
+      form: { login_hint_token: hint, scope: "orders:read" },
+    });
+    expect(opened).toMatchObject({ status: 400, body: { error: "unknown_user_id" } });
+    const plain = bodyOf<Tokens>(await tokens(CC, undefined, asking), 200).access_token;
+    const form = { login_hint_token: plain, scope: "orders:read" };
+    const { auth_req_id } = bodyOf<{ auth_req_id: string }>(
+      await gate.call("/oauth/bc-authorize", { client: asking, form }),
+      200,
+    );
+    await review(gate, approver.token, auth_req_id);
+    const polled = bodyOf<Tokens>(await tokens({ grant_type: CIBA, auth_req_id }, keys, asking), 200);
+    expect(polled.token_type).toBe("DPoP");
+    expect((await callBound(polled.access_token, "/orders/1")).status).toBe(200);
+    expect((await gate.call("/orders/1", { token: polled.access_token })).status).toBe(401);
   });
 });
 

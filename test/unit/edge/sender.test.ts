@@ -1,5 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { authenticateOwn, authenticateSubjectToken } from "../../../src/edge/authenticate.ts";
+import {
+  authenticateAnyOwn,
+  authenticateOwn,
+  authenticateSubjectToken,
+} from "../../../src/edge/authenticate.ts";
 import { base64url } from "../../../src/protocol/encoding.ts";
 import { NONCE_WINDOW_SECONDS } from "../../../src/tokens/dpop-nonces.ts";
 import { EdgeWorld, HOST, ISSUER, policyOf } from "../../support/edge-world.ts";
@@ -339,6 +343,17 @@ describe("the control plane", () => {
     expect(await call(`Bearer ${bound}`, await proof("", { url }))).toBe("sender_scheme");
     expect(await call(`DPoP ${bound}`, await proof("", { url: `${ISSUER}/v1/policy` }))).toBe("proof_target");
     expect(await call(`Bearer ${await world.token({ aud: ISSUER })}`)).toBeUndefined();
+  });
+
+  it("tells of our own token what it is bound to, where it stands for somebody or is asked about", async () => {
+    const deps = { ...world.deps, requestId: "r-1" };
+    for (const cnf of [{ jkt }, { "x5t#S256": X5T }, undefined]) {
+      const token = await world.token(cnf ? { cnf } : {});
+      for (const verify of [authenticateSubjectToken, authenticateAnyOwn]) {
+        const result = await verify(token, deps);
+        expect(result.ok && result.value.confirmation).toEqual(cnf);
+      }
+    }
   });
 
   it("exchanges no token that is bound to somebody else's key", async () => {
