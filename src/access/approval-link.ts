@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { SecretBox } from "../platform/secret-box.ts";
+import { SecretBox, type WrappingSecrets } from "../platform/secret-box.ts";
 import { fromUtf8, sha256Hex, utf8 } from "../protocol/encoding.ts";
 
 const CONTEXT = "approval-link";
@@ -22,9 +22,9 @@ export type ApprovalLink = z.output<typeof linkSchema>;
 export class ApprovalLinks {
   readonly #box: SecretBox;
 
-  /** `secret` is the deployment's. */
-  constructor(secret: string) {
-    this.#box = new SecretBox(secret, CONTEXT);
+  /** `secrets` are the deployment's. */
+  constructor(secrets: WrappingSecrets) {
+    this.#box = new SecretBox(secrets, CONTEXT);
   }
 
   async make(link: ApprovalLink): Promise<string> {

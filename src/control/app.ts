@@ -13,7 +13,8 @@ import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
-import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
+import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
+import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
 import { type SessionRouteDeps, sessionRoutes } from "../tokens/session-routes.ts";
 import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
@@ -35,6 +36,7 @@ export type ControlDeps = {
   health: HealthDeps;
   imports: ImportRouteDeps;
   inbound: InboundDeps;
+  keys: KeyRouteDeps;
   metrics: MetricsDeps;
   oauth: OAuthDeps;
   policy: PolicyRouteDeps;
@@ -98,7 +100,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
   app.route("/", sessionRoutes(deps.sessions));
-  app.route("/", keyRoutes(deps.oauth));
+  app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));

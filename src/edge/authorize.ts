@@ -10,6 +10,7 @@ import { stalenessOf } from "./freshness.ts";
 import { permissionFault, resourceOf } from "./permission.ts";
 import { checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 import { readTarget, type Target } from "./target.ts";
+import { openBoundMs } from "./watch.ts";
 
 /** A request; of its headers only those that carry a credential or a proof decide, and never the body. */
 export type Ask = CredentialRequest & SenderRequest;
@@ -37,10 +38,29 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
     route: demand.route,
     origin: demand.origin,
     target: target.value,
-    ...(token ? { token } : {}),
+    ...(token ? { token, recheck: () => recheck(demandOf, proven, deps) } : {}),
     ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
     ...knowledge(view, deps.clock),
   };
+}
+
+/** The same decision once more, on a view of at most half the bound: the other half is for acting on it. */
+async function recheck(
+  demandOf: (view: ReplicaView) => Result<RouteDemand, Refusal>,
+  proven: Proven,
+  { prepare: _, ...deps }: AdmissionDeps,
+): Promise<Refusal | undefined> {
+  // The proof was for the request that opened the connection, and no other comes.
+  proven.settled = true;
+  const halved = (view: ReplicaView) => {
+    const demand = demandOf(view);
+    if (!demand.ok) return demand;
+    const { route, staleness } = demand.value;
+    const boundMs = openBoundMs(route) / 2;
+    return ok({ ...demand.value, staleness: { ...staleness, always: false, boundMs } });
+  };
+  const admission = await admit(halved, deps);
+  return admission.ok ? undefined : admission.error;
 }
 
 function routeDemand(

@@ -61,6 +61,8 @@ export type Allowance = Knowledge & {
   token?: VerifiedToken;
   /** The nonce that proofs have to hold from now on, where the one that was used is soon too old. */
   dpopNonce?: string;
+  /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
+  recheck?: () => Promise<Refusal | undefined>;
 };
 
 /** The machine's verdict on one request. Its id is the request's. */

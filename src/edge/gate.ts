@@ -11,9 +11,11 @@ import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
-import { dressForOrigin, type OwnHeaders } from "./headers.ts";
+import { headersForOrigin, type OwnHeaders } from "./headers.ts";
+import { keepOpen, type Pipe } from "./open-connection.ts";
 import { logRefusal, refusalResponse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
+import { watch } from "./watch.ts";
 
 /** What the gate works with. One set for each isolate: all of it remembers something from request to request. */
 export type GateDeps = {
@@ -28,6 +30,7 @@ export type GateDeps = {
   tokens: TokenCache;
   assertionKey: AssertionKeyPort;
   fetch: OriginFetch;
+  pipe: Pipe;
 };
 
 /** `requestId` names the request and the decision on it (`dec_…`). */
@@ -83,10 +86,11 @@ async function assertionFor(
 async function send(
   request: Request,
   requestId: string,
-  { route, origin, target, token, dpopNonce }: Allowance,
+  allowance: Allowance,
   assertion: string | undefined,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
+  const { route, origin, target, token, dpopNonce } = allowance;
   const asked = route.identity_headers;
   const own: OwnHeaders = {
     requestId,
@@ -98,17 +102,37 @@ async function send(
     scope: token && asked.includes("scope") ? token.scopes.join(" ") : undefined,
     grant: asked.includes("grant") ? token?.facts.grant : undefined,
   };
-  const dress = (headers: Headers) => {
-    dressForOrigin(headers, own);
-    if (own.passAuthorization) return;
-    stripCarriers(headers, route.credential);
-    if (token?.confirmation) headers.delete("dpop");
-  };
-  const url = originUrl(origin, target);
-  const answer = await forward(request, { url, timeoutMs: origin.timeout_ms, requestId, dress }, deps.fetch);
+  const headers = headersForOrigin(request.headers, own);
+  const stripped = !own.passAuthorization;
+  if (stripped) stripCarriers(headers, route.credential);
+  if (stripped && token?.confirmation) delete headers.dpop;
+  const to = { url: originUrl(origin, target), timeoutMs: origin.timeout_ms, requestId, headers };
+  const answer = await forward(request, to, deps.fetch);
   if (!answer.ok) return err(refusal(answer.error, { route }));
   // To whoever proved possession here, a nonce of the origin's would be one of ours.
-  if (token?.confirmation && !own.passAuthorization) answer.value.headers.delete("dpop-nonce");
+  if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
   if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
-  return answer;
+  return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));
+}
+
+function watchOpen(
+  allowance: Allowance,
+  cut: (why: Refusal) => void,
+  requestId: string,
+  { clock, log }: GateDeps,
+): () => void {
+  const openedAtMs = clock();
+  const told = (why: Refusal) => {
+    const open_ms = clock() - openedAtMs;
+    const { jti } = allowance.token?.facts ?? {};
+    log("info", "gate.cut", {
+      request_id: requestId,
+      route: allowance.route.id,
+      reason: why.reason,
+      open_ms,
+      jti,
+    });
+    cut(why);
+  };
+  return watch(allowance, told, clock);
 }

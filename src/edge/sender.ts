@@ -22,7 +22,13 @@ export const ANY_SENDER: SenderDemand = {
  * What one request has proven. A request may be decided on several times, as the view changes while it waits;
  * its proof is used once.
  */
-export type Proven = { as?: string; proof?: Promise<Result<CheckedProof, ProofFault>>; nextNonce?: string };
+export type Proven = {
+  as?: string;
+  proof?: Promise<Result<CheckedProof, ProofFault>>;
+  nextNonce?: string;
+  /** The proof was good, and is not looked at again whatever the route asks for by now. */
+  settled?: boolean;
+};
 
 /** Whether a demand and a credential are about DPoP, so that the challenge has to be as well. */
 export function isDpop(credential: Credential | undefined, demand: SenderDemand): boolean {
@@ -53,7 +59,7 @@ export function checkSender(
   if (certificate !== undefined && certificate !== certificateThumbprint(request.cf)) {
     return refusal("sender_certificate");
   }
-  if (jkt === undefined) return undefined;
+  if (jkt === undefined || proven.settled) return undefined;
   return checkProof(jkt, credential.token, demand.dpop, request, proven, proofs);
 }
 

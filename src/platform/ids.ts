@@ -12,7 +12,8 @@ export type IdPrefix =
   | "dec"
   | "log"
   | "smp"
-  | "rpt";
+  | "rpt"
+  | "rot";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
+import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
 import { name, roleName } from "./names.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
@@ -43,6 +44,11 @@ export const policySchema = z.strictObject({
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  keys: keysSchema
+    .exactOptional()
+    .describe(
+      "The life of our own signing keys. Absent: ES256, replaced every 30 days, published a day ahead.",
+    ),
   sessions: sessionsSchema
     .exactOptional()
     .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
@@ -84,4 +90,9 @@ export function namedRoles({ roles, routes, access_rules, delegation }: PolicyDo
 /** How many live tokens one person may cut with one revocation. */
 export function confirmAbove(document: PolicyDocument): number {
   return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;
+}
+
+/** How our own signing keys live. */
+export function keyPolicy(document: PolicyDocument): KeyPolicy {
+  return document.keys ?? DEFAULT_KEY_POLICY;
 }

@@ -3,6 +3,7 @@ import { accessRuleSchema } from "./access-rule-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import type { AccessRule, Delegation, Origin, PolicyDocument, Route, TrustedIssuer } from "./document.ts";
 import { issuerSchema } from "./issuer-schema.ts";
+import { type KeyPolicy, keysSchema } from "./keys-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 
@@ -22,10 +23,13 @@ export type Draft = {
   accessRules: Part<AccessRule>[];
   roles: (Part<PolicyDocument["roles"][string]> & { name: string })[];
   delegation: Part<Delegation>[];
+  /** Absent where the document has none, or one that cannot be read. */
+  keys?: KeyPolicy;
 };
 
 export function readDraft(input: unknown): Draft {
-  const { issuers, origins, routes, access_rules, roles, delegation } = recordOf(input);
+  const { issuers, origins, routes, access_rules, roles, delegation, keys } = recordOf(input);
+  const keyPolicy = keysSchema.safeParse(keys);
   return {
     issuers: readable("issuers", listOf(issuers), issuerSchema),
     origins: readable("origins", recordOf(origins), originSchema),
@@ -37,6 +41,7 @@ export function readDraft(input: unknown): Draft {
       name: part.at.slice("roles.".length),
     })),
     delegation: readable("delegation", listOf(delegation), delegationSchema),
+    ...(keyPolicy.success ? { keys: keyPolicy.data } : {}),
   };
 }
 

@@ -12,6 +12,7 @@ import {
 } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
 import { checkPolicy } from "../policy/check.ts";
+import type { PolicyContext } from "../policy/cross-faults.ts";
 import { diffPolicies } from "../policy/diff.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
 import { policyJsonSchema } from "../policy/json-schema.ts";
@@ -33,13 +34,8 @@ export type PolicyPort = {
   }): Promise<Result<PolicyActivation>>;
 };
 
-export type PolicyRouteDeps = {
-  registry: PolicyPort;
-  clock: Clock;
-  /** Our own issuer, and whether it is on a loopback host: see `checkPolicy`. */
-  issuer: string;
-  local: boolean;
-};
+/** With what a document is checked against beside its schema. */
+export type PolicyRouteDeps = PolicyContext & { registry: PolicyPort; clock: Clock };
 
 const SCHEMA_PATH = "/v1/policy/schema";
 const VERSION = /^[1-9]\d{0,8}$/;

@@ -9,7 +9,7 @@ import { utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import { type EndpointPatch, type EndpointRecord, MAX_ENDPOINTS } from "../webhooks/endpoint.ts";
+import type { EndpointPatch, EndpointRecord } from "../webhooks/endpoint.ts";
 import { type EventType, matchesEvent } from "../webhooks/event.ts";
 import { ASSERTION_SCHEMA } from "./assertion-store.ts";
 import type { ClientRecord } from "./client.ts";
@@ -23,7 +23,7 @@ import {
   type SecretCheck,
   type SecretReplacement,
 } from "./client-register.ts";
-import { checkRoom, patched, withSealedSecret } from "./endpoint.ts";
+import { EndpointRegister } from "./endpoint-register.ts";
 import type { LogPort, RegistryLogEntry } from "./log-port.ts";
 import {
   POLICY_SCHEMA,
@@ -32,7 +32,7 @@ import {
   type PolicyVersionRecord,
 } from "./policy-store.ts";
 import { RECEIPT_SCHEMA, ReceiptStore } from "./receipt-store.ts";
-import { RECORD_SCHEMAS, type RecordPage, RecordStore } from "./record-store.ts";
+import { RECORD_SCHEMAS, type RecordPage } from "./record-store.ts";
 
 /** `id` is the log entry's, chosen by the caller: a repeated call answers what the first one did. */
 export type PolicyChange = { id: string; document: PolicyDocument; if_match: number; actor: string };
@@ -56,7 +56,7 @@ export class RegistryObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #policies: PolicyStore;
   readonly #clients: ClientRegister;
-  readonly #endpoints: RecordStore<EndpointRecord>;
+  readonly #endpoints: EndpointRegister;
   readonly #receipts: ReceiptStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
@@ -65,7 +65,6 @@ export class RegistryObject extends DurableObject<Env> {
     super(ctx, env);
     const { sql } = ctx.storage;
     this.#policies = new PolicyStore(sql);
-    this.#endpoints = new RecordStore(sql, "webhook_endpoints");
     this.#receipts = new ReceiptStore(sql);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
     this.#durable = new Durable(ctx, {
@@ -74,6 +73,7 @@ export class RegistryObject extends DurableObject<Env> {
       migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA],
       deliver: { "log.append": (row) => this.#append(row) },
     });
+    this.#endpoints = new EndpointRegister({ sql, durable: this.#durable, clock: this.#clock, secrets: env });
     this.#clients = new ClientRegister({
       sql,
       durable: this.#durable,
@@ -175,18 +175,11 @@ export class RegistryObject extends DurableObject<Env> {
   }
 
   createEndpoint(endpoint: EndpointRecord): Result<EndpointRecord> {
-    const known = this.#endpoints.find(endpoint.id);
-    if (known) return ok(known);
-    if (this.#endpoints.deletion(endpoint.id)) return err(problem("gone", "This endpoint was deleted."));
-    const room = checkRoom(endpoint, this.#allEndpoints());
-    if (!room.ok) return room;
-    this.#durable.commit(() => this.#endpoints.insert(endpoint));
-    return ok(endpoint);
+    return this.#endpoints.create(endpoint);
   }
 
   endpoint(id: string): Result<EndpointRecord> {
-    const endpoint = this.#endpoints.find(id);
-    return endpoint ? ok(endpoint) : err(problem("not_found", "There is no such webhook endpoint."));
+    return this.#endpoints.find(id);
   }
 
   listEndpoints({ limit, cursor }: PageQuery): Result<RecordPage<EndpointRecord>> {
@@ -194,41 +187,25 @@ export class RegistryObject extends DurableObject<Env> {
   }
 
   updateEndpoint(id: string, patch: EndpointPatch): Result<EndpointRecord> {
-    const endpoint = this.endpoint(id);
-    if (!endpoint.ok) return endpoint;
-    const updated = patched(endpoint.value, patch);
-    const room = checkRoom(updated, this.#allEndpoints());
-    if (!room.ok) return room;
-    this.#durable.commit(() => this.#endpoints.update(updated));
-    return ok(updated);
+    return this.#endpoints.update(id, patch);
   }
 
-  /** Repeated, it answers the same. */
   deleteEndpoint(id: string): Result<{ id: string }> {
-    if (this.#endpoints.deletion(id)) return ok({ id });
-    const endpoint = this.endpoint(id);
-    if (!endpoint.ok) return endpoint;
-    const last = { ...endpoint.value, secrets_sealed: [] };
-    this.#durable.commit(() => this.#endpoints.delete(last, { at: this.#now() }));
-    return ok({ id });
+    return this.#endpoints.delete(id);
   }
 
   rotateEndpointSecret(id: string, sealed: string): Result<EndpointRecord> {
-    const endpoint = this.endpoint(id);
-    if (!endpoint.ok) return endpoint;
-    const rotated = withSealedSecret(endpoint.value, sealed);
-    this.#durable.commit(() => this.#endpoints.update(rotated));
-    return ok(rotated);
+    return this.#endpoints.rotateSecret(id, sealed);
   }
 
   /** The enabled endpoints that subscribe to the type. */
   endpointsFor(type: EventType): Result<EndpointRecord[]> {
-    return ok(this.#allEndpoints().filter((each) => each.enabled && matchesEvent(each.events, type)));
+    return ok(this.#endpoints.all().filter((each) => each.enabled && matchesEvent(each.events, type)));
   }
 
   /** The enabled endpoints whose signed decisions count. */
   decisionEndpoints(): Result<EndpointRecord[]> {
-    return ok(this.#allEndpoints().filter((each) => each.enabled && each.reviews_as));
+    return ok(this.#endpoints.all().filter((each) => each.enabled && each.reviews_as));
   }
 
   override alarm(): Promise<void> {
@@ -236,15 +213,13 @@ export class RegistryObject extends DurableObject<Env> {
   }
 
   async sweep(): Promise<Result<Swept>> {
-    return ok(await this.#durable.sweep());
+    const rewrapped = await this.#endpoints.rewrapSecrets();
+    const swept = await this.#durable.sweep();
+    return ok({ ...swept, gauges: { 'portcullis_previous_secret_values{object="registry"}': rewrapped } });
   }
 
   #now(): number {
     return epochSeconds(this.#clock());
-  }
-
-  #allEndpoints(): EndpointRecord[] {
-    return this.#endpoints.list(MAX_ENDPOINTS, undefined).items;
   }
 
   #activate(entryId: string, version: number, actor: string): void {

@@ -35,6 +35,8 @@ export type OwnMatch = Omit<RevocationMatch, "iss">;
 export type LiveTokens = {
   flush(): Promise<Result<null>>;
   count(match: OwnMatch, issuedBefore: number | undefined): Promise<Result<LiveCount>>;
+  /** Those of the ids that name a live token. */
+  among(jtis: string[]): Promise<Result<string[]>>;
 };
 
 /** How many tokens a dry run lists. */

@@ -1,7 +1,8 @@
 import { mediaSubtype, readJoseHeader } from "../protocol/jose-header.ts";
 import type { Json } from "../protocol/json.ts";
 import { isSignatureAlgorithm, readCompactJws, signatureHolds } from "../protocol/jws.ts";
-import type { KeySource, RemoteKeys } from "./remote-keys.ts";
+import type { KeySource } from "./issuer-keys.ts";
+import type { RemoteKeys } from "./remote-keys.ts";
 
 /** RFC 7523 §2.2. */
 export const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

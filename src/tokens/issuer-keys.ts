@@ -2,6 +2,15 @@ import { calculateJwkThumbprint, type JWK } from "jose";
 import type { Json } from "../protocol/json.ts";
 import { importPublicKey, isKeyFor, publicMembers } from "../protocol/public-key.ts";
 
+/** Whose keys: a trusted issuer's or a client's. Exactly one of `jwks`, `jwks_uri` and `secret_ref` is there. */
+export type KeySource = {
+  id: string;
+  issuer: string;
+  jwks?: object | undefined;
+  jwks_uri?: string | undefined;
+  secret_ref?: string | undefined;
+};
+
 /** A key of a trusted issuer, ready to verify one algorithm with. */
 export type IssuerKey = { kid: string; key: CryptoKey };
 

@@ -3,22 +3,18 @@ import { faultText, type Logger } from "../platform/log.ts";
 import { fromUtf8 } from "../protocol/encoding.ts";
 import { type Json, parseUniqueObject } from "../protocol/json.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type IssuerKey, IssuerKeys } from "./issuer-keys.ts";
+import { type IssuerKey, IssuerKeys, type KeySource } from "./issuer-keys.ts";
+import type { SharedSecrets } from "./shared-secrets.ts";
 
 export type KeysFault = "unknown_key" | "issuer_keys_unavailable";
-/** Whose keys: a trusted issuer's or a client's. Exactly one of `jwks` and `jwks_uri` is there. */
-export type KeySource = {
-  id: string;
-  issuer: string;
-  jwks?: object | undefined;
-  jwks_uri?: string | undefined;
-};
 export type WaitUntil = (work: Promise<unknown>) => void;
 
 export type RemoteKeysOptions = {
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   clock: Clock;
   log: Logger;
+  /** Of issuers that sign with a shared one; absent: there are none. */
+  secrets?: SharedSecrets;
   /** Waits in the request's own turn; tests pass their own. */
   sleep?: (ms: number) => Promise<void>;
 };
@@ -63,6 +59,7 @@ export class RemoteKeys {
     alg: string,
     waitUntil?: WaitUntil,
   ): Promise<Result<IssuerKey, KeysFault>> {
+    if (issuer.secret_ref !== undefined) return this.#sharedSecret(issuer);
     if (issuer.jwks_uri === undefined) return found(await this.#inlineKeys(issuer)?.find(kid, alg));
     const state = this.#stateOf(issuer);
     const known = await this.#usable(state)?.find(kid, alg);
@@ -79,9 +76,18 @@ export class RemoteKeys {
 
   /** Whether the key is among the issuer's present keys, and these are recent: the check for a token verified before. */
   holds(issuer: KeySource, key: CryptoKey): boolean {
+    if (issuer.secret_ref !== undefined) return this.#o.secrets?.holds(issuer, key) ?? false;
     if (issuer.jwks_uri === undefined) return this.#inlineKeys(issuer)?.has(key) ?? false;
     const state = this.#remote.get(stateKey(issuer));
     return state?.keys !== undefined && this.#ageMs(state) <= REFRESH_AFTER_MS && state.keys.has(key);
+  }
+
+  /** Where the deployment lost a secret that the policy names, that is not the client's fault. */
+  async #sharedSecret(issuer: KeySource): Promise<Result<IssuerKey, KeysFault>> {
+    const key = await this.#o.secrets?.find(issuer);
+    if (key) return ok(key);
+    this.#o.log("error", "issuer_secret.missing", { issuer: issuer.id, secret_ref: issuer.secret_ref });
+    return err("issuer_keys_unavailable");
   }
 
   #inlineKeys(issuer: KeySource): IssuerKeys | undefined {

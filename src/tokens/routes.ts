@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
-import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
+import type { HttpEnv, RequestContext } from "../platform/http.ts";
+import { JWKS_MAX_AGE_SECONDS } from "../policy/keys-schema.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
 import type { OAuthError } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
@@ -8,18 +9,13 @@ import { authorizeBackchannel, BACKCHANNEL_PARAMETERS } from "./ciba.ts";
 import { authenticateClient, type OAuthCall } from "./client-auth.ts";
 import { answerForm, formLimit, postOnly } from "./form-routes.ts";
 import { bindingDemand, type GrantDeps, grantRequest, readPolicy } from "./grant.ts";
-import type { KeyInfo } from "./keyring-object.ts";
 import { resourceMetadata, serverMetadata } from "./metadata.ts";
 import { knownParameters } from "./oauth-form.ts";
 import type { ProofChecker } from "./proof-checker.ts";
 import { bindingOAuthError, bindingOf } from "./sender-binding.ts";
 import { answerTokenRequest } from "./token-endpoint.ts";
 
-export type KeyringPort = {
-  jwks(): Promise<Result<{ keys: PublicJwk[] }>>;
-  keys(): Promise<Result<KeyInfo[]>>;
-  ready(): Promise<Result<null>>;
-};
+export type KeyringPort = { jwks(): Promise<Result<{ keys: PublicJwk[] }>> };
 
 export type OAuthDeps = Omit<GrantDeps, "verifySubject" | "binding"> & {
   keyring: KeyringPort;
@@ -27,7 +23,7 @@ export type OAuthDeps = Omit<GrantDeps, "verifySubject" | "binding"> & {
   verifySubject(token: string, context: RequestContext): ReturnType<GrantDeps["verifySubject"]>;
 };
 
-const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
+const METADATA_MAX_AGE = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECONDS}` };
 
 /** Token endpoint, backchannel and metadata: called without an access token. */
 export function oauthRoutes(deps: OAuthDeps) {
@@ -48,13 +44,6 @@ export function oauthRoutes(deps: OAuthDeps) {
     .get("/.well-known/oauth-protected-resource", (c) =>
       c.json(resourceMetadata(deps.issuer), 200, METADATA_MAX_AGE),
     );
-}
-
-/** Keys as operators see them. */
-export function keyRoutes(deps: { keyring: KeyringPort }) {
-  return new Hono<HttpEnv>().get("/v1/keys", requireScope("keys:rotate"), async (c) =>
-    answer(c, await deps.keyring.keys()),
-  );
 }
 
 /** Answers a form with what belongs to its request; the nonce that is due comes with any answer (RFC 9449 §8.2). */

@@ -74,6 +74,19 @@ export class DeliveryStore {
     };
   }
 
+  /** Replaces what is sealed, unless the endpoint was changed meanwhile. */
+  rewrap(
+    revision: number,
+    { secrets_sealed, slack }: Pick<EndpointConfig, "secrets_sealed" | "slack">,
+  ): void {
+    this.#sql.exec(
+      "UPDATE endpoint SET secrets_sealed = ?, slack = ? WHERE revision = ?",
+      JSON.stringify(secrets_sealed),
+      slack ? JSON.stringify(slack) : null,
+      revision,
+    );
+  }
+
   /** Takes a configuration that is newer than the one at hand; false where it is not. */
   configure(c: EndpointConfig): boolean {
     const { rowsWritten } = this.#sql.exec(

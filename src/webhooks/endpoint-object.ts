@@ -22,6 +22,7 @@ import type { EndpointConfig, RegistryPort } from "./endpoint.ts";
 import type { EventType, WebhookEvent } from "./event.ts";
 import { Outgoing } from "./outgoing.ts";
 import { publishEvent, publishPorts, type Redelivered } from "./publish.ts";
+import { EndpointRewrapper } from "./rewrap-endpoint.ts";
 
 /** One pass over the queue ends after this many sends a slot, so that an alarm's run stays minutes long. */
 const SENDS_PER_PASS = 20;
@@ -42,6 +43,7 @@ export class EndpointObject extends DurableObject<Env> {
   readonly #log: DeliveryLog;
   readonly #config: Result<Config, string[]>;
   readonly #outgoing: Outgoing;
+  readonly #rewrapper: EndpointRewrapper;
   /** Ids of the deliveries that are being sent by this instance. */
   readonly #inFlight = new Set<string>();
   readonly #slots = new Set<Promise<void>>();
@@ -49,7 +51,8 @@ export class EndpointObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#config = readConfig(env as unknown as Record<string, unknown>);
-    this.#outgoing = new Outgoing(env.PORTCULLIS_SECRET, systemClock);
+    this.#outgoing = new Outgoing(env, systemClock);
+    this.#rewrapper = new EndpointRewrapper(env);
     this.#durable = new Durable(ctx, {
       clock: systemClock,
       log: consoleLogger,
@@ -133,13 +136,22 @@ export class EndpointObject extends DurableObject<Env> {
   }
 
   /** The cron does not wait for what is sent: receivers may take their time. */
-  sweep(): Result<null> {
+  async sweep(): Promise<Result<{ rewrapped: number }>> {
     this.ctx.waitUntil(this.#durable.sweep());
-    return ok(null);
+    return ok({ rewrapped: await this.#rewrap() });
   }
 
   override async alarm(): Promise<void> {
     return this.#durable.alarm();
+  }
+
+  /** Seals anew what the deployment's previous secret wraps. */
+  async #rewrap(): Promise<number> {
+    const endpoint = this.#store.config();
+    const anew = endpoint && (await this.#rewrapper.rewrap(endpoint));
+    if (!anew) return 0;
+    this.#store.rewrap(endpoint.revision, anew);
+    return 1;
   }
 
   /** False where the endpoint was removed. */

@@ -1,5 +1,4 @@
 import { type RandomBytes, secureRandom } from "../platform/ids.ts";
-import { SecretBox } from "../platform/secret-box.ts";
 import { base64url, canonicalBase64url } from "../protocol/encoding.ts";
 import {
   type Ed25519Pair,
@@ -16,14 +15,15 @@ export type SignatureScheme = "hmac" | "ed25519";
 
 const ED25519 = /^v1a\.([A-Za-z0-9_-]{43})\.(.+)$/;
 
+import { SecretBox, type WrappingSecrets } from "../platform/secret-box.ts";
+
 /** Makes, seals and opens the signing secrets of endpoints. Only sealed ones are stored. */
 export class EndpointSecrets {
   readonly #box: SecretBox;
   readonly #random: RandomBytes;
 
-  /** `secret` is the deployment's. */
-  constructor(secret: string, random: RandomBytes = secureRandom) {
-    this.#box = new SecretBox(secret, "webhook-endpoint");
+  constructor(secrets: WrappingSecrets, random: RandomBytes = secureRandom) {
+    this.#box = new SecretBox(secrets, "webhook-endpoint");
     this.#random = random;
   }
 
@@ -62,6 +62,19 @@ export class EndpointSecrets {
     const publicKey = canonicalBase64url(shown);
     const seed = await this.#box.open(seedSealed, `${endpointId} ${shown}`);
     return publicKey && seed && { seed, publicKey };
+  }
+
+  /** The secrets sealed anew, where one of them is sealed with the deployment's previous secret; else undefined. */
+  async rewrap(endpointId: string, sealed: readonly string[]): Promise<string[] | undefined> {
+    const anew = await Promise.all(sealed.map((one) => this.#rewrapOne(endpointId, one)));
+    return anew.some(Boolean) ? anew.map((one, i) => one ?? sealed[i]!) : undefined;
+  }
+
+  async #rewrapOne(endpointId: string, sealed: string): Promise<string | undefined> {
+    const [, shown, seedSealed] = ED25519.exec(sealed) ?? [];
+    if (shown === undefined || seedSealed === undefined) return this.#box.rewrap(sealed, endpointId);
+    const seed = await this.#box.rewrap(seedSealed, `${endpointId} ${shown}`);
+    return seed && `v1a.${shown}.${seed}`;
   }
 }
 

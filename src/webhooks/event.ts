@@ -14,6 +14,7 @@ export const EVENT_TYPES = [
   "revocation.lifted",
   "revocation.confirmation_needed",
   "revocation.emergency",
+  "key.rotation_overdue",
   "session.revoked",
   "session.reuse_detected",
   "webhook_endpoint.disabled",

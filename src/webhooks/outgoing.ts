@@ -1,4 +1,5 @@
 import { type Clock, epochSeconds } from "../platform/clock.ts";
+import type { WrappingSecrets } from "../platform/secret-box.ts";
 import type { AttemptOutcome } from "./delivery.ts";
 import type { Delivery } from "./delivery-store.ts";
 import type { EndpointConfig } from "./endpoint.ts";
@@ -15,10 +16,10 @@ export class Outgoing {
   readonly #slack: SlackSecretBox;
   readonly #clock: Clock;
 
-  /** `secret` is the deployment's. */
-  constructor(secret: string, clock: Clock) {
-    this.#secrets = new EndpointSecrets(secret);
-    this.#slack = new SlackSecretBox(secret);
+  /** `secrets` are the deployment's. */
+  constructor(secrets: WrappingSecrets, clock: Clock) {
+    this.#secrets = new EndpointSecrets(secrets);
+    this.#slack = new SlackSecretBox(secrets);
     this.#clock = clock;
   }
 

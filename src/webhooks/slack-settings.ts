@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { SecretBox } from "../platform/secret-box.ts";
+import { SecretBox, type WrappingSecrets } from "../platform/secret-box.ts";
 import { fromUtf8, utf8 } from "../protocol/encoding.ts";
 
 const PRINTABLE = /^[\x21-\x7e]+$/;
@@ -62,9 +62,9 @@ export type SlackSecrets = { bot_token?: string; signing_secret?: string };
 export class SlackSecretBox {
   readonly #box: SecretBox;
 
-  /** `secret` is the deployment's. */
-  constructor(secret: string) {
-    this.#box = new SecretBox(secret, "slack-endpoint");
+  /** `secrets` are the deployment's. */
+  constructor(secrets: WrappingSecrets) {
+    this.#box = new SecretBox(secrets, "slack-endpoint");
   }
 
   async seal(endpointId: string, input: SlackInput): Promise<SlackSettings> {
@@ -74,6 +74,12 @@ export class SlackSecretBox {
       endpointId,
     );
     return { ...open, secrets_sealed };
+  }
+
+  /** The settings sealed anew, where the previous secret wraps them; else undefined. */
+  async rewrap(endpointId: string, settings: SlackSettings): Promise<SlackSettings | undefined> {
+    const secrets_sealed = await this.#box.rewrap(settings.secrets_sealed, endpointId);
+    return secrets_sealed === undefined ? undefined : { ...settings, secrets_sealed };
   }
 
   /** Undefined where they were sealed for another endpoint or under another root. */

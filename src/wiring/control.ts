@@ -35,12 +35,12 @@ export type ControlWiring = {
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
 export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
-  const { issuer, local, secret } = config;
+  const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
-  const secrets = new EndpointSecrets(secret);
-  const slack = new SlackSecretBox(secret);
+  const secrets = new EndpointSecrets(config.wrapping);
+  const slack = new SlackSecretBox(config.wrapping);
   const policy = async () => {
     const active = await registry.activePolicy();
     return active.ok ? ok(active.value.document) : active;
@@ -52,8 +52,9 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   const live: LiveTokens = {
     flush: () => keyring.flushMinted(),
     count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
+    among: (jtis) => objects.liveTokens.liveAmong(jtis),
   };
-  const credentials = new SecretBox(secret, SESSION_CREDENTIAL_PURPOSE);
+  const credentials = new SecretBox(config.wrapping, SESSION_CREDENTIAL_PURPOSE);
   const sessions: OAuthDeps["sessions"] = {
     newId: () => newId("ses", clock()),
     session,
@@ -64,7 +65,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   const binding = callerBinding(proofs);
   const waiting = objects.waitingRequest;
   const access = { accessRequest, directory, policy, waiting, ids, clock, binding };
-  const links = { accessRequest, policy, links: new ApprovalLinks(secret), issuer, clock };
+  const links = { accessRequest, policy, links: new ApprovalLinks(config.wrapping), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
@@ -76,7 +77,8 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     access: { review: (decision) => reviewSigned(decision) },
     reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
-  const revocations = { log: objects.log, live, issuer, confirmAbove: confirmLimit, ids, clock };
+  const ownKeys = () => keyring.keys();
+  const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
@@ -90,6 +92,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     metrics: { monitor, replica: () => seen(readingOf) },
+    keys: { keyring, ids },
     oauth: {
       issuer,
       clock,
@@ -106,13 +109,14 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       },
       sessions,
     },
-    policy: { registry, clock, issuer, local },
+    policy: { registry, clock, issuer, local, secretRefs: new Set(config.issuerSecrets.keys()) },
     propagation: { monitor },
     imports: {
       clock,
       logger: log,
       denylist: objects.denylist,
       revoke: revocations,
+      announce: (eventId, actor) => objects.log.announceImport(eventId, actor),
       revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
     },
     revocations,
@@ -131,7 +135,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
 }
 
 /** What the cron looks after. */
-export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): SweepDeps {
+export function wireSweep({ config, objects, clock, log }: Omit<ControlWiring, "verifier">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,
@@ -143,6 +147,7 @@ export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): Swee
     directory,
     accessRequest,
     session,
+    secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
     endpoint,
     endpoints: async () => {
       const page = await registry.listEndpoints({ limit: 200 });

@@ -15,6 +15,7 @@ import { DpopNonces } from "../tokens/dpop-nonces.ts";
 import { ProofChecker } from "../tokens/proof-checker.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
 import { SeenProofs } from "../tokens/seen-proofs.ts";
+import { SharedSecrets } from "../tokens/shared-secrets.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { assertionKey } from "./verifiers.ts";
 
@@ -40,10 +41,11 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const ages = new AgeReporter(objects.monitor, clock);
   const observe: AgeReporter["observe"] = (...decision) => ages.observe(...decision);
   const freshness = new Freshness({ replica, denylist, clock, log, observe });
-  const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
+  const secrets = new SharedSecrets(config.issuerSecrets);
+  const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log, secrets });
   const proofs = new ProofChecker({
     clock,
-    nonces: new DpopNonces(config.secret, clock),
+    nonces: new DpopNonces(config.wrapping.PORTCULLIS_SECRET, clock),
     seen: new SeenProofs(),
     exact: objects.edge.proof,
   });
@@ -52,7 +54,8 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const gate = createGate({
     ...verifier,
     assertionKey: assertionKey(objects.keyring),
-    fetch: (request) => fetch(request),
+    fetch: (url, init) => fetch(url, init),
+    pipe: () => new IdentityTransformStream(),
   });
   return { gate, verifier };
 }

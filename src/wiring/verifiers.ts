@@ -5,6 +5,7 @@ import type { AssertionKeyPort } from "../edge/assertion.ts";
 import { authenticateAnyOwn, authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
@@ -56,13 +57,13 @@ export function ownTokenVerifier(verifier: Verifier): TokenStateDeps["verifyOwn"
 
 /** The isolate's own copy of the key for assertions, which cannot be read out of it again. */
 export function assertionKey(keyring: {
-  assertionKey(): Promise<Result<{ kid: string; alg: string; jwk: JWK }>>;
+  assertionKey(): Promise<Result<{ kid: string; alg: SigningAlgorithm; jwk: JWK }>>;
 }): AssertionKeyPort {
   return async () => {
     const found = await keyring.assertionKey();
     if (!found.ok) return found;
-    const { kid, jwk } = found.value;
-    const key = (await importJWK(jwk, "ES256", { extractable: false })) as CryptoKey;
-    return ok({ kid, alg: "ES256", key });
+    const { kid, alg, jwk } = found.value;
+    const key = (await importJWK(jwk, alg, { extractable: false })) as CryptoKey;
+    return ok({ kid, alg, key });
   };
 }

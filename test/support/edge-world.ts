@@ -194,10 +194,12 @@ export class EdgeWorld {
       ...this.deps,
       replica: this.replica,
       assertionKey: this.assertionKey,
-      fetch: async (request) => {
+      fetch: async (url, init) => {
+        const request = new Request(url, init);
         this.originCalls.push(request);
         return this.origin(request);
       },
+      pipe: () => new TransformStream(),
     });
     return this.#gate;
   }

@@ -22,7 +22,7 @@ import { shownSecret } from "../../src/webhooks/signature.ts";
 import { expectValue } from "../support/remote.ts";
 
 const DAY_MS = 86_400_000;
-const secrets = new EndpointSecrets(env.PORTCULLIS_SECRET);
+const secrets = new EndpointSecrets(env);
 const registry = objectPort<RegistryPort>(env.REGISTRY, "main");
 
 type Endpoint = {

@@ -12,7 +12,7 @@ const down = err(problem("unavailable", "down"));
 const object = (name: string) => ({
   sweep: async () => {
     woken.push(name);
-    return ok({ outbox_rows: name.length });
+    return ok({ outbox_rows: name.length, rewrapped: 0 });
   },
 });
 const deps = (over: Partial<SweepDeps> = {}): SweepDeps => ({
@@ -33,6 +33,7 @@ const deps = (over: Partial<SweepDeps> = {}): SweepDeps => ({
   },
   accessRequest: (id) => object(id),
   session: (id) => object(id),
+  secretChanging: false,
   endpoints: async () => ok(["whe_turn2", "whe_turn3"]),
   endpoint: (id) => object(id),
   ...over,
@@ -87,13 +88,27 @@ describe("the sweep", () => {
     await sweep(
       deps({
         singletons: { log: broken, keyring: object("keyring") },
+        endpoint: () => broken,
         log: { checkDrift: async () => down },
       }),
     );
-    expect(lines.filter((event) => event === "sweep.failed")).toHaveLength(2);
+    expect(lines.filter((event) => event === "sweep.failed")).toHaveLength(3);
     expect(notes).toMatchObject([
       { gauges: { 'portcullis_outbox_rows{object="keyring"}': 7 }, counters: {} },
     ]);
     expect(Object.keys(notes[0]!.gauges)).toHaveLength(1);
+  });
+
+  it("tells the metrics of the objects themselves, and how many values the previous secret still wraps", async () => {
+    const gauges = { portcullis_key_rotation_overdue_seconds: 61 };
+    const keyring = { sweep: async () => ok({ outbox_rows: 0, gauges }) };
+    const endpoints = async () => ok(["whe_a", "whe_b"]);
+    const endpoint = () => ({ sweep: async () => ok({ rewrapped: 1 }) });
+    await sweep(deps({ singletons: { keyring }, endpoints, endpoint, secretChanging: true }));
+    expect(notes[0]!.gauges).toEqual({
+      'portcullis_outbox_rows{object="keyring"}': 0,
+      portcullis_key_rotation_overdue_seconds: 61,
+      'portcullis_previous_secret_values{object="endpoint"}': 2,
+    });
   });
 });

@@ -106,6 +106,7 @@ beforeEach(async () => {
       toOrigin++;
       return new Response("hello");
     },
+    pipe: () => new TransformStream(),
   });
   token = await world.token();
   // Warm: the view, the token and the key for assertions are in memory.

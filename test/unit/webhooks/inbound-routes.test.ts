@@ -11,7 +11,7 @@ import { SlackSecretBox } from "../../../src/webhooks/slack-settings.ts";
 import { endpointRecord, memoryRegistry } from "./memory-ports.ts";
 
 const NOW = 1_800_000_000;
-const secrets = new EndpointSecrets("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
+const secrets = new EndpointSecrets({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
 const REQUEST_ID = "req_00000000000000000000000001";
 const DATA = { access_request_id: REQUEST_ID, approver: "demo|bob", outcome: "approve" };
 
@@ -35,7 +35,7 @@ const { port: registry } = memoryRegistry(any.record, bobOnly.record, silent.rec
 
 const rest = {
   secrets,
-  slack: new SlackSecretBox("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx"),
+  slack: new SlackSecretBox({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" }),
   clock: () => NOW * 1000,
   log: () => {},
   local: false,

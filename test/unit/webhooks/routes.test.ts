@@ -15,7 +15,7 @@ import { SlackSecretBox } from "../../../src/webhooks/slack-settings.ts";
 import { memoryRegistry, recordingEndpoints } from "./memory-ports.ts";
 
 const NOW_MS = 1_800_000_000_000;
-const secrets = new EndpointSecrets("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
+const secrets = new EndpointSecrets({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
 const OPERATOR: Actor = {
   subject: "operator",
   clientId: "operator",
@@ -30,7 +30,7 @@ const BOB: Actor = {
 };
 const CREATE = { url: "https://hooks.example.com/", events: ["*"] };
 
-const slack = new SlackSecretBox("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
+const slack = new SlackSecretBox({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
 let registry: ReturnType<typeof memoryRegistry>;
 let endpoints: ReturnType<typeof recordingEndpoints>;
 let call: (actor: Actor, method: string, path: string, body?: unknown, headers?: object) => Promise<Answer>;

@@ -176,7 +176,7 @@ describe("settings", () => {
   });
 
   it("keep their secrets sealed, each endpoint's for itself", async () => {
-    const box = new SlackSecretBox("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
+    const box = new SlackSecretBox({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
     const secrets = { signing_secret: SECRET, bot_token: "xoxb-1" };
     const stored = await box.seal("whe_1", { ...secrets, channel: "C1", approvers: {} });
     expect(JSON.stringify(stored)).not.toContain(SECRET);
