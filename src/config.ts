@@ -68,6 +68,7 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "PROOF",
   "SESSION",
 ];
 
