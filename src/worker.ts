@@ -1,3 +1,5 @@
+import { answerAtHost } from "./browser/host-routes.ts";
+import type { BrowserDeps } from "./browser/ports.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { controlApp } from "./control/app.ts";
 import { type CanaryDeps, runCanary } from "./control/canary.ts";
@@ -8,7 +10,7 @@ import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
 import { newId } from "./platform/ids.ts";
 import { consoleLogger, faultText } from "./platform/log.ts";
-import { isReservedPath } from "./policy/reserved-paths.ts";
+import { isHostSessionUrl, isReservedPath } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
 import { ok, type Result } from "./protocol/result.ts";
 import { canaryDeps } from "./wiring/canary.ts";
@@ -32,6 +34,7 @@ type Isolate = {
   config: Config;
   app: ReturnType<typeof controlApp>;
   gate: Gate;
+  browser: BrowserDeps;
   sweep: SweepDeps;
   canary: CanaryDeps;
 };
@@ -46,10 +49,11 @@ export default {
     const requestId = newId("dec", clock());
     isolate ??= wire(env);
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
-    const { config, app, gate } = isolate.value;
+    const { config, app, gate, browser } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
     const path = pathAtIssuer(request.url, config.issuer);
+    if (path === undefined && isHostSessionUrl(request.url)) return atHost(request, requestId, browser);
     if (path === undefined || !isReservedPath(path)) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
@@ -76,6 +80,21 @@ function pathAtIssuer(url: string, issuer: string): string | undefined {
   return end === -1 ? url.slice(issuer.length) : url.slice(issuer.length, issuer.length + end);
 }
 
+/** A browser's session at a host of the policy's routes. */
+async function atHost(request: Request, requestId: string, browser: BrowserDeps): Promise<Response> {
+  try {
+    const answer = await answerAtHost(request, requestId, browser);
+    answer.headers.set("x-request-id", requestId);
+    return answer;
+  } catch (fault) {
+    log("error", "browser.fault", { request_id: requestId, fault: faultText(fault) });
+    return problemResponse(
+      problem("internal", "The fault is in the log under this request's id."),
+      requestId,
+    );
+  }
+}
+
 /** A token that came in the clear is not used, and not redirected: it is known to others already. */
 function notEncrypted(requestId: string): Response {
   const headers = { "x-request-id": requestId };
@@ -99,12 +118,13 @@ function wire(env: Env): Result<Isolate, string[]> {
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);
-  const { gate, verifier } = wireEdge({ env, config, objects, clock, log });
+  const { gate, verifier, browser } = wireEdge({ env, config, objects, clock, log });
   const { keyring, monitor } = objects;
   return ok({
     config,
-    app: wireControl({ config, objects, verifier, clock, log }),
+    app: wireControl({ config, objects, verifier, browser, clock, log }),
     gate,
+    browser,
     sweep: wireSweep({ config, objects, clock, log }),
     canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),
   });

@@ -34,7 +34,8 @@ export async function readSigned(
   }
   const key = await keys.find(issuer, kid, alg);
   if (!key.ok) return key.error === "unknown_key" ? invalid("names no key of its issuer") : err(UNAVAILABLE);
-  if (!(await signatureHolds(jws, alg, key.value.key))) return invalid("has a signature that does not verify");
+  if (!(await signatureHolds(jws, alg, key.value.key)))
+    return invalid("has a signature that does not verify");
   return ok({ jws, key: key.value });
 }
 
@@ -58,7 +59,8 @@ export async function verifyIdToken(
   if (!token) return invalid("has claims that are missing or not what they must be");
   if (!token.audience.includes(clientId)) return invalid("is for another client");
   const { azp } = claims;
-  if (azp === undefined ? token.audience.length > 1 : azp !== clientId) return invalid("is for another client");
+  if (azp === undefined ? token.audience.length > 1 : azp !== clientId)
+    return invalid("is for another client");
   return windowFault(token, nowSeconds) ? invalid("is over, or not yet good") : ok(token);
 }
 

@@ -133,7 +133,9 @@ export class Providers {
 
   #endpoint(text: string | undefined): URL | undefined {
     const url = text !== undefined && URL.canParse(text) ? new URL(text) : undefined;
-    return url && (url.protocol === "https:" || (this.#o.local && url.protocol === "http:")) ? url : undefined;
+    return url && (url.protocol === "https:" || (this.#o.local && url.protocol === "http:"))
+      ? url
+      : undefined;
   }
 
   #requestOptions() {
@@ -161,7 +163,9 @@ export class Providers {
     }
     this.#o.log("warn", "sign_in.failed", { issuer, fault: faultText(fault) });
     if (fault instanceof oauth.ResponseBodyError || fault instanceof oauth.OperationProcessingError) {
-      return err(problem("invalid_request", "This sign-in is not one that was begun here, or was used already."));
+      return err(
+        problem("invalid_request", "This sign-in is not one that was begun here, or was used already."),
+      );
     }
     return err(UNREACHABLE);
   }

@@ -4,8 +4,8 @@ import type { PolicyDocument } from "../policy/document.ts";
 export type ReturnTo = { host: string; url: string };
 
 const MAX_CHARS = 2_048;
-/** What no URL that a browser sends has in it; a backslash it would read as a slash. */
-const HOSTILE = /[\x00-\x20\x7f-\uffff\\]/;
+/** What a URL that a browser sends is made of; a backslash it would read as a slash. */
+const PLAIN = /^[\x21-\x5b\x5d-\x7e]+$/;
 
 /**
  * The place that `return_to` names: a path of the issuer's own origin, or an address of a host that a route with
@@ -15,7 +15,7 @@ export function readReturnTo(
   text: string,
   { issuer, local, policy }: { issuer: string; local: boolean; policy: PolicyDocument },
 ): ReturnTo | undefined {
-  if (text.length > MAX_CHARS || HOSTILE.test(text)) return undefined;
+  if (text.length > MAX_CHARS || !PLAIN.test(text)) return undefined;
   const own = new URL(issuer);
   if (text.startsWith("/")) {
     const url = text.startsWith("//") ? undefined : parse(`${issuer}${text}`);

@@ -5,6 +5,9 @@ import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
 import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
+import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
+import type { BrowserDeps } from "../browser/ports.ts";
+import { browserRoutes } from "../browser/routes.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
@@ -31,12 +34,14 @@ export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
+  browser: BrowserDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
   health: HealthDeps;
   imports: ImportRouteDeps;
   inbound: InboundDeps;
   keys: KeyRouteDeps;
+  logout: LogoutRouteDeps;
   metrics: MetricsDeps;
   oauth: OAuthDeps;
   policy: PolicyRouteDeps;
@@ -88,6 +93,8 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", tokenStateRoutes(deps.tokenState));
   app.route("/", inboundRoutes(deps.inbound));
   app.route("/", linkPageRoutes(deps.links));
+  app.route("/", browserRoutes(deps.browser));
+  app.route("/", logoutRoutes(deps.logout));
 
   app.use(authenticated(deps.authenticate));
   for (const path of WITHOUT_BODY) app.post(path, noBody);

@@ -24,6 +24,8 @@ export type Demand = {
   route?: Route;
   /** The access token that was sent. */
   credential?: string;
+  /** Gets the access token that stands for the session's cookie that was sent, in place of `credential`. */
+  exchange?(): Result<string, Refusal> | Promise<Result<string, Refusal>>;
   /** Refusals ask for a proof of possession. */
   dpop?: boolean;
   tokenNeeded: boolean;
@@ -35,6 +37,9 @@ export type Demand = {
   /** The last word on a token that is good; synchronous. */
   denied(token: VerifiedToken | undefined): Refusal | undefined;
 };
+
+/** What one request has got, that may have been taken back meanwhile: forgets it once, so that it is got anew. */
+export type Renewal = { renew?(): boolean };
 
 export type Admission<D> = { demand: D; token?: VerifiedToken; view: ReplicaView };
 
@@ -52,6 +57,9 @@ const UNSURE: ReadonlySet<RefuseReason> = new Set([
   "token_unknown_issuer",
 ]);
 
+/** What is wrong with a token of a session whose next one may be good. */
+const RENEWED: ReadonlySet<RefuseReason> = new Set(["token_revoked", "token_expired", "token_unknown_key"]);
+
 /**
  * Holds a credential against what is demanded: verify, audience, sender, freshness, revocation, permission. All that
  * waits comes before the last look at window, revocations and permission, which is one synchronous step on a
@@ -60,6 +68,7 @@ const UNSURE: ReadonlySet<RefuseReason> = new Set([
 export async function admit<D extends Demand>(
   demandOf: (view: ReplicaView) => Result<D, Refusal>,
   deps: AdmissionDeps,
+  renewal?: Renewal,
 ): Promise<Result<Admission<D>, Refusal>> {
   const first = await deps.freshness.first();
   if (!first) return err(refusal("no_view"));
@@ -72,6 +81,7 @@ export async function admit<D extends Demand>(
       continue;
     }
     const { refusal: why, recheckAfterMs } = outcome;
+    if (RENEWED.has(why.reason) && renewal?.renew?.()) continue;
     const newer =
       recheckAfterMs === undefined ? undefined : await deps.freshness.recheck(view, recheckAfterMs);
     if (!newer) {
@@ -102,9 +112,17 @@ async function attempt<D extends Demand>(
   const demanded = demandOf(view);
   if (!demanded.ok) return refused(demanded.error, REFUSAL_RECHECK_MS);
   const demand = demanded.value;
-  const { credential } = demand;
   const about: Partial<Refusal> = demand.route ? { route: demand.route } : {};
   if (demand.dpop) about.dpop = true;
+  let { credential } = demand;
+  if (demand.exchange) {
+    const exchanged = await demand.exchange();
+    if (exchanged.ok) credential = exchanged.value;
+    // A session that is over is no hindrance where none is needed.
+    else if (demand.tokenNeeded || exchanged.error.reason !== "session_over") {
+      return refused({ ...exchanged.error, ...about });
+    }
+  }
   let token: VerifiedToken | undefined;
   if (credential !== undefined) {
     const identified = await identify(credential, view, deps.clock() / 1000, deps, deps.waitUntil);

@@ -9,13 +9,17 @@ import { type Decision, type Refusal, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
 import { permissionFault, resourceOf } from "./permission.ts";
 import { checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
+import { exchangeSession, type SessionTokens, type SessionUse } from "./session-tokens.ts";
 import { readTarget, type Target } from "./target.ts";
 import { openBoundMs } from "./watch.ts";
 
 /** A request; of its headers only those that carry a credential or a proof decide, and never the body. */
 export type Ask = CredentialRequest & SenderRequest;
 
-export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker };
+export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker; sessions: SessionTokens };
+
+/** What is kept from one decision on a request to the next: views may change while it waits. */
+type Kept = { proven: Proven; session: SessionUse };
 
 type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin };
 
@@ -27,9 +31,10 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
   const target = readTarget(ask.url);
   if (!target.ok) return refusal(`target_${target.error}`);
   if (hasTokenParameter(target.value.search)) return refusal("credential_in_query");
-  const proven: Proven = {};
-  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, proven, deps.proofs);
-  const admission = await admit(demandOf, deps);
+  const kept: Kept = { proven: {}, session: {} };
+  const { proven } = kept;
+  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, kept, deps);
+  const admission = await admit(demandOf, deps, kept.session);
   if (!admission.ok) return admission.error;
   const { demand, token, view } = admission.value;
   return {
@@ -67,8 +72,8 @@ function routeDemand(
   view: ReplicaView,
   target: Target,
   ask: Ask,
-  proven: Proven,
-  proofs: ProofChecker,
+  { proven, session }: Kept,
+  deps: AuthorizeDeps,
 ): Result<RouteDemand, Refusal> {
   const { document, routes } = view.policy;
   const match = routes.match(target.host, target.routePath, ask.method);
@@ -81,17 +86,23 @@ function routeDemand(
   // A credential that cannot be read is not the same as none: it opens no public route.
   if (!read.ok) return err(refusal(`credential_${read.error}`, { route }));
   const credential = read.value;
-  return ok({
+  const demand: RouteDemand = {
     route,
     origin,
-    ...(credential ? { credential: credential.token } : {}),
+    ...(credential && !credential.session ? { credential: credential.token } : {}),
     dpop: isDpop(credential, route),
     tokenNeeded: route.access !== "public",
     staleness: stalenessOf(route),
     misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
-    unproven: (token) => checkSender(token, credential!, route, ask, proven, proofs),
+    unproven: (token) => checkSender(token, credential!, route, ask, proven, deps.proofs),
     denied: (token) => deniedBy(route, params, token),
-  });
+  };
+  if (credential?.session) {
+    const { csrf } = credential.session;
+    const what = { cookie: credential.token, host: target.host, audience: origin.audience, csrf };
+    demand.exchange = () => exchangeSession(what, ask, session, deps);
+  }
+  return ok(demand);
 }
 
 /** Our own tokens are for one origin; another issuer's are for the audience that the policy names for it. */

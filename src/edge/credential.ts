@@ -1,21 +1,29 @@
+import { SESSION_COOKIE } from "../browser/session-cookie.ts";
 import type { CredentialSource } from "../policy/document.ts";
 import {
   type CredentialFault as AuthorizationFault,
   readAuthorization,
   readToken,
 } from "../protocol/bearer.ts";
-import { err, ok, type Result } from "../protocol/result.ts";
 import { cookieValue, hasCookie, withoutCookie } from "../protocol/cookie.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { isSameOrigin } from "../protocol/same-origin.ts";
 
 /** Why the credential cannot be used; that there is none is no fault here. */
 export type CredentialFault =
   | "in_query"
   | "not_taken"
   | "cross_site"
+  | "csrf"
   | Exclude<AuthorizationFault, "missing">;
 
-/** An access token as it was sent. Outside of `Authorization` there is no scheme but that of a bearer. */
-export type Credential = { token: string; scheme: "bearer" | "dpop" };
+/**
+ * An access token as it was sent. Outside of `Authorization` there is no scheme but that of a bearer. With `session`
+ * the token is a session's cookie, for which the access token is yet to be got.
+ */
+export type Credential = { token: string; scheme: "bearer" | "dpop"; session?: SessionSource };
+
+type SessionSource = Extract<CredentialSource, { from: "session" }>;
 
 /** What a credential is read from. */
 export type CredentialRequest = { method: string; url: string; headers: Pick<Headers, "get"> };
@@ -43,7 +51,7 @@ export function readCredential(
   }
   for (const source of sources) {
     if (source.from === "authorization") continue;
-    const read = fromSource(source, request);
+    const read = source.from === "session" ? fromSession(source, request) : fromSource(source, request);
     if (!read.ok) return read;
     if (read.value && found) return err("several");
     found ??= read.value;
@@ -78,7 +86,7 @@ function fromAuthorization(value: string | null): Result<Credential | undefined,
 }
 
 function fromSource(
-  source: Exclude<CredentialSource, { from: "authorization" }>,
+  source: Exclude<CredentialSource, { from: "authorization" | "session" }>,
   request: CredentialRequest,
 ): Result<Credential | undefined, CredentialFault> {
   const header = request.headers.get(source.from === "cookie" ? "cookie" : source.name);
@@ -91,13 +99,32 @@ function fromSource(
   return ok({ token: token.value, scheme: "bearer" });
 }
 
+/** What it is worth is asked later; a cookie that was made up is the same as one that is over. */
+function fromSession(
+  session: SessionSource,
+  request: CredentialRequest,
+): Result<Credential | undefined, CredentialFault> {
+  const header = request.headers.get("cookie");
+  const value = header === null ? ok(null) : cookieValue(header, SESSION_COOKIE);
+  if (!value.ok) return value;
+  if (value.value === null || value.value === "") return ok(undefined);
+  if (changesState(request) && !isSameOrigin(request)) return err("cross_site");
+  return ok({ token: value.value, scheme: "bearer", session });
+}
+
+/** A request that may change something, or that opens a WebSocket, which no origin policy guards. */
+export function changesState({ method, headers }: CredentialRequest): boolean {
+  return !SAFE_METHODS.includes(method) || headers.get("upgrade") !== null;
+}
+
 /**
  * Whether another site had the browser make a request that may change something, or that opens a WebSocket,
  * which no origin policy guards. `Sec-Fetch-Site` tells; without it `Origin` does, which every browser sends
  * with these. A request with neither is no browser's.
  */
-function isCrossSite({ method, url, headers }: CredentialRequest): boolean {
-  if (SAFE_METHODS.includes(method) && headers.get("upgrade") === null) return false;
+function isCrossSite(request: CredentialRequest): boolean {
+  if (!changesState(request)) return false;
+  const { url, headers } = request;
   const site = headers.get("sec-fetch-site");
   if (site !== null) return site !== "same-origin" && site !== "none";
   const origin = headers.get("origin");

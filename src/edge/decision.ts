@@ -20,6 +20,8 @@ export type RefuseReason =
   | `credential_${CredentialFault}`
   | `token_${TokenFault["reason"]}`
   | "token_issuer"
+  | "session_over"
+  | "session_unavailable"
   | "token_audience"
   | "token_revoked"
   | `sender_${SenderFault}`

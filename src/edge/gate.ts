@@ -14,6 +14,8 @@ import type { Freshness, WaitUntil } from "./freshness.ts";
 import { headersForOrigin, type OwnHeaders } from "./headers.ts";
 import { keepOpen, type Pipe } from "./open-connection.ts";
 import { logRefusal, refusalResponse } from "./refusal.ts";
+import type { SessionTokens } from "./session-tokens.ts";
+import { signInRedirect } from "./sign-in-redirect.ts";
 import type { TokenCache } from "./token-cache.ts";
 import { watch } from "./watch.ts";
 
@@ -28,6 +30,7 @@ export type GateDeps = {
   remoteKeys: RemoteKeys;
   proofs: ProofChecker;
   tokens: TokenCache;
+  sessions: SessionTokens;
   assertionKey: AssertionKeyPort;
   fetch: OriginFetch;
   pipe: Pipe;
@@ -46,6 +49,11 @@ export function createGate(deps: GateDeps): Gate {
     const answer = await handle(request, requestId, waitUntil, signer, deps);
     if (answer.ok) return answer.value;
     logRefusal(deps.log, answer.error, requestId);
+    const elsewhere = await signInRedirect(request, answer.error, deps.issuer);
+    if (elsewhere) {
+      elsewhere.headers.set("x-request-id", requestId);
+      return elsewhere;
+    }
     return refusalResponse(answer.error, deps.issuer, requestId);
   };
 }

@@ -1,3 +1,6 @@
+import { COOKIE_PREFIX } from "../browser/session-cookie.ts";
+import { hasCookiePrefix, withoutCookiePrefix } from "../protocol/cookie.ts";
+
 /**
  * Request headers that no client may send to an origin, as lower-case names with `-` for every punctuation
  * mark; a trailing `*` stands for any rest. Servers that turn header names into variables (CGI, WSGI, PHP)
@@ -125,6 +128,12 @@ export function headersForOrigin(headers: Headers, own: OwnHeaders): Record<stri
   }
   if (connection !== undefined) for (const name of namesIn(connection)) delete forOrigin[name];
   if (!own.passAuthorization) delete forOrigin.authorization;
+  // An origin that had a session's cookie could use it at every other one.
+  if (forOrigin.cookie !== undefined && hasCookiePrefix(forOrigin.cookie, COOKIE_PREFIX)) {
+    const rest = withoutCookiePrefix(forOrigin.cookie, COOKIE_PREFIX);
+    if (rest === "") delete forOrigin.cookie;
+    else forOrigin.cookie = rest;
+  }
   // A WebSocket handshake is the one upgrade that is carried on.
   if (upgrade?.toLowerCase() === "websocket") forOrigin.upgrade = "websocket";
   forOrigin["x-request-id"] = own.requestId;
@@ -148,8 +157,18 @@ export function clientResponse(answer: Response, requestId: string): Response {
   for (const name of names) if (isStrippedFromResponse(name)) headers.delete(name);
   const connection = names.includes("connection") ? answer.headers.get("connection") : null;
   if (connection !== null) for (const name of namesIn(connection)) headers.delete(name);
+  if (names.includes("set-cookie")) keepOurCookies(headers);
   headers.set("x-request-id", requestId);
   return response;
+}
+
+/** An origin that set a session's cookie could have people act in somebody else's session. */
+function keepOurCookies(headers: Headers): void {
+  const set = headers.getSetCookie();
+  const theirs = set.filter((line) => !hasCookiePrefix(line.split(";", 1)[0]!, COOKIE_PREFIX));
+  if (theirs.length === set.length) return;
+  headers.delete("set-cookie");
+  for (const line of theirs) headers.append("set-cookie", line);
 }
 
 /** RFC 9110 §7.6.1: what `Connection` names goes no further. */

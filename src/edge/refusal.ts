@@ -92,6 +92,10 @@ const TELLINGS: Record<RefuseReason, Telling> = {
     detail: "Another site made this request. An access token in a cookie is for requests of its own site.",
     challenge: { error: "invalid_request", description: "Another site made this request" },
   },
+  credential_csrf: {
+    code: "forbidden",
+    detail: "This needs the session's token in the header X-CSRF-Token. The session's address tells it.",
+  },
   credential_malformed: INVALID_TOKEN,
   credential_too_long: INVALID_TOKEN,
   token_malformed: INVALID_TOKEN,
@@ -106,6 +110,15 @@ const TELLINGS: Record<RefuseReason, Telling> = {
   token_issuer: INVALID_TOKEN,
   token_audience: INVALID_TOKEN,
   token_revoked: INVALID_TOKEN,
+  session_over: {
+    code: "invalid_token",
+    detail: "The session is over. Sign in again.",
+    challenge: { error: "invalid_token", description: "The session is over" },
+  },
+  session_unavailable: {
+    code: "unavailable",
+    detail: "Whether the session is still good cannot be told right now. Try again shortly.",
+  },
   sender_scheme: wrongSender(
     "Send a token that is bound to a key as DPoP, with a proof, and any other as Bearer.",
   ),

@@ -3,7 +3,7 @@ import type { VerifiedToken } from "../tokens/verify.ts";
 /** A token whose signature held, under the policy of this version. */
 export type CachedToken = { token: VerifiedToken; policyVersion: number };
 
-type Entry = CachedToken & { used: boolean };
+type Entry<V> = V & { used: boolean };
 
 const MAX_ENTRIES = 10_000;
 const MAX_CHARS = 16 * 1024 * 1024;
@@ -13,8 +13,8 @@ const MAX_CHARS = 16 * 1024 * 1024;
  * that the signature was good and nothing else; who reads it checks window, key, policy and revocation again.
  * Bounded in entries and in characters; what was not used since the last round goes first.
  */
-export class TokenCache {
-  readonly #entries = new Map<string, Entry>();
+export class TokenCache<V extends object = CachedToken> {
+  readonly #entries = new Map<string, Entry<V>>();
   readonly #maxEntries: number;
   readonly #maxChars: number;
   #chars = 0;
@@ -28,13 +28,13 @@ export class TokenCache {
     return this.#entries.size;
   }
 
-  get(token: string): CachedToken | undefined {
+  get(token: string): V | undefined {
     const entry = this.#entries.get(token);
     if (entry) entry.used = true;
     return entry;
   }
 
-  set(token: string, value: CachedToken): void {
+  set(token: string, value: V): void {
     this.delete(token);
     if (token.length > this.#maxChars) return;
     this.#entries.set(token, { ...value, used: false });

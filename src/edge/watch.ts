@@ -36,7 +36,9 @@ export function watch(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const wait = () => {
     const leftMs = usableUntil(token) * 1000 - clock();
-    timer = setTimeout(look, Math.max(1, Math.min(boundMs / LOOKS_A_BOUND, leftMs)));
+    // Past its end, a session has another token; whoever has none is cut by that look.
+    const lookMs = boundMs / LOOKS_A_BOUND;
+    timer = setTimeout(look, leftMs > 0 ? Math.max(1, Math.min(lookMs, leftMs)) : lookMs);
   };
   const look = async () => {
     const askedMs = clock();

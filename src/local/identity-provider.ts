@@ -14,6 +14,11 @@ export const IDENTITY_AUDIENCE = "urn:portcullis:demo-gate";
 /** The public client of the demo (RFC 8252: any port of the loopback address). */
 export const DEMO_CLIENT_ID = "portcullis-demo";
 const DEMO_REDIRECT_URI = "http://127.0.0.1/callback";
+/** What the gate itself is here, for people who sign in with a browser. */
+export const BROWSER_CLIENT_ID = "portcullis-browser";
+
+/** A gate whose browsers sign in here, as the provider `demo` of its policy. Without a secret, a public client. */
+export type GateClient = { issuer: string; secret?: string };
 
 const ACCESS_TOKEN_TTL_SECONDS = 600;
 const SESSION_TTL_SECONDS = 3600;
@@ -27,13 +32,14 @@ export async function startIdentityProvider(options: {
   port: number;
   keyFile: string;
   info?: Record<string, string | number>;
+  gate?: GateClient;
 }): Promise<LoopbackServer> {
   const key = await signingKey(options.keyFile);
   let handle: ((req: IncomingMessage, res: ServerResponse) => Promise<void>) | undefined;
   const server = await listen(options.port, (req, res) => {
     void handle?.(req, res);
   });
-  const provider = new Provider(server.url, configuration(key));
+  const provider = new Provider(server.url, configuration(key, options.gate));
   const oidc = provider.callback();
   handle = async (req, res) => {
     const path = new URL(req.url ?? "/", server.url).pathname;
@@ -45,9 +51,9 @@ export async function startIdentityProvider(options: {
   return server;
 }
 
-function configuration(key: JWK): Record<string, unknown> {
+function configuration(key: JWK, gate?: GateClient): Record<string, unknown> {
   const prompts = interactionPolicy.base();
-  // The only client is the demo's own, so nobody is asked whether it may sign them in.
+  // The clients are the demo's own, so nobody is asked whether it may sign them in.
   prompts.remove("consent");
   return {
     adapter: createMemoryAdapter(0),
@@ -63,8 +69,13 @@ function configuration(key: JWK): Record<string, unknown> {
         redirect_uris: [DEMO_REDIRECT_URI],
         id_token_signed_response_alg: "ES256",
       },
+      ...(gate ? [gateClient(gate)] : []),
     ],
+    claims: { openid: ["sub", "roles"] },
+    // ID tokens tell the roles, so that whoever signs in with a browser has them.
+    conformIdTokenClaims: false,
     features: {
+      backchannelLogout: { enabled: true },
       devInteractions: { enabled: false },
       resourceIndicators: {
         enabled: true,
@@ -80,12 +91,17 @@ function configuration(key: JWK): Record<string, unknown> {
       },
     },
     clientBasedCORS: () => false,
+    // Its own dispatcher refuses loopback addresses, where the gate is.
+    fetch: (url: URL, { dispatcher: _refusing, ...init }: RequestInit & { dispatcher?: unknown }) =>
+      fetch(url, init),
     renderError: (ctx: ProviderContext, { error }: { error: string }) => {
       ctx.type = "html";
       ctx.body = faultPage(`The client's request was refused: ${error}.`);
     },
     findAccount: (_ctx: ProviderContext, id: string) =>
-      isPerson(id) ? { accountId: id, claims: () => ({ sub: id, name: PEOPLE[id].name }) } : undefined,
+      isPerson(id)
+        ? { accountId: id, claims: () => ({ sub: id, name: PEOPLE[id].name, roles: [PEOPLE[id].role] }) }
+        : undefined,
     extraTokenClaims: (_ctx: ProviderContext, token: { accountId?: string }) =>
       isPerson(token.accountId) ? { roles: [PEOPLE[token.accountId].role] } : undefined,
     interactions: { policy: prompts },
@@ -97,6 +113,24 @@ function configuration(key: JWK): Record<string, unknown> {
       Session: SESSION_TTL_SECONDS,
       Grant: SESSION_TTL_SECONDS,
     },
+  };
+}
+
+function gateClient({ issuer, secret }: GateClient): Record<string, unknown> {
+  const authentication =
+    secret === undefined
+      ? { token_endpoint_auth_method: "none" }
+      : { token_endpoint_auth_method: "client_secret_basic", client_secret: secret };
+  return {
+    client_id: BROWSER_CLIENT_ID,
+    ...authentication,
+    grant_types: ["authorization_code"],
+    response_types: ["code"],
+    redirect_uris: [`${issuer}/session/callback/demo`],
+    post_logout_redirect_uris: [`${issuer}/session/signed-out`],
+    backchannel_logout_uri: `${issuer}/v1/signals/backchannel-logout`,
+    backchannel_logout_session_required: true,
+    id_token_signed_response_alg: "ES256",
   };
 }
 

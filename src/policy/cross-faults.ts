@@ -145,7 +145,9 @@ function routeFaults({ at, value: route }: Part<Route>, context: PolicyContext):
 /** Where a token may come from, and what its sender has to prove. */
 function senderFaults(at: string, { access, credential, dpop, mtls }: Route): string[] {
   const faults: string[] = [];
-  const places = credential.map((source) => JSON.stringify(source).toLowerCase());
+  const places = credential.map((source) =>
+    source.from === "session" ? source.from : JSON.stringify(source).toLowerCase(),
+  );
   if (new Set(places).size < places.length) faults.push(`${at}.credential: names the same place twice`);
   const required = [dpop.mode === "required" ? "dpop.mode" : "", mtls === "required" ? "mtls" : ""];
   for (const member of required.filter((name) => name !== "" && access === "public")) {

@@ -15,6 +15,12 @@ const RESERVED_PREFIXES = ["/oauth/", "/v1/", "/ext-authz/", "/console/", "/acce
 /** On every other host: where a browser gets the cookie of that host, and its scripts learn whose it is. */
 export const HOST_SESSION_PATH = "/.portcullis/session";
 
+export function isHostSessionUrl(url: string): boolean {
+  if (!url.includes(HOST_SESSION_PATH)) return false;
+  const { pathname } = new URL(url);
+  return pathname === HOST_SESSION_PATH || pathname.startsWith(`${HOST_SESSION_PATH}/`);
+}
+
 /** Whether the path, percent-encoded and without a query, belongs to the control plane on the issuer's origin. */
 export function isReservedPath(path: string): boolean {
   return RESERVED_PATHS.includes(path) || RESERVED_PREFIXES.some((prefix) => path.startsWith(prefix));

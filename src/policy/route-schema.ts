@@ -66,6 +66,17 @@ const credentialSource = z.discriminatedUnion("from", [
         .refine((header) => !header.startsWith("x-portcullis-"), "names one of the gate's own headers"),
     })
     .describe("The header's value is the token and nothing else."),
+  z
+    .strictObject({
+      from: z.literal("session"),
+      csrf: z
+        .enum(["origin", "token"])
+        .default("origin")
+        .describe(
+          "What an unsafe request has to show: that a page of the same origin made it; `token`: the session's token in X-CSRF-Token as well.",
+        ),
+    })
+    .describe("The cookie of somebody who has signed in with a browser."),
 ]);
 
 const POSSESSION = ["off", "optional", "required"] as const;

@@ -28,6 +28,19 @@ export function withoutCookie(header: string, name: string): string {
     .join("; ");
 }
 
+/** Whether a `Cookie` header has a cookie whose name begins so, in any spelling. */
+export function hasCookiePrefix(header: string, prefix: string): boolean {
+  return pairs(header).some(({ name }) => folded(name).startsWith(folded(prefix)));
+}
+
+/** The header without every cookie whose name begins so, in whatever spelling. */
+export function withoutCookiePrefix(header: string, prefix: string): string {
+  return pairs(header)
+    .filter(({ name }) => !folded(name).startsWith(folded(prefix)))
+    .map(({ text }) => text)
+    .join("; ");
+}
+
 function pairs(header: string): Pair[] {
   return header.split(";").map((part) => {
     // Only what RFC 6265 §4.2.1 puts between pairs: `trim` would take no-break spaces off a name as well.

@@ -3,13 +3,7 @@
  * choose (Fetch Metadata, RFC 6454 §7). Where neither is there, nothing is known, and that is not enough; where
  * they disagree, somebody between changed one.
  */
-export function isSameOrigin({
-  url,
-  headers,
-}: {
-  url: string;
-  headers: Pick<Headers, "get">;
-}): boolean {
+export function isSameOrigin({ url, headers }: { url: string; headers: Pick<Headers, "get"> }): boolean {
   const site = headers.get("sec-fetch-site");
   const origin = headers.get("origin");
   if (site === null && origin === null) return false;

@@ -23,7 +23,13 @@ import type { SessionFlowDeps } from "./session-flow.ts";
 import { Turns } from "./turns.ts";
 
 /** Opens a session for who has signed in; the first cookie is for this host. */
-export type SignInCall = { id: string; host: string; audience: string; assertion: Assertion; terms: BrowserTerms };
+export type SignInCall = {
+  id: string;
+  host: string;
+  audience: string;
+  assertion: Assertion;
+  terms: BrowserTerms;
+};
 
 /** Takes a session to another host, once. */
 export type HandOverCall = { id: string; host: string; expires_at: number; terms: BrowserTerms };
@@ -89,8 +95,7 @@ export class BrowserSessionFlow {
       const held = Object.hasOwn(session.browser.tokens, audience)
         ? session.browser.tokens[audience]
         : undefined;
-      const text =
-        held && renewFrom(held) > this.#now() ? await d.open(held.sealed, session.id) : undefined;
+      const text = held && renewFrom(held) > this.#now() ? await d.open(held.sealed, session.id) : undefined;
       return text === undefined ? this.#renew(session, use, audience) : ok(JSON.parse(text));
     });
   }
@@ -125,11 +130,7 @@ export class BrowserSessionFlow {
   }
 
   /** As with a refresh: the log is asked after the token was signed, so that what it does not know is later. */
-  async #renew(
-    session: Session,
-    use: CookieUse,
-    audience: string,
-  ): Promise<Result<CookieToken>> {
+  async #renew(session: Session, use: CookieUse, audience: string): Promise<Result<CookieToken>> {
     const d = this.#d;
     const { id, subject, opened_at, absolute_end } = session;
     const { sessions } = use.terms;

@@ -57,7 +57,11 @@ export function renewFrom({ issued_at, expires_at }: Omit<HeldToken, "sealed">):
 }
 
 /** Whether it may still be used, by the ends that the policy has now. */
-export function isLive(session: Session, { sessions }: Pick<SessionTerms, "sessions">, nowSeconds: number): boolean {
+export function isLive(
+  session: Session,
+  { sessions }: Pick<SessionTerms, "sessions">,
+  nowSeconds: number,
+): boolean {
   return session.browser !== undefined && sessionState(session, nowSeconds, sessions) === "active";
 }
 
@@ -77,7 +81,10 @@ export function withHost(session: Session, host: string, credential: string): Se
   const { hosts = {}, tokens = {}, redeemed = {} } = session.browser ?? {};
   const { [host]: _replaced, ...others } = hosts;
   const kept = Object.entries(others).slice(1 - MAX_HOSTS);
-  return { ...session, browser: { hosts: Object.fromEntries([...kept, [host, credential]]), tokens, redeemed } };
+  return {
+    ...session,
+    browser: { hosts: Object.fromEntries([...kept, [host, credential]]), tokens, redeemed },
+  };
 }
 
 /** The session with a hand-over marked as redeemed; undefined where it was before, or is over. */

@@ -14,6 +14,7 @@ import { hits, type Revocation } from "../revocation/rule.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
+import type { CookieUse } from "./browser-session.ts";
 import {
   BrowserSessionFlow,
   type CookieAnswer,
@@ -21,7 +22,6 @@ import {
   type HandOverCall,
   type SignInCall,
 } from "./browser-session-flow.ts";
-import type { CookieUse } from "./browser-session.ts";
 import { endSession, presentSession, type Session, type SessionEnd, sessionState } from "./session.ts";
 import { newCredential, SESSION_CREDENTIAL_PURPOSE } from "./session-credential.ts";
 import {
@@ -139,7 +139,8 @@ export class SessionObject extends DurableObject<Env> {
   /** Ends the session where a rule hits what its identity provider said; another one is left as it is. */
   async revokeIfHit(rule: Revocation, by: string): Promise<Result<null>> {
     const session = this.#store.read()?.session;
-    if (!session || isRevoked(session) || !hits(rule, session.assertion.facts, rule.created_at)) return ok(null);
+    if (!session || isRevoked(session) || !hits(rule, session.assertion.facts, rule.created_at))
+      return ok(null);
     const revoked = await this.revoke(by, rule.reason);
     return revoked.ok ? ok(null) : revoked;
   }

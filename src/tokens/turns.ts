@@ -17,9 +17,7 @@ export class Turns {
 
   async take<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
     const arrivedAtMs = this.#clock();
-    const turn = this.#last.then(() =>
-      this.#clock() - arrivedAtMs > TURN_TIMEOUT_MS ? err(BUSY) : work(),
-    );
+    const turn = this.#last.then(() => (this.#clock() - arrivedAtMs > TURN_TIMEOUT_MS ? err(BUSY) : work()));
     // A fault is its own caller's, not of those that come after.
     this.#last = turn.catch(() => {});
     return turn;

@@ -1,6 +1,7 @@
 import { ApprovalLinks } from "../access/approval-link.ts";
 import { askByClient } from "../access/backchannel.ts";
 import { type RuleCheck, reviewRequest } from "../access/routes.ts";
+import type { BrowserDeps } from "../browser/ports.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
@@ -29,12 +30,13 @@ export type ControlWiring = {
   config: Config;
   objects: ObjectPorts;
   verifier: SharedVerifier;
+  browser: BrowserDeps;
   clock: Clock;
   log: Logger;
 };
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
-export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
+export function wireControl({ config, objects, verifier, browser, clock, log }: ControlWiring) {
   const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
@@ -87,10 +89,12 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     logger: log,
     authenticate: authenticator(verifier),
     access,
+    browser,
     links,
     clients: { registry, ids, clock, local },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
+    logout: { ...browser, logger: log, directory, log: objects.log },
     metrics: { monitor, replica: () => seen(readingOf) },
     keys: { keyring, ids },
     oauth: {
@@ -109,7 +113,13 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       },
       sessions,
     },
-    policy: { registry, clock, issuer, local, secretRefs: new Set(config.issuerSecrets.keys()) },
+    policy: {
+      registry,
+      clock,
+      issuer,
+      local,
+      secretRefs: new Set([...config.issuerSecrets.keys(), ...config.signInSecrets.keys()]),
+    },
     propagation: { monitor },
     imports: {
       clock,
@@ -135,7 +145,12 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
 }
 
 /** What the cron looks after. */
-export function wireSweep({ config, objects, clock, log }: Omit<ControlWiring, "verifier">): SweepDeps {
+export function wireSweep({
+  config,
+  objects,
+  clock,
+  log,
+}: Omit<ControlWiring, "verifier" | "browser">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,

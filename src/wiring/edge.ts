@@ -3,6 +3,7 @@ import { AgeReporter } from "../edge/age-reporter.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
 import { Freshness } from "../edge/freshness.ts";
 import { createGate } from "../edge/gate.ts";
+import { SessionTokens } from "../edge/session-tokens.ts";
 import { TokenCache } from "../edge/token-cache.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/log.ts";
@@ -16,6 +17,7 @@ import { ProofChecker } from "../tokens/proof-checker.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
 import { SeenProofs } from "../tokens/seen-proofs.ts";
 import { SharedSecrets } from "../tokens/shared-secrets.ts";
+import { sessionAsk, wireBrowser } from "./browser.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { assertionKey } from "./verifiers.ts";
 
@@ -51,13 +53,15 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   });
   const tokens = new TokenCache();
   const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens };
+  const browser = wireBrowser({ config, objects, keys: remoteKeys, clock, log });
   const gate = createGate({
     ...verifier,
+    sessions: new SessionTokens(sessionAsk(browser), clock),
     assertionKey: assertionKey(objects.keyring),
     fetch: (url, init) => fetch(url, init),
     pipe: () => new IdentityTransformStream(),
   });
-  return { gate, verifier };
+  return { gate, verifier, browser };
 }
 
 /** What verifies a token as the gate does: one set for each isolate. */

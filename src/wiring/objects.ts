@@ -1,5 +1,6 @@
 import type { JWK } from "jose";
 import type { AccessRequestPort, DirectoryReadPort } from "../access/ports.ts";
+import type { LogoutDeps } from "../browser/backchannel-logout.ts";
 import type { CanaryDeps } from "../control/canary.ts";
 import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
@@ -24,7 +25,7 @@ import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { KeyRotationPort } from "../tokens/key-routes.ts";
 import { type ProofPort, proofShard } from "../tokens/proof-checker.ts";
 import type { KeyringPort } from "../tokens/routes.ts";
-import type { SessionListPort, SessionPort } from "../tokens/session-ports.ts";
+import type { BrowserSessionPort, SessionListPort, SessionPort } from "../tokens/session-ports.ts";
 import type { RegistryPort } from "../webhooks/endpoint.ts";
 import type { EndpointPort } from "../webhooks/publish.ts";
 
@@ -62,7 +63,7 @@ export function objectPorts(env: Env, log: Logger) {
       proof: (jkt: string) => edgePort<ProofPort>(env.PROOF, proofShard(jkt)),
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
-    session: (id: string) => port<SessionPort & Sweepable>(env.SESSION, id),
+    session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     waitingRequest: (id: string) =>
       objectPort<AccessRequestPort>(env.ACCESS_REQUEST, id, { log, timeoutMs: WAIT_TIMEOUT_MS, attempts: 1 }),
     endpoint: (id: string) => port<EndpointPort & EndpointSweep>(env.ENDPOINT, id),
@@ -71,7 +72,7 @@ export function objectPorts(env: Env, log: Logger) {
 
 export type ObjectPorts = ReturnType<typeof objectPorts>;
 
-type EmergencyPort = { announceImport: ImportDeps["announce"] };
+type EmergencyPort = { announceImport: ImportDeps["announce"] } & Pick<LogoutDeps["log"], "revocation">;
 
 type MonitorPort = AgeReportPort & MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
 

@@ -2,6 +2,7 @@ import type { AssertionKey } from "../../src/edge/assertion.ts";
 import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../src/edge/gate.ts";
+import { type SessionAsk, SessionTokens } from "../../src/edge/session-tokens.ts";
 import { TokenCache } from "../../src/edge/token-cache.ts";
 import type { LogFields } from "../../src/platform/log.ts";
 import { compilePolicy } from "../../src/policy/compiled.ts";
@@ -76,6 +77,16 @@ export class EdgeWorld {
   assertionKeyDown = false;
   jwks: (url: string) => Response | Promise<Response> = () => new Response("none", { status: 404 });
   tokens = new TokenCache();
+  /** What the session's own object answers for a cookie at a host; by default no cookie is one of ours. */
+  sessionAsk: SessionAsk = async () => err(problem("invalid_token", "The session is over."));
+  sessionsAsked = 0;
+  readonly sessions = new SessionTokens(
+    async (...what) => {
+      this.sessionsAsked++;
+      return this.sessionAsk(...what);
+    },
+    () => this.nowMs,
+  );
   /** The uses that the object for exact single use was asked about. */
   exactUses: string[] = [];
   exactDown = false;
@@ -175,7 +186,7 @@ export class EdgeWorld {
 
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
-    const { clock, deniedTokens: denied, freshness, remoteKeys, proofs, tokens, waitUntil } = this;
+    const { clock, deniedTokens: denied, freshness, remoteKeys, proofs, sessions, tokens, waitUntil } = this;
     return {
       issuer: ISSUER,
       clock,
@@ -184,6 +195,7 @@ export class EdgeWorld {
       denied,
       remoteKeys,
       proofs,
+      sessions,
       tokens,
       waitUntil,
     };

@@ -23,14 +23,15 @@ const NO_IDENTITY_PROVIDER = "http://127.0.0.1:9";
 export async function standUp(
   change: (policy: ReturnType<typeof testPolicy>) => object | Promise<object> = (policy) => policy,
   identityProvider = NO_IDENTITY_PROVIDER,
+  deployed: { issuer?: string; variables?: Record<string, string> } = {},
 ): Promise<Stand> {
   await using started = new AsyncDisposableStack();
   const stateDir = await mkdtemp(join(tmpdir(), "portcullis-e2e-"));
   started.defer(() => rm(stateDir, { recursive: true }));
-  const issuer = await freeIssuer();
+  const { issuer = await freeIssuer(), variables = {} } = deployed;
   const origin = await RecordingOrigin.start();
   started.defer(() => origin.close());
-  const runtime = await startRuntime({ stateDir, issuer });
+  const runtime = await startRuntime({ stateDir, issuer, variables });
   started.defer(() => runtime.stop());
   const gate = await Deployment.at(issuer);
   await gate.putPolicy(await change(testPolicy({ origin: origin.url, identityProvider })));

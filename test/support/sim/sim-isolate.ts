@@ -2,9 +2,12 @@ import { authorize } from "../../../src/edge/authorize.ts";
 import type { Decision } from "../../../src/edge/decision.ts";
 import { DeniedTokens } from "../../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../../src/edge/freshness.ts";
+import { SessionTokens } from "../../../src/edge/session-tokens.ts";
 import { TokenCache } from "../../../src/edge/token-cache.ts";
 import type { Logger } from "../../../src/platform/log.ts";
 import { objectPort } from "../../../src/platform/rpc.ts";
+import { problem } from "../../../src/protocol/problem.ts";
+import { err } from "../../../src/protocol/result.ts";
 import { DeltaCache } from "../../../src/replication/delta-cache.ts";
 import { IsolateReplica, type LogReader } from "../../../src/replication/isolate-replica.ts";
 import { confirmDenied } from "../../../src/revocation/confirm-denied.ts";
@@ -102,6 +105,8 @@ export class SimIsolate {
       freshness: new Freshness({ replica, denylist: listed, clock, log: logger }),
       denied: new DeniedTokens((known, iss, jti) => confirmDenied(known, iss, jti, { denylist, kv: local })),
       remoteKeys: new RemoteKeys({ fetch: () => Promise.reject(new Error("offline")), clock, log: logger }),
+      // No simulated client is a browser.
+      sessions: new SessionTokens(async () => err(problem("invalid_token", "There are no sessions.")), clock),
       proofs: new ProofChecker({
         clock,
         nonces: new DpopNonces("a secret of no importance to any decision", clock),
