@@ -1,37 +1,33 @@
 import { DurableObject } from "cloudflare:workers";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
-import { newId, siblingId } from "../platform/ids.ts";
+import { newId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
+import type { Person } from "../policy/access-conditions.ts";
 import type { AccessRule } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import type { Revocation } from "../revocation/rule.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
-import { publishEvent, publishPorts } from "../webhooks/publish.ts";
-import {
-  type AccessRequest,
-  type Ask,
-  type IssuedToken,
-  nextChange,
-  openRequest,
-  passTime,
-  presentRequest,
-  type Requester,
-  type Review,
-  type Transition,
-} from "./access-request.ts";
+import { type AlertPorts, alertEndpoints, publishEvent, publishPorts } from "../webhooks/publish.ts";
+import type { AccessRequest, Ask, IssuedToken, Requester, Transition } from "./access-request.ts";
 import { ACCESS_REQUEST_MIGRATIONS, AccessRequestStore } from "./access-request-store.ts";
-import { applyReview, cancel, checkIssue, type Reviewer, revokeGrant } from "./decide.ts";
+import { nextChange, onTime, passTime } from "./agenda.ts";
+import { applyReview, cancel, checkIssue, revokeGrant } from "./decide.ts";
+import { askExtension, type ExtensionAsk } from "./extension.ts";
+import { grantRevocation } from "./grant.ts";
+import { breakGlass, openRequest } from "./open-request.ts";
 import type { DirectoryPort, KeyringPort, LogPort } from "./ports.ts";
+import { presentRequest } from "./present.ts";
+import type { ReviewInput } from "./round.ts";
 
 type AccessEvent = WebhookEvent & { type: EventType };
 
-/** Tokens end with their grant; the rule outlives them by the clocks' tolerance. */
-const RULE_MARGIN_SECONDS = 120;
+/** It is told before a token leaves, in a lane that nothing else holds up. */
+const ALERT = "break_glass.opened";
+const NOT_FOUND = problem("not_found", "There is no such access request.");
 
 /** One access request, its reviews and its grant (name: `req_…`). Every transition is one commit. */
 export class AccessRequestObject extends DurableObject<Env> {
@@ -48,6 +44,7 @@ export class AccessRequestObject extends DurableObject<Env> {
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
     this.#directory = objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger });
     this.#keyring = objectPort<KeyringPort>(env.KEYRING, "main", { log: consoleLogger });
+    const ports = publishPorts(env);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
@@ -55,57 +52,74 @@ export class AccessRequestObject extends DurableObject<Env> {
       deliver: {
         "log.append": (row) => this.#appendRevocation(row),
         "directory.put": () => this.#index(),
-        "webhook.publish": (row) => publishEvent(row.payload as AccessEvent, publishPorts(env)),
+        "webhook.publish": (row) => publishEvent(row.payload as AccessEvent, ports),
+        "webhook.alert": (row) => this.#sendAlert(row.payload as AccessEvent, ports),
       },
       nextDueMs: () => this.#nextDueMs(),
       onDue: () => this.#passTime(),
     });
   }
 
-  /** Idempotent by id: a repeat answers the request as it is. */
+  /**
+   * Idempotent by id: a repeat answers the request as it is. `emergency` takes the access at once, where the
+   * rule has `break_glass`.
+   */
   async open(
     id: string,
     requester: Requester,
     ask: Ask,
     rule: AccessRule,
     audience: string,
+    emergency = false,
   ): Promise<Result<AccessRequest>> {
     const known = this.#store.read();
     if (known) return ok(known.request);
-    const opened = this.#commit(openRequest(id, requester, ask, rule, audience, this.#now()));
+    const begin = emergency ? breakGlass : openRequest;
+    const opened = begin(id, requester, ask, rule, audience, this.#now());
+    if (!opened.ok) return opened;
+    const request = this.#commit(opened.value);
     await this.#durable.flush("directory");
-    return ok(opened);
+    return ok(request);
   }
 
   read(): Result<AccessRequest> {
     const known = this.#store.read();
-    return known ? ok(known.request) : err(problem("not_found", "There is no such access request."));
+    return known ? ok(known.request) : err(NOT_FOUND);
   }
 
+  /** `rule` is the rule as the policy has it now, null where it has none of this name any more. */
   async review(
-    review: Omit<Review, "reviewed_at">,
-    reviewer: Reviewer,
+    input: ReviewInput,
+    reviewer: Person,
     rule: AccessRule | null,
   ): Promise<Result<AccessRequest>> {
-    return this.#change((request, now) =>
-      applyReview(request, { ...review, reviewed_at: now }, reviewer, rule ?? undefined, now),
-    );
+    return this.#change((request, now) => applyReview(request, input, reviewer, rule ?? undefined, now));
+  }
+
+  /** Asks for more time for the grant; idempotent by the extension's id. */
+  async extend(ask: ExtensionAsk, person: Person, rule: AccessRule | null): Promise<Result<AccessRequest>> {
+    return this.#change((request, now) => {
+      if (request.requester.subject !== person.subject) return err(NOT_FOUND);
+      return askExtension(request, ask, person, rule ?? undefined, now);
+    });
   }
 
   async cancel(subject: string): Promise<Result<AccessRequest>> {
     return this.#change((request, now) => {
       if (request.requester.subject === subject) return cancel(request, now);
-      return err(problem("not_found", "There is no such access request."));
+      return err(NOT_FOUND);
     });
   }
 
   /** Issues an access token within the grant's window; each is recorded before it leaves. */
   async issueToken(subject: string): Promise<Result<IssuedToken>> {
     const known = this.#store.read();
-    if (!known) return err(problem("not_found", "There is no such access request."));
+    if (!known) return err(NOT_FOUND);
     const { request } = known;
     const grant = checkIssue(request, subject, this.#now());
     if (!grant.ok) return grant;
+    const told = await this.#awaitAlert(request);
+    if (!told.ok) return told;
     const jti = newId("tok", this.#clock());
     this.#durable.commit(() => this.#store.addToken(jti, this.#now()));
     const { id, access_start: accessStart, access_expiry: accessExpiry, resource, scope } = grant.value;
@@ -157,8 +171,9 @@ export class AccessRequestObject extends DurableObject<Env> {
     change: (request: AccessRequest, now: number) => Result<Transition>,
   ): Promise<Result<AccessRequest>> {
     const known = this.#store.read();
-    if (!known) return err(problem("not_found", "There is no such access request."));
-    const changed = change(known.request, this.#now());
+    if (!known) return err(NOT_FOUND);
+    const now = this.#now();
+    const changed = onTime(known.request, (request) => change(request, now), now);
     if (!changed.ok) return changed;
     if (changed.value.request === known.request) return ok(known.request);
     const request = this.#commit(changed.value);
@@ -180,22 +195,36 @@ export class AccessRequestObject extends DurableObject<Env> {
         this.#store.addEvent(id, type, epochSeconds(nowMs));
         const data = { access_request: presentRequest(request, epochSeconds(nowMs)) };
         const payload: AccessEvent = { id, type, timestamp: new Date(nowMs).toISOString(), data };
-        outbox.put({ id, lane: "events", kind: "webhook.publish", payload });
+        const [lane, kind] = type === ALERT ? ["alert", "webhook.alert"] : ["events", "webhook.publish"];
+        outbox.put({ id, lane, kind, payload });
       }
       return request;
     });
   }
 
+  /** No token of an emergency leaves before everybody who listens was sent word of it. */
+  async #awaitAlert({ break_glass: glass }: AccessRequest): Promise<Result<null>> {
+    if (!glass || glass.alerted_at !== undefined) return ok(null);
+    await this.#durable.flush("alert");
+    if (this.#store.read()?.request.break_glass?.alerted_at !== undefined) return ok(null);
+    const detail =
+      "Nobody could be told of this emergency yet, so no token is given. Try again shortly; the log says why.";
+    return err(problem("unavailable", detail));
+  }
+
+  async #sendAlert(event: AccessEvent, ports: AlertPorts): Promise<void> {
+    await alertEndpoints(event, ports);
+    const { request } = this.#store.read()!;
+    const { break_glass: glass } = request;
+    if (!glass) return;
+    const told = { ...request, break_glass: { ...glass, alerted_at: this.#now() } };
+    this.#durable.commit(() => this.#store.write(told));
+    consoleLogger("warn", ALERT, { access_request: request.id, rule: request.rule_id });
+  }
+
   #putRevocation({ grant }: AccessRequest): void {
     if (!grant?.revoked) return;
-    const rule: Revocation = {
-      id: siblingId("rev", grant.id),
-      match: { grant: grant.id },
-      reason: grant.revoked.reason,
-      actor: grant.revoked.by,
-      created_at: grant.revoked.at,
-      expires_at: grant.access_expiry + RULE_MARGIN_SECONDS,
-    };
+    const rule = grantRevocation(grant, grant.revoked);
     const payload = { id: rule.id, kind: "revocation.added", rule };
     this.#durable.outbox.put({ id: rule.id, lane: "log", kind: "log.append", payload });
   }

@@ -6,6 +6,7 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { LiveCount, LiveToken, OwnMatch } from "../revocation/live-token.ts";
 import type { AccessRequest } from "./access-request.ts";
+import { ADMISSION_SCHEMA, type Admission, AdmissionStore } from "./admission-store.ts";
 import { DIRECTORY_MIGRATIONS, type DirectoryQuery, DirectoryStore } from "./directory-store.ts";
 import { LIVE_TOKEN_SCHEMA, LiveTokenStore } from "./live-token-store.ts";
 
@@ -20,6 +21,7 @@ const MAX_PRUNED_TOKENS = 50_000;
 export class DirectoryObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #store: DirectoryStore;
+  readonly #admissions: AdmissionStore;
   readonly #liveTokens: LiveTokenStore;
   readonly #durable: Durable;
   #prunedAtMs = 0;
@@ -27,11 +29,12 @@ export class DirectoryObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new DirectoryStore(ctx.storage.sql);
+    this.#admissions = new AdmissionStore(ctx.storage.sql);
     this.#liveTokens = new LiveTokenStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [...DIRECTORY_MIGRATIONS, LIVE_TOKEN_SCHEMA],
+      migrations: [...DIRECTORY_MIGRATIONS, ADMISSION_SCHEMA, LIVE_TOKEN_SCHEMA],
       deliver: {},
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
@@ -45,6 +48,11 @@ export class DirectoryObject extends DurableObject<Env> {
 
   list(query: DirectoryQuery): Result<AccessRequest[]> {
     return ok(this.#store.list(query, this.#now()));
+  }
+
+  /** Takes a request in under its rule's limits, before it is opened. `conflict` says which limit and until when. */
+  admit(admission: Admission): Result<null> {
+    return this.#durable.commit(() => this.#admissions.admit(admission, this.#now()));
   }
 
   /** Requests that time should have changed more than `seconds` ago: the cron wakes them. */

@@ -1,10 +1,13 @@
+import type { Person } from "../policy/access-conditions.ts";
 import type { AccessRule } from "../policy/document.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
-import type { AccessRequest, Ask, IssuedToken, Requester, Review } from "./access-request.ts";
-import type { Reviewer } from "./decide.ts";
+import type { AccessRequest, Ask, IssuedToken, Requester } from "./access-request.ts";
+import type { Admission } from "./admission-store.ts";
 import type { DirectoryQuery } from "./directory-store.ts";
+import type { ExtensionAsk } from "./extension.ts";
+import type { ReviewInput } from "./round.ts";
 
 /** What this room needs of the replication log. */
 export type LogPort = {
@@ -37,18 +40,18 @@ export type AccessRequestPort = {
     ask: Ask,
     rule: AccessRule,
     audience: string,
+    emergency?: boolean,
   ): Promise<Result<AccessRequest>>;
   read(): Promise<Result<AccessRequest>>;
-  review(
-    review: Omit<Review, "reviewed_at">,
-    reviewer: Reviewer,
-    rule: AccessRule | null,
-  ): Promise<Result<AccessRequest>>;
+  review(input: ReviewInput, reviewer: Person, rule: AccessRule | null): Promise<Result<AccessRequest>>;
+  extend(ask: ExtensionAsk, person: Person, rule: AccessRule | null): Promise<Result<AccessRequest>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
   issueToken(subject: string): Promise<Result<IssuedToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
 };
 
+/** The directory as the routes call it. */
 export type DirectoryReadPort = {
   list(query: DirectoryQuery): Promise<Result<AccessRequest[]>>;
+  admit(admission: Admission): Promise<Result<null>>;
 };

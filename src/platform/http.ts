@@ -4,8 +4,17 @@ import type * as z from "zod";
 import { type Problem, problem, problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
 
-/** Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id. */
-export type Actor = { subject: string; clientId: string; scopes: string[]; roles: string[] };
+/**
+ * Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id; `actors`
+ * act for it, nearest first (RFC 8693 §4.1).
+ */
+export type Actor = {
+  subject: string;
+  clientId: string;
+  scopes: string[];
+  roles: string[];
+  actors?: string[];
+};
 
 /** What belongs to one request and is given to the control plane with it. */
 export type RequestContext = { requestId: string; waitUntil: (work: Promise<unknown>) => void };

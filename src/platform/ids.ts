@@ -11,7 +11,8 @@ export type IdPrefix =
   | "dec"
   | "log"
   | "smp"
-  | "rpt";
+  | "rpt"
+  | "ext";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -19,9 +19,13 @@ export const conditionSource = z.string().min(1).max(MAX_CONDITION_CHARS);
 
 /**
  * Compiles a CEL expression (https://cel.dev) over the given top-level names. The fault says what is wrong
- * with it.
+ * with it. `wanted: false` makes the condition that holds where the expression gives exactly `false`.
  */
-export function compileCondition(source: string, names: readonly string[]): Result<Condition, string> {
+export function compileCondition(
+  source: string,
+  names: readonly string[],
+  wanted = true,
+): Result<Condition, string> {
   let expression: ReturnType<typeof parse>;
   try {
     expression = parse(source);
@@ -36,7 +40,7 @@ export function compileCondition(source: string, names: readonly string[]): Resu
   const evaluate = plan(environment, expression) as (bindings: Facts) => unknown;
   return ok((facts) => {
     try {
-      return evaluate(celValue(facts) as Facts) === true;
+      return evaluate(celValue(facts) as Facts) === wanted;
     } catch {
       return false;
     }

@@ -7,9 +7,23 @@ export const EVENT_TYPES = [
   "access_request.denied",
   "access_request.cancelled",
   "access_request.expired",
+  "access_request.stage_passed",
+  "access_request.reminder_due",
+  "access_request.escalated",
   "grant.activated",
+  "grant.ending",
+  "grant.extension_requested",
+  "grant.extended",
+  "grant.extension_denied",
+  "grant.extension_cancelled",
+  "grant.extension_expired",
+  "grant.returned",
   "grant.revoked",
   "grant.expired",
+  "break_glass.opened",
+  "break_glass.review_due",
+  "break_glass.review_overdue",
+  "break_glass.reviewed",
   "revocation.created",
   "revocation.lifted",
   "revocation.confirmation_needed",
@@ -32,7 +46,14 @@ export type WebhookEvent = {
 };
 
 /** One exact type, one family (`grant.*`), or everything (`*`). */
-export const EVENT_FILTERS = ["*", "access_request.*", "grant.*", "revocation.*", ...EVENT_TYPES] as const;
+export const EVENT_FILTERS = [
+  "*",
+  "access_request.*",
+  "grant.*",
+  "break_glass.*",
+  "revocation.*",
+  ...EVENT_TYPES,
+] as const;
 
 export type EventFilter = (typeof EVENT_FILTERS)[number];
 

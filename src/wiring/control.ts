@@ -1,4 +1,4 @@
-import { reviewRequest } from "../access/routes.ts";
+import { type AccessDeps, reviewRequest } from "../access/routes.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
@@ -46,7 +46,11 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   };
   const client = (id: string) =>
     id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
-  const access = { accessRequest, directory, policy, ids, clock };
+  const listeners: AccessDeps["listeners"] = async (type) => {
+    const found = await registry.endpointsFor(type);
+    return found.ok ? ok(found.value.length) : found;
+  };
+  const access = { accessRequest, directory, policy, listeners, ids, clock };
   const review: InboundDeps["access"]["review"] = async (decision) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };

@@ -1,16 +1,17 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { type AccessRequest, openRequest } from "../../src/access/access-request.ts";
+import type { AccessRequest } from "../../src/access/access-request.ts";
 import type { AccessRequestObject } from "../../src/access/access-request-object.ts";
 import type { DirectoryObject } from "../../src/access/directory-object.ts";
 import type { DirectoryQuery } from "../../src/access/directory-store.ts";
+import { openRequest } from "../../src/access/open-request.ts";
 import { newId, siblingId } from "../../src/platform/ids.ts";
 import { policySchema } from "../../src/policy/document.ts";
 import type { LogObject } from "../../src/replication/log-object.ts";
 import { expectValue, remote } from "../support/remote.ts";
 
-const ALICE = { subject: "demo|alice", client_id: "cli_1" };
+const ALICE = { subject: "demo|alice", client_id: "cli_1", roles: ["developer"] };
 const BOB = { subject: "demo|bob", roles: ["approver"] };
 const ask = { resource: "orders", scope: ["orders:read"], duration_seconds: 300, justification: "a test" };
 const ruleWith = (over: object = {}) =>
@@ -22,7 +23,7 @@ const ruleWith = (over: object = {}) =>
         origin: "demo",
         scopes: ["orders:read"],
         requesters: { roles: ["developer"] },
-        approvers: { roles: ["approver"] },
+        stages: [{ roles: ["approver"] }],
         max_duration_seconds: 3600,
         ...over,
       },
@@ -112,7 +113,8 @@ describe("the directory", () => {
   };
   const now = Math.floor(Date.now() / 1000);
   const at = (offset: number, over: Partial<AccessRequest> = {}): AccessRequest => ({
-    ...openRequest(newId("req", Date.now() + offset), ALICE, ask, rule, "urn:origin", now).request,
+    ...expectValue(openRequest(newId("req", Date.now() + offset), ALICE, ask, rule, "urn:origin", now))
+      .request,
     ...over,
   });
   const grant = (id: string, from: number, to: number) => ({
@@ -169,8 +171,9 @@ describe("the directory", () => {
     expect(await idsOf({ grant: "revoked" })).toEqual([revoked.id]);
     expect(await idsOf({ grant: "any" })).toHaveLength(4);
     expect(await idsOf({ notRequester: ALICE.subject })).toEqual([]);
-    expect(await idsOf({ ruleIds: ["other"] })).toEqual([]);
-    expect(await idsOf({ ruleIds: ["orders"], requester: ALICE.subject })).toHaveLength(6);
+    expect(await idsOf({ requester: ALICE.subject })).toHaveLength(6);
+    expect(await idsOf({ awaiting: ["other role:approver", "orders role:developer"] })).toEqual([]);
+    expect(await idsOf({ awaiting: ["orders role:approver"] })).toEqual([pending.id]);
   });
 
   it("names requests whose alarm is overdue, and no others", async () => {
