@@ -1,13 +1,16 @@
+import { replay } from "../access/replay.ts";
 import { type AccessDeps, reviewRequest } from "../access/routes.ts";
+import { simulateAsks } from "../access/simulate.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
 import type { Logger } from "../platform/log.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { ok } from "../protocol/result.ts";
+import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
@@ -79,7 +82,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       mint: (input) => keyring.mint(input),
       verifyExternal: subjectTokenVerifier(verifier),
     },
-    policy: { registry, clock, issuer, local },
+    policy: { registry, clock, issuer, local, simulate: simulator(directory, clock) },
     propagation: { monitor },
     imports: {
       clock,
@@ -91,6 +94,19 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     revocations,
     webhooks: { registry, endpoint, secrets, ids, clock, local },
   });
+}
+
+/** Tries access rules with sample people, and with the latest access requests. */
+function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRouteDeps["simulate"] {
+  return async (simulation, before, after) => {
+    const now = epochSeconds(clock());
+    const asks = simulateAsks(simulation, before, after, now);
+    if (simulation.replay === 0) return ok({ asks });
+    const latest = await directory.list({ limit: simulation.replay });
+    if (!latest.ok) return latest;
+    const decided_otherwise = replay(latest.value, after, now);
+    return ok({ asks, replayed: latest.value.length, decided_otherwise });
+  };
 }
 
 /** What the cron looks after. */

@@ -363,6 +363,7 @@ function http(scopes: string[], roles: string[] = [], name = newName()) {
         clock: Date.now,
         issuer: ISSUER,
         local: false,
+        simulate: async () => ok({}),
       }),
     )
     .route("/", clientRoutes({ registry: objectPort<ClientPort>(env.REGISTRY, name), ids, clock: Date.now }));
