@@ -204,7 +204,6 @@ async function run(
 }
 
 /** What reached what: so that the test is known to have walked the whole machine. */
-
 const reached = new Set<string>();
 
 function check(desk: AccessDesk, seen: number): void {
