@@ -14,6 +14,7 @@ import { problem } from "../../src/protocol/problem.ts";
 import { err, ok, type Result } from "../../src/protocol/result.ts";
 import { memorySql } from "./memory-sql.ts";
 
+type Change = { before: AccessRequest | undefined; after: AccessRequest; events: string[]; at: number };
 export type Told = { at: number; request: string; type: string };
 
 export const personWith = (subject: string, roles: string[] = [], actors: string[] = []): Actor => ({
@@ -30,7 +31,7 @@ export class AccessDesk {
   policy: PolicyDocument;
   readonly told: Told[] = [];
   /** Every change that was kept, with what was told of it. */
-  readonly changes: { before: AccessRequest | undefined; after: AccessRequest; events: string[] }[] = [];
+  readonly changes: Change[] = [];
   readonly #requests = new Map<string, { request: AccessRequest; version: number }>();
   readonly #sql = memorySql([...DIRECTORY_MIGRATIONS, ADMISSION_SCHEMA]);
   readonly directory = new DirectoryStore(this.#sql);
@@ -147,7 +148,12 @@ export class AccessDesk {
   }
 
   #keep({ request, events }: Transition): AccessRequest {
-    this.changes.push({ before: this.#requests.get(request.id)?.request, after: request, events });
+    this.changes.push({
+      before: this.#requests.get(request.id)?.request,
+      after: request,
+      events,
+      at: this.now,
+    });
     const version = (this.#requests.get(request.id)?.version ?? 0) + 1;
     this.#requests.set(request.id, { request, version });
     this.directory.put(request, version);

@@ -213,6 +213,39 @@ describe("production-database", () => {
   });
 });
 
+describe("an extension", () => {
+  const wanted = { resource: "databases/orders", scope: "db:read" };
+  const ann = personWith("corp|ann", ["developer"]);
+  const peer = personWith("corp|peer", ["developer"]);
+  const boss = personWith("corp|moe", ["manager"]);
+
+  async function withExtension() {
+    const desk = deskWith("production-database");
+    const { id } = await asked(desk, ann, wanted, { ticket: "OPS-1" });
+    for (const approver of [peer, boss]) desk.review(approver, id);
+    desk.pass(3590);
+    const { extensions } = expectValue(desk.extend(ann, id, 600));
+    desk.review(peer, id, { extension: extensions[0]!.id });
+    return { desk, id, extension: extensions[0]!.id };
+  }
+
+  it("that nobody approved in time ends with the grant: what is over does not come back", async () => {
+    const { desk, id, extension } = await withExtension();
+    desk.pass(10);
+    expect(desk.toldOf(id).slice(-2)).toEqual(["grant.extension_expired", "grant.expired"]);
+    expect(desk.review(boss, id, { extension })).toMatchObject({ error: { extra: { state: "expired" } } });
+    expect(desk.issue(ann, id)).toMatchObject({ error: { code: "gone" } });
+  });
+
+  it("that is approved in the last second goes on", async () => {
+    const { desk, id, extension } = await withExtension();
+    desk.pass(9);
+    expect(desk.review(boss, id, { extension }).ok).toBe(true);
+    desk.pass(1);
+    expect(desk.issue(ann, id).ok).toBe(true);
+  });
+});
+
 describe("root-key", () => {
   const owner = (name: string) => personWith(`corp|${name}`);
   const wanted = { resource: "keys/root", scope: "keys:use" };
