@@ -56,6 +56,7 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "SESSION",
 ];
 
 /** Reads the environment, or says for each fault what is wrong; a fault's text never holds the value. */

@@ -8,7 +8,7 @@ const root = new URL("..", import.meta.url).pathname;
 process.env.PORTCULLIS_SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
 process.env.PORTCULLIS_OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3RzLTAx";
 
-/** Real workerd processes: one file at a time, so that they do not slow each other down. */
+/** Real workerd processes; one file at a time where a test is about how long something takes. */
 const overHttp = {
   globalSetup: ["test/support/bundle.ts"],
   testTimeout: 60_000,
@@ -42,7 +42,17 @@ export default defineConfig({
         resolve: { alias: { "cloudflare:workers": `${root}test/support/sim/cloudflare-workers.ts` } },
         test: { name: "sim", include: ["test/sim/**/*.test.ts"] },
       },
-      { root, test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...overHttp } },
+      {
+        root,
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          ...overHttp,
+          fileParallelism: true,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
       { root, test: { name: "long", include: ["test/long/**/*.test.ts"], ...overHttp } },
     ],
   },

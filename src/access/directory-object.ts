@@ -5,24 +5,28 @@ import { consoleLogger } from "../platform/log.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { LiveCount, LiveToken, OwnMatch } from "../revocation/live-token.ts";
+import type { SessionRecord } from "../revocation/session-record.ts";
 import type { AccessRequest } from "./access-request.ts";
 import { ADMISSION_SCHEMA, type Admission, AdmissionStore } from "./admission-store.ts";
 import { DIRECTORY_MIGRATIONS, type DirectoryQuery, DirectoryStore } from "./directory-store.ts";
 import { LIVE_TOKEN_SCHEMA, LiveTokenStore } from "./live-token-store.ts";
+import { SESSION_INDEX_SCHEMA, type SessionIndexQuery, SessionIndexStore } from "./session-index-store.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
 /** What one alarm removes of tokens that are over; the next follows at once where there are more. */
 const MAX_PRUNED_TOKENS = 50_000;
+const MAX_PRUNED_SESSIONS = 10_000;
 
 /**
- * The index (`main`) of access requests and grants, for lists, and of live access tokens, for counts. The
- * truth is in each request's own object and in the tokens.
+ * The index (`main`) of access requests, grants and sessions, for lists, and of live access tokens, for counts.
+ * The truth is in each request's and session's own object and in the tokens.
  */
 export class DirectoryObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #store: DirectoryStore;
   readonly #admissions: AdmissionStore;
   readonly #liveTokens: LiveTokenStore;
+  readonly #sessions: SessionIndexStore;
   readonly #durable: Durable;
   #prunedAtMs = 0;
 
@@ -31,10 +35,11 @@ export class DirectoryObject extends DurableObject<Env> {
     this.#store = new DirectoryStore(ctx.storage.sql);
     this.#admissions = new AdmissionStore(ctx.storage.sql);
     this.#liveTokens = new LiveTokenStore(ctx.storage.sql);
+    this.#sessions = new SessionIndexStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [...DIRECTORY_MIGRATIONS, ADMISSION_SCHEMA, LIVE_TOKEN_SCHEMA],
+      migrations: [...DIRECTORY_MIGRATIONS, ADMISSION_SCHEMA, LIVE_TOKEN_SCHEMA, SESSION_INDEX_SCHEMA],
       deliver: {},
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
@@ -81,6 +86,19 @@ export class DirectoryObject extends DurableObject<Env> {
     return ok(this.#liveTokens.count(match, issuedBefore, this.#now()));
   }
 
+  putSession(session: SessionRecord, version: number): Result<null> {
+    this.#durable.commit(() => this.#sessions.put(session, version));
+    return ok(null);
+  }
+
+  listSessions(query: SessionIndexQuery): Result<SessionRecord[]> {
+    return ok(this.#sessions.list(query, this.#now()));
+  }
+
+  overdueSessions(seconds: number, limit: number): Result<string[]> {
+    return ok(this.#sessions.overdue(this.#now() - seconds, limit));
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }
@@ -90,15 +108,21 @@ export class DirectoryObject extends DurableObject<Env> {
   }
 
   #nextPruneMs(): number | undefined {
-    const end = this.#liveTokens.earliestEnd();
-    return end === undefined ? undefined : Math.max(end * 1000, this.#prunedAtMs + PRUNE_INTERVAL_MS);
+    const ends = [this.#liveTokens.earliestEnd(), this.#sessions.earliestForgotten()];
+    const end = Math.min(...ends.filter((at) => at !== undefined));
+    return end === Number.POSITIVE_INFINITY
+      ? undefined
+      : Math.max(end * 1000, this.#prunedAtMs + PRUNE_INTERVAL_MS);
   }
 
   #prune(nowMs: number): void {
     const next = this.#nextPruneMs();
     if (next === undefined || next > nowMs) return;
-    const removed = this.#liveTokens.prune(epochSeconds(nowMs), MAX_PRUNED_TOKENS);
-    if (removed < MAX_PRUNED_TOKENS) this.#prunedAtMs = nowMs;
+    const now = epochSeconds(nowMs);
+    const all =
+      this.#liveTokens.prune(now, MAX_PRUNED_TOKENS) < MAX_PRUNED_TOKENS &&
+      this.#sessions.prune(now, MAX_PRUNED_SESSIONS) < MAX_PRUNED_SESSIONS;
+    if (all) this.#prunedAtMs = nowMs;
   }
 
   #now(): number {

@@ -10,7 +10,10 @@ import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
+import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
+import { type SessionRouteDeps, sessionRoutes } from "../tokens/session-routes.ts";
+import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
@@ -33,6 +36,8 @@ export type ControlDeps = {
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
   revocations: RevocationDeps;
+  sessions: SessionRouteDeps;
+  tokenState: TokenStateDeps;
   webhooks: WebhookRouteDeps;
 };
 
@@ -65,6 +70,7 @@ export function controlApp(deps: ControlDeps) {
 
   app.route("/", healthRoutes(deps.health));
   app.route("/", oauthRoutes(deps.oauth));
+  app.route("/", tokenStateRoutes(deps.tokenState));
   app.route("/", inboundRoutes(deps.inbound));
 
   app.use(authenticated(deps.authenticate));
@@ -74,6 +80,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", propagationRoutes(deps.propagation));
   app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
+  app.route("/", sessionRoutes(deps.sessions));
   app.route("/", keyRoutes(deps.oauth));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", clientRoutes(deps.clients));

@@ -17,8 +17,12 @@ export type SweepDeps = {
   monitor: { note(id: string, note: Note): Promise<Result<null>> };
   log: { checkDrift(): Promise<Result<DriftReport>> };
   keyring: { jwks(): Promise<Result<unknown>> };
-  directory: { overdue(seconds: number, limit: number): Promise<Result<string[]>> };
+  directory: {
+    overdue(seconds: number, limit: number): Promise<Result<string[]>>;
+    overdueSessions(seconds: number, limit: number): Promise<Result<string[]>>;
+  };
   accessRequest(id: string): Sweepable;
+  session(id: string): Sweepable;
   endpoints(): Promise<Result<string[]>>;
   endpoint(id: string): Sweepable;
 };
@@ -26,6 +30,7 @@ export type SweepDeps = {
 /** An alarm that is this late was lost. */
 const OVERDUE_SECONDS = 60;
 const MAX_REQUESTS_A_SWEEP = 200;
+const MAX_SESSIONS_A_SWEEP = 200;
 
 /**
  * The cron's work: alarms are at-least-once but can be dropped for good, so every object that should have
@@ -35,6 +40,7 @@ const MAX_REQUESTS_A_SWEEP = 200;
 export async function sweep(deps: SweepDeps): Promise<void> {
   const { logger } = deps;
   const late = await deps.directory.overdue(OVERDUE_SECONDS, MAX_REQUESTS_A_SWEEP);
+  const lateSessions = await deps.directory.overdueSessions(OVERDUE_SECONDS, MAX_SESSIONS_A_SWEEP);
   const endpoints = await deps.endpoints();
   const singletons = Object.entries(deps.singletons);
   const swept = Promise.all(
@@ -43,6 +49,10 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   const work = [
     { name: "keyring", run: () => deps.keyring.jwks() },
     ...(late.ok ? late.value : []).map((id) => ({ name: id, run: () => deps.accessRequest(id).sweep() })),
+    ...(lateSessions.ok ? lateSessions.value : []).map((id) => ({
+      name: id,
+      run: () => deps.session(id).sweep(),
+    })),
     ...(endpoints.ok ? endpoints.value : []).map((id) => ({
       name: id,
       run: () => deps.endpoint(id).sweep(),
@@ -51,7 +61,9 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   const results = await Promise.all(work.map(async ({ name, run }) => ({ name, result: await run() })));
   const drift = await deps.log.checkDrift();
   await tellMonitor(await swept, drift, deps);
-  if (!late.ok) logger("error", "sweep.failed", { object: "directory", detail: late.error.detail });
+  for (const found of [late, lateSessions]) {
+    if (!found.ok) logger("error", "sweep.failed", { object: "directory", detail: found.error.detail });
+  }
   if (!endpoints.ok) logger("error", "sweep.failed", { object: "registry", detail: endpoints.error.detail });
   if (!drift.ok) logger("error", "sweep.failed", { object: "log", detail: drift.error.detail });
   for (const { name, result } of [...results, ...(await swept)]) {

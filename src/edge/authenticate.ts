@@ -6,7 +6,7 @@ import type { VerifiedToken } from "../tokens/claims.ts";
 import { type AdmissionDeps, admit, type Demand } from "./admission.ts";
 import { readCredential } from "./credential.ts";
 import { type Refusal, type RefuseReason, refusal } from "./decision.ts";
-import type { Staleness } from "./freshness.ts";
+import { type Staleness, stalenessOf } from "./freshness.ts";
 import { logRefusal, tell } from "./refusal.ts";
 
 export type AuthenticateDeps = Omit<AdmissionDeps, "prepare"> & { log: Logger; requestId: string };
@@ -22,6 +22,7 @@ const BOUNDED: Staleness = {
   denylistUntilMs: -1,
   blindUntilMs: -1,
 };
+const STRICT = stalenessOf({ consistency: { tier: "strict" }, on_stale: "deny" });
 
 /**
  * Authenticates a call to the control plane: one bearer token of ours, for this audience (the issuer), not
@@ -56,15 +57,24 @@ export async function authenticateSubjectToken(
   });
 }
 
+/** Verifies an access token of ours, whatever it is for, and asks the log itself whether it was revoked. */
+export async function authenticateAnyOwn(
+  accessToken: string,
+  deps: AuthenticateDeps,
+): Promise<Result<VerifiedToken, Unauthenticated>> {
+  return authenticate(accessToken, deps, (token) => (token.own ? undefined : "token_issuer"), STRICT);
+}
+
 type Misdirected = (token: VerifiedToken, view: ReplicaView) => RefuseReason | undefined;
 
 async function authenticate(
   credential: string | undefined,
   deps: AuthenticateDeps,
   misdirected: Misdirected,
+  staleness = BOUNDED,
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
   try {
-    const admission = await admit(credential, (view) => ok(demandOf(view, misdirected)), deps);
+    const admission = await admit(credential, (view) => ok(demandOf(view, misdirected, staleness)), deps);
     if (!admission.ok) return refused(admission.error, deps);
     const { token } = admission.value;
     return token ? ok(token) : refused(refusal("credential_missing"), deps);
@@ -74,10 +84,10 @@ async function authenticate(
   }
 }
 
-function demandOf(view: ReplicaView, misdirected: Misdirected): Demand {
+function demandOf(view: ReplicaView, misdirected: Misdirected, staleness: Staleness): Demand {
   return {
     tokenNeeded: true,
-    staleness: BOUNDED,
+    staleness,
     misdirected: (token) => misdirected(token, view),
     denied: () => undefined,
   };

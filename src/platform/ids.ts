@@ -7,6 +7,7 @@ export type IdPrefix =
   | "dlv"
   | "whe"
   | "cli"
+  | "ses"
   | "tok"
   | "dec"
   | "log"

@@ -9,5 +9,5 @@ export const CONTROL_SCOPES: readonly string[] = [
     "grants:revoke",
   ],
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
-  ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read"],
+  ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
 ];

@@ -11,6 +11,7 @@ export type PolicyDiff = {
   access_rules: SectionDiff & { reordered: boolean };
   roles: SectionDiff;
   revocations: SectionDiff;
+  sessions: SectionDiff;
 };
 
 export function diffPolicies(before: PolicyDocument, after: PolicyDocument): PolicyDiff {
@@ -30,6 +31,7 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
       Object.entries(before.revocations ?? {}),
       Object.entries(after.revocations ?? {}),
     ),
+    sessions: diffSection(Object.entries(before.sessions ?? {}), Object.entries(after.sessions ?? {})),
   };
 }
 

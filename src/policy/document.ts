@@ -3,6 +3,7 @@ import { accessRuleSchema } from "./access-rule-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { name, roleName, scopeToken } from "./names.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
+import { sessionsSchema } from "./session-schema.ts";
 
 const DEFAULT_CONFIRM_ABOVE = 1_000;
 
@@ -27,6 +28,9 @@ export const policySchema = z.strictObject({
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  sessions: sessionsSchema
+    .exactOptional()
+    .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -34,6 +38,7 @@ export type TrustedIssuer = PolicyDocument["issuers"][number];
 export type Origin = PolicyDocument["origins"][string];
 export type Route = PolicyDocument["routes"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
+export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
 export type PolicyVersion = { version: number; document: PolicyDocument };

@@ -5,7 +5,11 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Revocation } from "../revocation/rule.ts";
 
-const GRANT_TYPES = ["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"] as const;
+const GRANT_TYPES = [
+  "client_credentials",
+  "refresh_token",
+  "urn:ietf:params:oauth:grant-type:token-exchange",
+] as const;
 
 /** A registered OAuth client (RFC 6749 §2). Times are epoch seconds. */
 export type ClientRecord = {
@@ -21,6 +25,8 @@ export type ClientRecord = {
   scopes: string[];
   /** Roles of the tokens that it gets for itself. */
   roles: string[];
+  /** A resource server: audiences whose access tokens it may introspect (RFC 7662 §2.1), beside its own. */
+  introspects?: string[];
   created_at: number;
   created_by: string;
 };
@@ -38,16 +44,17 @@ export const newClientSchema = z.strictObject({
   grant_types: z.array(z.enum(GRANT_TYPES)).min(1).default(["client_credentials"]).transform(unique),
   scopes: z.array(scopeToken).max(64).default([]).transform(unique),
   roles: z.array(roleName).max(32).default([]).transform(unique),
+  introspects: z.array(z.string().min(1).max(512)).max(32).default([]).transform(unique),
 });
 
 /**
  * Whether an actor may hand this authority to whoever gets the client's secret. Scopes and roles only those
  * of the actor's own token; the scopes of origins and roles also where the actor can write the policy, which
- * decides what they open.
+ * decides what they open. Introspecting for an audience needs the latter too.
  */
 export function checkHandOut(
   actor: { scopes: readonly string[]; roles: readonly string[] },
-  client: Pick<ClientRecord, "scopes" | "roles">,
+  client: Pick<ClientRecord, "scopes" | "roles" | "introspects">,
 ): Result<null> {
   const writesPolicy = actor.scopes.includes("policy:write");
   const mayGive = (scope: string) =>
@@ -56,11 +63,15 @@ export function checkHandOut(
   if (scopes.length > 0) return err(notYours("scopes", scopes));
   const roles = client.roles.filter((role) => !actor.roles.includes(role));
   if (roles.length > 0 && !writesPolicy) return err(notYours("roles", roles));
+  const audiences = client.introspects ?? [];
+  if (audiences.length > 0 && !writesPolicy) return err(notYours("introspects", audiences));
   return ok(null);
 }
 
-function notYours(what: "scopes" | "roles", names: string[]) {
-  const detail = `Your access token does not have the ${what} ${names.join(" ")}, so a client cannot get them from you.`;
+function notYours(what: "scopes" | "roles" | "introspects", names: string[]) {
+  const lacks =
+    what === "introspects" ? "scope policy:write, which audiences need" : `${what} ${names.join(" ")}`;
+  const detail = `Your access token does not have the ${lacks}, so a client cannot get them from you.`;
   return problem("forbidden", detail, { [what]: names });
 }
 

@@ -10,7 +10,14 @@ import { denylistKey, denylistTtlSeconds, LONGEST_KV_RETRY_MS } from "../revocat
 import type { WouldCut } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { RevocationPage, RevocationRecord } from "../revocation/record.ts";
-import { fileKey, type Revocation, type RevocationMatch } from "../revocation/rule.ts";
+import {
+  fileKey,
+  hits,
+  probeKeys,
+  type Revocation,
+  type RevocationMatch,
+  type TokenFacts,
+} from "../revocation/rule.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
 import { boundsAt, receiptFor, replaceBounds } from "./bounds.ts";
 import { checkDrift, type DriftReport } from "./drift.ts";
@@ -103,6 +110,23 @@ export class LogObject extends DurableObject<Env> {
 
   revocationReceipt(id: string): Result<Receipt> {
     return this.#book.receipt(id);
+  }
+
+  /**
+   * The revocation that hits one of these tokens, or null; read from the log itself. One that was made since
+   * the moment counts also when it is over: a session lives longer than the token that it grew from.
+   */
+  hit(tokens: TokenFacts[], since: number): Result<Revocation | null> {
+    const now = epochSeconds(this.#clock());
+    for (const facts of tokens) {
+      for (const key of probeKeys(facts)) {
+        const found = this.#store
+          .rulesSince(key, since, now)
+          .find(({ expires_at: _over, ...rule }) => hits(rule, facts, now));
+        if (found) return ok(found);
+      }
+    }
+    return ok(null);
   }
 
   propose(rule: Revocation, wouldCut: WouldCut, exact: boolean): Result<RevocationRecord> {

@@ -180,6 +180,17 @@ export class LogStore {
     );
   }
 
+  /** Those under the key that are in force, or were made since: what they hit may have grown into something longer. */
+  rulesSince(key: string, since: number, nowSeconds: number): Revocation[] {
+    return this.#rules(
+      `SELECT rule FROM revocations WHERE lifted_at IS NULL AND file_key = ?
+       AND (expires_at IS NULL OR expires_at > ? OR json_extract(rule, '$.created_at') >= ?)`,
+      key,
+      nowSeconds,
+      since,
+    );
+  }
+
   deleteExpiredBefore(momentSeconds: number): void {
     this.#sql.exec("DELETE FROM revocations WHERE expires_at < ?", momentSeconds);
   }

@@ -19,6 +19,8 @@ export type MintInput = {
   scopes: string[];
   roles?: string[];
   ttlSeconds: number;
+  /** The session that it was got from (`sid`). */
+  session?: string;
   /** The grant that it draws on, with its window and resource. */
   grant?: { id: string; accessStart: number; accessExpiry: number; resource: string };
 };
@@ -50,6 +52,7 @@ export function accessTokenClaims(
     scope: input.scopes.join(" "),
   };
   if (input.roles?.length) claims.roles = input.roles;
+  if (input.session !== undefined) claims.sid = input.session;
   if (grant) {
     claims.grant = grant.id;
     claims.access_start = new Date(grant.accessStart * 1000).toISOString();

@@ -10,6 +10,8 @@ export type OAuthClient = {
   grant_types: string[];
   scopes: string[];
   roles: string[];
+  /** Audiences whose access tokens it may introspect. */
+  introspects?: string[];
 };
 
 export type ClientLookup = (id: string) => Promise<Result<OAuthClient>>;

@@ -1,13 +1,13 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
+import { type FormEnv, oauthForm } from "../platform/oauth-form.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
-import { oauthError, oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
+import { oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
 import type { KeyInfo } from "./keyring-object.ts";
 import { answerTokenRequest, type TokenEndpointDeps } from "./token-endpoint.ts";
-import { TOKEN_EXCHANGE } from "./token-request.ts";
+import { GRANT_TYPES_SUPPORTED } from "./token-request.ts";
 
 export type KeyringPort = {
   jwks(): Promise<Result<{ keys: PublicJwk[] }>>;
@@ -20,24 +20,14 @@ export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal"> & {
   verifyExternal(token: string, context: RequestContext): ReturnType<TokenEndpointDeps["verifyExternal"]>;
 };
 
-const MAX_FORM_BYTES = 32 * 1024;
+const AUTH_METHODS = ["client_secret_basic", "client_secret_post"];
 const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
 
 /** Token endpoint and metadata: called without an access token. */
 export function oauthRoutes(deps: OAuthDeps) {
-  const tooLarge = bodyLimit({
-    maxSize: MAX_FORM_BYTES,
-    onError: () => oauthErrorResponse(oauthError("invalid_request", "The form is over 32 KiB.")),
-  });
-  return new Hono<HttpEnv>()
-    .post("/oauth/token", tooLarge, async (c) => {
-      const type = c.req.header("content-type")?.split(";")[0]?.trim().toLowerCase();
-      if (type !== "application/x-www-form-urlencoded") {
-        return oauthErrorResponse(
-          oauthError("invalid_request", "Send the parameters as application/x-www-form-urlencoded."),
-        );
-      }
-      const form = new URLSearchParams(await c.req.text());
+  return new Hono<FormEnv>()
+    .post("/oauth/token", oauthForm(), async (c) => {
+      const form = c.get("form");
       const result = await answerTokenRequest(c.req.header("authorization") ?? null, form, {
         ...deps,
         verifyExternal: (token) => deps.verifyExternal(token, c.env),
@@ -71,9 +61,13 @@ function serverMetadata(issuer: string) {
     issuer,
     token_endpoint: `${issuer}/oauth/token`,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
-    grant_types_supported: ["client_credentials", TOKEN_EXCHANGE],
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    revocation_endpoint: `${issuer}/oauth/revoke`,
+    grant_types_supported: GRANT_TYPES_SUPPORTED,
     response_types_supported: [],
-    token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+    token_endpoint_auth_methods_supported: AUTH_METHODS,
+    introspection_endpoint_auth_methods_supported: AUTH_METHODS,
+    revocation_endpoint_auth_methods_supported: AUTH_METHODS,
   };
 }
 

@@ -3,8 +3,18 @@ import { newId } from "../platform/ids.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { TokenFacts } from "../revocation/rule.ts";
 import { DEFAULT_TTL_SECONDS, type MintedToken, type MintInput } from "./access-token.ts";
 import { authenticateClient, type ClientLookup, type OAuthClient } from "./client-auth.ts";
+import { scopesThrough } from "./entitlement.ts";
+import {
+  openForExchange,
+  type RefreshRequest,
+  refreshGrant,
+  type SessionContext,
+  type Sessions,
+} from "./refresh-grant.ts";
+import type { Assertion } from "./session.ts";
 import {
   ACCESS_TOKEN_URN,
   grantScopes,
@@ -14,7 +24,15 @@ import {
 } from "./token-request.ts";
 
 /** A trusted identity provider's token that was verified and is not revoked. */
-export type ExternalSubject = { subject: string; scopes: string[]; roles: string[]; expiresAt: number };
+export type ExternalSubject = {
+  subject: string;
+  scopes: string[];
+  roles: string[];
+  expiresAt: number;
+  /** Its id in the policy. */
+  issuerId: string;
+  facts: TokenFacts;
+};
 
 export type TokenEndpointDeps = {
   issuer: string;
@@ -24,6 +42,7 @@ export type TokenEndpointDeps = {
   policy(): Promise<Result<PolicyDocument>>;
   /** Verifies a subject token: signature, window, revocation. `invalid_token` where it is not good. */
   verifyExternal(token: string): Promise<Result<ExternalSubject>>;
+  sessions: Sessions;
 };
 
 /** RFC 6749 §5.1, RFC 8693 §2.2.1. */
@@ -33,6 +52,7 @@ export type TokenResponse = {
   expires_in: number;
   scope: string;
   issued_token_type?: string;
+  refresh_token?: string;
 };
 
 /** Answers a token request: who asks, what for, whether that is allowed, and then the token. */
@@ -51,13 +71,24 @@ export async function answerTokenRequest(
   const policy = await deps.policy();
   if (!policy.ok)
     return err(oauthError("temporarily_unavailable", "The policy could not be read. Try again shortly."));
+  const session: SessionContext = {
+    issuer: deps.issuer,
+    client: client.value,
+    policy: policy.value,
+    binding: { client_id: client.value.id },
+    sessions: deps.sessions,
+  };
+  if (request.value.grantType === "refresh_token") return refresh(request.value, session, deps);
   const audience = allowedAudience(request.value.audience, deps.issuer, policy.value);
   if (!audience.ok) return audience;
   const subject = await subjectOf(request.value, client.value, policy.value, deps);
   if (!subject.ok) return subject;
   const scopes = grantScopes(request.value.scopes, subject.value.allowedScopes);
   if (!scopes.ok) return scopes;
-  const { id, roles, ttlSeconds } = subject.value;
+  const { id, roles, ttlSeconds, assertion } = subject.value;
+  const asked = { audience: audience.value, scopes: scopes.value };
+  const opened = assertion && (await openForExchange({ ...asked, assertion }, session));
+  if (opened) return opened.ok ? ok({ ...opened.value, issued_token_type: ACCESS_TOKEN_URN }) : opened;
   const minted = await deps.mint({
     jti: newId("tok", deps.clock()),
     subject: id,
@@ -81,10 +112,49 @@ export async function answerTokenRequest(
   );
 }
 
-type Subject = { id: string; roles: string[]; allowedScopes: string[]; ttlSeconds: number };
+/** With a session, the identity provider's word is taken in anew where the request brings it. */
+async function refresh(
+  request: RefreshRequest,
+  session: SessionContext,
+  deps: TokenEndpointDeps,
+): Promise<Result<TokenResponse, OAuthError>> {
+  if (request.subjectToken === undefined) return refreshGrant(request, undefined, session);
+  const verified = await verifySubject(request.subjectToken, deps);
+  return verified.ok ? refreshGrant(request, assertionOf(verified.value), session) : verified;
+}
+
+function assertionOf({ facts, issuerId, roles, scopes }: ExternalSubject): Assertion {
+  return { facts, issuer_id: issuerId, roles, scopes };
+}
+
+async function verifySubject(
+  subjectToken: string,
+  deps: TokenEndpointDeps,
+): Promise<Result<ExternalSubject, OAuthError>> {
+  const verified = await deps.verifyExternal(subjectToken);
+  if (verified.ok) {
+    // It may still be within the tolerance for its issuer's clock: that is no life to pass on.
+    if (verified.value.expiresAt - epochSeconds(deps.clock()) >= 1) return verified;
+    return err(oauthError("invalid_grant", "The subject token is over."));
+  }
+  if (verified.error.code !== "invalid_token")
+    return err(oauthError("temporarily_unavailable", verified.error.detail));
+  return err(
+    oauthError("invalid_grant", "The subject token is not valid, or its issuer is not trusted here."),
+  );
+}
+
+type Subject = {
+  id: string;
+  roles: string[];
+  allowedScopes: string[];
+  ttlSeconds: number;
+  /** Of a person: what a session would be opened on. */
+  assertion?: Assertion;
+};
 
 async function subjectOf(
-  request: TokenRequest,
+  request: Exclude<TokenRequest, { grantType: "refresh_token" }>,
   client: OAuthClient,
   policy: PolicyDocument,
   deps: TokenEndpointDeps,
@@ -97,26 +167,17 @@ async function subjectOf(
       ttlSeconds: DEFAULT_TTL_SECONDS,
     });
   }
-  const verified = await deps.verifyExternal(request.subjectToken);
-  if (!verified.ok) {
-    if (verified.error.code !== "invalid_token")
-      return err(oauthError("temporarily_unavailable", verified.error.detail));
-    return err(
-      oauthError("invalid_grant", "The subject token is not valid, or its issuer is not trusted here."),
-    );
-  }
-  const { subject, roles, scopes, expiresAt } = verified.value;
-  const ofRoles = roles.flatMap((role) =>
-    Object.hasOwn(policy.roles, role) ? policy.roles[role]!.scopes : [],
-  );
-  // The client is the ceiling: a person's rights never pass through a client that was not given them.
-  const allowedScopes = [...new Set([...scopes, ...ofRoles])].filter((scope) =>
-    client.scopes.includes(scope),
-  );
+  const verified = await verifySubject(request.subjectToken, deps);
+  if (!verified.ok) return verified;
+  const { subject, roles, expiresAt } = verified.value;
   const left = Math.floor(expiresAt) - epochSeconds(deps.clock());
-  // It may still be within the tolerance for its issuer's clock: that is no life to pass on.
-  if (left <= 0) return err(oauthError("invalid_grant", "The subject token is over."));
-  return ok({ id: subject, roles, allowedScopes, ttlSeconds: Math.min(DEFAULT_TTL_SECONDS, left) });
+  return ok({
+    id: subject,
+    roles,
+    allowedScopes: scopesThrough(client.scopes, verified.value, policy.roles),
+    ttlSeconds: Math.min(DEFAULT_TTL_SECONDS, left),
+    assertion: assertionOf(verified.value),
+  });
 }
 
 /** Tokens are for the control plane unless an origin of the policy is named (RFC 8693 §2.1, RFC 8707 §2). */

@@ -28,6 +28,8 @@ export const EVENT_TYPES = [
   "revocation.lifted",
   "revocation.confirmation_needed",
   "revocation.emergency",
+  "session.revoked",
+  "session.reuse_detected",
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
@@ -52,6 +54,7 @@ export const EVENT_FILTERS = [
   "grant.*",
   "break_glass.*",
   "revocation.*",
+  "session.*",
   ...EVENT_TYPES,
 ] as const;
 

@@ -7,18 +7,22 @@ import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
+import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
+import { SecretBox } from "../platform/secret-box.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
+import type { OAuthDeps } from "../tokens/routes.ts";
+import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
-import { authenticator, subjectTokenVerifier } from "./verifiers.ts";
+import { authenticator, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
   config: Config;
@@ -31,7 +35,7 @@ export type ControlWiring = {
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
 export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
   const { issuer, local, secret } = config;
-  const { keyring, registry, directory, accessRequest, endpoint, monitor } = objects;
+  const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(secret);
@@ -49,6 +53,12 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   };
   const client = (id: string) =>
     id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
+  const credentials = new SecretBox(secret, SESSION_CREDENTIAL_PURPOSE);
+  const sessions: OAuthDeps["sessions"] = {
+    newId: () => newId("ses", clock()),
+    session,
+    sessionOf: (kind, credential) => sessionOf(credentials, kind, credential),
+  };
   const listeners: AccessDeps["listeners"] = async (type) => {
     const found = await registry.endpointsFor(type);
     return found.ok ? ok(found.value.length) : found;
@@ -81,6 +91,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       client,
       mint: (input) => keyring.mint(input),
       verifyExternal: subjectTokenVerifier(verifier),
+      sessions,
     },
     policy: { registry, clock, issuer, local, simulate: simulator(directory, clock) },
     propagation: { monitor },
@@ -92,6 +103,8 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
     },
     revocations,
+    sessions: { session, directory },
+    tokenState: { client, clock, sessions, verifyOwn: ownTokenVerifier(verifier), log: objects.log },
     webhooks: { registry, endpoint, secrets, ids, clock, local },
   });
 }
@@ -111,7 +124,7 @@ function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRou
 
 /** What the cron looks after. */
 export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, endpoint } = objects;
+  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,
     clock,
@@ -121,6 +134,7 @@ export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): Swee
     keyring,
     directory,
     accessRequest,
+    session,
     endpoint,
     endpoints: async () => {
       const page = await registry.listEndpoints({ limit: 200 });

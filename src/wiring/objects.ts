@@ -18,6 +18,7 @@ import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { KeyringPort } from "../tokens/routes.ts";
+import type { SessionListPort, SessionPort } from "../tokens/session-ports.ts";
 import type { RegistryPort } from "../webhooks/endpoint.ts";
 import type { EndpointPort } from "../webhooks/publish.ts";
 
@@ -40,9 +41,9 @@ export function objectPorts(env: Env, log: Logger) {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
     registry: port<RegistryPort & ClientPort & PolicyPort & SweptObject>(env.REGISTRY),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
-    directory: port<DirectoryReadPort & ReservationPort & SweepDeps["directory"] & SweptObject>(
-      env.DIRECTORY,
-    ),
+    directory: port<
+      DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
+    >(env.DIRECTORY),
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
     log: port<RevocationLogPort & SweepDeps["log"] & SweptObject>(env.LOG),
@@ -51,6 +52,7 @@ export function objectPorts(env: Env, log: Logger) {
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
+    session: (id: string) => port<SessionPort & Sweepable>(env.SESSION, id),
     endpoint: (id: string) => port<EndpointPort & Sweepable>(env.ENDPOINT, id),
   };
 }

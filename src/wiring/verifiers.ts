@@ -1,9 +1,10 @@
 import { importJWK, type JWK } from "jose";
 import type { Authenticate } from "../control/app.ts";
 import type { AssertionKeyPort } from "../edge/assertion.ts";
-import { authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
+import { authenticateAnyOwn, authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { TokenStateDeps } from "../tokens/introspection.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 
 type Verifier = Omit<Parameters<typeof authenticateOwn>[1], "audience" | "requestId" | "waitUntil">;
@@ -26,8 +27,16 @@ export function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifyExter
   return async (subjectToken, context) => {
     const token = await authenticateSubjectToken(subjectToken, { ...verifier, ...context });
     if (!token.ok) return err(token.error.problem);
-    const { facts, scopes, roles, expiresAt } = token.value;
-    return ok({ subject: facts.subject, scopes, roles, expiresAt });
+    const { facts, scopes, roles, expiresAt, issuerId = "" } = token.value;
+    return ok({ subject: facts.subject, scopes, roles, expiresAt, issuerId, facts });
+  };
+}
+
+/** Which token of ours is introspected or revoked. */
+export function ownTokenVerifier(verifier: Verifier): TokenStateDeps["verifyOwn"] {
+  return async (accessToken, context) => {
+    const token = await authenticateAnyOwn(accessToken, { ...verifier, ...context });
+    return token.ok ? token : err(token.error.problem);
   };
 }
 

@@ -50,6 +50,7 @@ export const OBJECTS = {
   ENDPOINT: "EndpointObject",
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
+  SESSION: "SessionObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

@@ -16,6 +16,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "SESSION",
     ].map((b) => [b, {}]),
   ),
 };

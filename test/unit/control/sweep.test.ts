@@ -26,8 +26,12 @@ const deps = (over: Partial<SweepDeps> = {}): SweepDeps => ({
   },
   log: { checkDrift: async () => ok({ checked: 9, missing: 0, stale: 0 }) },
   keyring: { jwks: async () => ok(null) },
-  directory: { overdue: async () => ok(["req_late"]) },
+  directory: {
+    overdue: async () => ok(["req_late"]),
+    overdueSessions: async () => ok(["ses_late"]),
+  },
   accessRequest: (id) => object(id),
+  session: (id) => object(id),
   endpoints: async () => ok(["whe_a"]),
   endpoint: (id) => object(id),
   ...over,
@@ -42,7 +46,7 @@ beforeEach(() => {
 describe("the sweep", () => {
   it("wakes every object, and tells the monitor what they owe and how KV compares", async () => {
     await sweep(deps());
-    expect(woken.sort()).toEqual(["keyring", "log", "req_late", "whe_a"]);
+    expect(woken.sort()).toEqual(["keyring", "log", "req_late", "ses_late", "whe_a"]);
     expect(notes).toMatchObject([
       {
         gauges: { 'portcullis_outbox_rows{object="log"}': 3, 'portcullis_outbox_rows{object="keyring"}': 7 },

@@ -81,6 +81,31 @@ describe("an acceptable policy", () => {
     expect(faultsOf({ revocations: {} })).toHaveLength(1);
   });
 
+  it("has sessions only where it says so, with defaults that end a lost role within five minutes", () => {
+    expect(policySchema.parse({})).not.toHaveProperty("sessions");
+    expect(policySchema.parse({ sessions: {} }).sessions).toEqual({
+      idle_seconds: 28_800,
+      absolute_seconds: 86_400,
+      access_token_ttl_seconds: 300,
+      reuse_window_seconds: 10,
+    });
+    expect(
+      faultsOf({ sessions: { idle_seconds: 60, absolute_seconds: 60, reuse_window_seconds: 0 } }),
+    ).toEqual([]);
+    expect(faultsOf({ sessions: { idle_seconds: 61, absolute_seconds: 60 } })).toEqual([
+      "sessions.idle_seconds: must not be longer than absolute_seconds",
+    ]);
+    for (const over of [
+      { access_token_ttl_seconds: 301 },
+      { reuse_window_seconds: 61 },
+      { absolute_seconds: 31 * 86_400 },
+      { reassert_seconds: 0 },
+      { surprise: 1 },
+    ]) {
+      expect(faultsOf({ sessions: over })).toHaveLength(1);
+    }
+  });
+
   it("keeps the default duration of a rule under its maximum", () => {
     const checked = checkPolicy(policy({ access_rules: [rule({ max_duration_seconds: 60 })] }), DEPLOYED);
     expect(checked).toMatchObject({ value: { access_rules: [{ default_duration_seconds: 60 }] } });

@@ -45,6 +45,7 @@ describe("diffPolicies", () => {
       access_rules: { ...same, reordered: false },
       roles: same,
       revocations: same,
+      sessions: same,
     });
   });
 
@@ -63,6 +64,7 @@ describe("diffPolicies", () => {
       access_rules: [rule("a"), rule("b")],
       roles: { r: { scopes: ["x"] } },
       revocations: { confirm_above: 10 },
+      sessions: { idle_seconds: 60 },
     };
     const after = {
       issuers: [{ ...issuer, algorithms: ["RS256"] }],
@@ -71,6 +73,7 @@ describe("diffPolicies", () => {
       access_rules: [rule("a", { stages: [{ roles: ["r"], count: 2 }] }), rule("b")],
       roles: { r: { scopes: ["x", "y"] } },
       revocations: { confirm_above: 1_000_000 },
+      sessions: { idle_seconds: 120, reassert_seconds: 60 },
     };
     expect(diff(before, after)).toEqual({
       issuers: { added: [], removed: [], changed: ["i"] },
@@ -78,6 +81,7 @@ describe("diffPolicies", () => {
       routes: { added: ["c"], removed: ["b"], changed: ["a"] },
       access_rules: { added: [], removed: [], changed: ["a"], reordered: false },
       roles: { added: [], removed: [], changed: ["r"] },
+      sessions: { added: ["reassert_seconds"], removed: [], changed: ["idle_seconds"] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
     });
   });

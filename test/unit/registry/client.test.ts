@@ -29,6 +29,7 @@ describe("newClientSchema", () => {
       grant_types: ["client_credentials"],
       scopes: [],
       roles: [],
+      introspects: [],
     });
     expect(newClientSchema.parse({ name: "b", scopes: ["a", "a"], roles: ["r", "r"] })).toMatchObject({
       scopes: ["a"],
@@ -69,6 +70,15 @@ describe("checkHandOut", () => {
   it("lets whoever writes the policy give the scopes of origins, which it decides on anyway", () => {
     expect(checkHandOut(operator, { scopes: ["orders:write"], roles: [] }).ok).toBe(true);
     expect(checkHandOut(actor, { scopes: ["orders:write"], roles: [] }).ok).toBe(false);
+  });
+
+  it("lets only whoever writes the policy say for which audience a client introspects", () => {
+    const server = { scopes: [], roles: [], introspects: ["urn:origin"] };
+    expect(checkHandOut(operator, server).ok).toBe(true);
+    expect(checkHandOut(actor, server)).toMatchObject({
+      error: { code: "forbidden", extra: { introspects: ["urn:origin"] } },
+    });
+    expect(checkHandOut(actor, { ...server, introspects: [] }).ok).toBe(true);
   });
 
   it("refuses every scope and role beyond that, and names them", () => {

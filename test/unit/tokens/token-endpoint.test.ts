@@ -18,6 +18,19 @@ const policy = policySchema.parse({
   roles: { developer: { scopes: ["requests:create", "requests:read"] } },
 });
 
+const AT_PROVIDER = {
+  issuerId: "demo",
+  facts: { iss: "https://idp.example.com", sub: "alice", subject: "demo|alice", iat: NOW, kid: "k" },
+};
+
+const noSessions: TokenEndpointDeps["sessions"] = {
+  newId: () => "ses_01hf7yat00abcdefghjkmnpqrs",
+  session: () => {
+    throw new Error("no session is expected here");
+  },
+  sessionOf: async () => undefined,
+};
+
 const client: OAuthClient = {
   id: "cli_1",
   secret_hashes: [await sha256Hex("old"), await sha256Hex(SECRET)],
@@ -49,8 +62,10 @@ function setUp(over: Partial<TokenEndpointDeps> = {}) {
             roles: ["developer"],
             scopes: ["orders:read", "orders:admin"],
             expiresAt: NOW + 100,
+            ...AT_PROVIDER,
           })
         : err(problem(token === "down" ? "issuer_keys_unavailable" : "invalid_token", "no")),
+    sessions: noSessions,
     ...over,
   };
   const ask = (
@@ -207,7 +222,10 @@ describe("token exchange", () => {
 
   it("passes on no life that is only the tolerance for the issuer's clock", async () => {
     const over = (expiresAt: number) =>
-      setUp({ verifyExternal: async () => ok({ subject: "demo|x", roles: [], scopes: [], expiresAt }) });
+      setUp({
+        verifyExternal: async () =>
+          ok({ subject: "demo|x", roles: [], scopes: [], expiresAt, ...AT_PROVIDER }),
+      });
     expect(await over(NOW).ask(exchange)).toMatchObject({ error: { error: "invalid_grant" } });
     expect(await over(NOW + 1).ask(exchange)).toMatchObject({ value: { expires_in: 1 } });
   });
@@ -215,7 +233,8 @@ describe("token exchange", () => {
   it("does not read a role named after something every object has", async () => {
     const roles = ["constructor", "__proto__", "toString"];
     const { ask } = setUp({
-      verifyExternal: async () => ok({ subject: "demo|x", roles, scopes: [], expiresAt: NOW + 60 }),
+      verifyExternal: async () =>
+        ok({ subject: "demo|x", roles, scopes: [], expiresAt: NOW + 60, ...AT_PROVIDER }),
     });
     expect(await ask(exchange)).toMatchObject({ value: { scope: "" } });
   });

@@ -1,0 +1,19 @@
+/** A session as the API and the directory show it. Times are epoch seconds. */
+export type SessionRecord = {
+  /** `ses_…`, the `sid` of its access tokens. */
+  id: string;
+  state: "active" | "expired" | "revoked";
+  subject: string;
+  client_id: string;
+  /** Id of the identity provider in the policy. */
+  issuer_id: string;
+  audience: string;
+  /** The most that its access tokens can have. */
+  scope: string;
+  opened_at: number;
+  refreshed_at: number;
+  /** When it is over if it is not refreshed, and when it is over at the latest. */
+  idle_end: number;
+  absolute_end: number;
+  ended?: { at: number; by: string; reason: string };
+};

@@ -1,0 +1,42 @@
+import type { Result } from "../protocol/result.ts";
+import type { Receipt } from "../revocation/receipt.ts";
+import type { Revocation, TokenFacts } from "../revocation/rule.ts";
+import type { SessionRecord } from "../revocation/session-record.ts";
+import type { MintedToken, MintInput } from "./access-token.ts";
+import type { OpenCall, RefreshCall, SessionAnswer } from "./session-flow.ts";
+
+/** A session's object as others call it. */
+export type SessionPort = {
+  open(call: OpenCall): Promise<Result<SessionAnswer>>;
+  refresh(call: RefreshCall): Promise<Result<SessionAnswer>>;
+  read(): Promise<Result<SessionRecord>>;
+  find(credential: string): Promise<Result<SessionRecord>>;
+  revoke(by: string, reason: string, clientId?: string): Promise<Result<Receipt>>;
+};
+
+/** What a session needs of the log. */
+export type SessionLogPort = {
+  append(entry: { id: string; kind: "revocation.added"; rule: Revocation }): Promise<Result<Receipt>>;
+  hit(tokens: TokenFacts[], since: number): Promise<Result<Revocation | null>>;
+};
+
+/** What a session needs of the key ring. */
+export type SessionKeyringPort = { mint(input: MintInput): Promise<Result<MintedToken>> };
+
+/** What a session tells the directory. */
+export type SessionDirectoryPort = {
+  putSession(session: SessionRecord, version: number): Promise<Result<null>>;
+};
+
+/** A page of sessions, newest first. */
+export type SessionQuery = {
+  limit: number;
+  cursor?: string;
+  subject?: string;
+  client_id?: string;
+  state?: SessionRecord["state"];
+};
+
+export type SessionListPort = {
+  listSessions(query: SessionQuery): Promise<Result<SessionRecord[]>>;
+};

@@ -1,0 +1,159 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { sha256Hex } from "../../../src/protocol/encoding.ts";
+import { problem } from "../../../src/protocol/problem.ts";
+import { err, ok } from "../../../src/protocol/result.ts";
+import type { MintInput } from "../../../src/tokens/access-token.ts";
+import { endSession, type Session } from "../../../src/tokens/session.ts";
+import { type RefreshCall, SessionFlow, type SessionFlowDeps } from "../../../src/tokens/session-flow.ts";
+import { NOW, openingWith, SESSION_ISSUER, sessionPolicy, termsWith } from "../../support/session-world.ts";
+
+const down = err(problem("unavailable", "down"));
+const refused = { ok: false, error: { code: "invalid_token" } };
+const postponed = { ok: false, error: { code: "unavailable" } };
+
+let session: Session | undefined;
+let nowMs: number;
+let steps: string[];
+let minted: MintInput[];
+let made: number;
+
+beforeEach(() => {
+  session = undefined;
+  nowMs = NOW * 1000;
+  steps = [];
+  minted = [];
+  made = 0;
+});
+
+function flowWith(over: Partial<SessionFlowDeps> = {}): SessionFlow {
+  return new SessionFlow({
+    issuer: SESSION_ISSUER,
+    clock: () => nowMs,
+    read: () => session,
+    write: (next) => {
+      steps.push("write");
+      session = next;
+    },
+    end: async (of, end) => {
+      steps.push("end");
+      session = endSession(of, end);
+    },
+    mint: async (input) => {
+      steps.push("mint");
+      minted.push(input);
+      const { jti, ttlSeconds: expiresInSeconds } = input;
+      return ok({ accessToken: "access", jti, expiresAt: NOW + expiresInSeconds, expiresInSeconds });
+    },
+    hit: async () => {
+      steps.push("hit");
+      return ok(null);
+    },
+    newCredential: async () => `refresh-${++made}`,
+    seal: async (answer, id) => `${id}:${answer}`,
+    open: async (sealed, id) => (sealed.startsWith(`${id}:`) ? sealed.slice(id.length + 1) : undefined),
+    ...over,
+  });
+}
+
+const open = (flow: SessionFlow, terms = termsWith()) => {
+  const opening = openingWith();
+  return flow.open({ opening, terms, scopes: opening.scopes });
+};
+
+async function refreshed(flow: SessionFlow, token: string, over: Partial<RefreshCall> = {}) {
+  const credential = await sha256Hex(token);
+  return flow.refresh({ credential, binding: { client_id: "cli_1" }, ask: {}, terms: termsWith(), ...over });
+}
+
+describe("a refresh", () => {
+  it("signs, then asks the log, then commits: a revocation that came while it signed is not missed", async () => {
+    const flow = flowWith();
+    await open(flow);
+    expect(steps).toEqual(["mint", "hit", "write"]);
+    expect((await refreshed(flow, "refresh-1")).ok).toBe(true);
+    expect(steps.slice(3)).toEqual(["mint", "hit", "write"]);
+    expect(minted[1]).toMatchObject({
+      session: openingWith().id,
+      subject: "idp|alice",
+      roles: ["developer"],
+    });
+  });
+
+  it.each<[string, Partial<SessionFlowDeps>]>([
+    ["the log", { hit: async () => down }],
+    ["the key ring", { mint: async () => down }],
+  ])("is postponed where %s does not answer, and the token is not spent by it", async (_what, over) => {
+    expect((await open(flowWith())).ok).toBe(true);
+    expect(await refreshed(flowWith(over), "refresh-1")).toMatchObject(postponed);
+    expect(session?.generation).toBe(1);
+    expect((await refreshed(flowWith(), "refresh-1")).ok).toBe(true);
+  });
+
+  it("that fails by a fault holds up none that comes after", async () => {
+    await open(flowWith());
+    let faults = 1;
+    const flow = flowWith({
+      seal: async (answer, id) => {
+        if (faults-- > 0) throw new Error("a fault");
+        return `${id}:${answer}`;
+      },
+    });
+    const both = await Promise.allSettled([refreshed(flow, "refresh-1"), refreshed(flow, "refresh-1")]);
+    expect(both).toMatchObject([{ status: "rejected" }, { status: "fulfilled", value: { ok: true } }]);
+  });
+
+  it("that waited so long that its caller gave up does nothing", async () => {
+    await open(flowWith());
+    const flow = flowWith({
+      hit: async () => {
+        nowMs += 10_001;
+        return ok(null);
+      },
+    });
+    const call = {
+      credential: await sha256Hex("refresh-1"),
+      binding: { client_id: "cli_1" },
+      ask: {},
+      terms: termsWith(),
+    };
+    const [first, second] = await Promise.all([flow.refresh(call), flow.refresh(call)]);
+    expect(first.ok).toBe(true);
+    expect(second).toMatchObject(postponed);
+    expect(session?.generation).toBe(2);
+  });
+
+  it("of a session that ended while it was on its way gives nothing out", async () => {
+    await open(flowWith());
+    const flow = flowWith({
+      mint: async ({ jti }) => {
+        session = endSession(session!, { how: "revoked", at: NOW, by: "operator", reason: "r" });
+        return ok({ accessToken: "access", jti, expiresAt: NOW + 300, expiresInSeconds: 300 });
+      },
+    });
+    expect(await refreshed(flow, "refresh-1")).toMatchObject(refused);
+    expect(session?.ended?.by).toBe("operator");
+  });
+
+  it("repeats nothing that it cannot open, and does not take that for reuse", async () => {
+    await open(flowWith());
+    await refreshed(flowWith(), "refresh-1");
+    expect(await refreshed(flowWith({ open: async () => undefined }), "refresh-1")).toMatchObject(refused);
+    expect(session?.ended).toBeUndefined();
+    expect((await refreshed(flowWith(), "refresh-1")).ok).toBe(true);
+  });
+
+  it("gives no access token a longer life than the session, as the policy has it now", async () => {
+    const flow = flowWith();
+    await open(flow);
+    nowMs += 50_000;
+    const terms = termsWith({ sessions: sessionPolicy({ idle_seconds: 60, absolute_seconds: 60 }) });
+    expect(await refreshed(flow, "refresh-1", { terms })).toMatchObject({ value: { expires_in: 10 } });
+  });
+});
+
+it("no session is opened for what the log denies at that moment", async () => {
+  const rule = { id: "rev_1", match: { sub: "idp|alice" }, reason: "r", actor: "operator", created_at: NOW };
+  expect(await open(flowWith({ hit: async () => ok(rule) }))).toMatchObject(refused);
+  expect(session).toBeUndefined();
+  expect((await open(flowWith())).ok).toBe(true);
+});
