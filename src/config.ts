@@ -1,21 +1,24 @@
 import * as z from "zod";
 import { err, ok, type Result } from "./protocol/result.ts";
 
-/** What the deployment is told from outside: one variable and two secrets. */
+/** What the deployment is told from outside: one variable and the secrets. */
 export type Config = {
   /** The issuer's origin, without a trailing slash: `iss` of our tokens and base of every URL of ours. */
   issuer: string;
-  /** Root of the keys that wrap what is stored (HKDF). */
-  secret: string;
+  /** Roots of the keys that wrap what is stored (HKDF): the one in use, and the one before it while it is changed. */
+  wrapping: { PORTCULLIS_SECRET: string; PORTCULLIS_SECRET_PREVIOUS?: string };
   /** Secret of the bootstrap client `operator`. */
   operatorSecret: string;
   /** The issuer is plain http on a loopback host: only then may origins, keys and webhooks be so too. */
   local: boolean;
+  /** Secrets that issuers sign with (HS256), by their name `ISSUER_SECRET_…`. */
+  issuerSecrets: ReadonlyMap<string, string>;
 };
 
 const LOOPBACK = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
 const HTTPS_ORIGIN = /^https:\/\/[a-z0-9.-]+(?::\d+)?$/;
 const MIN_SECRET_CHARS = 32;
+const ISSUER_SECRET_PREFIX = "ISSUER_SECRET_";
 const MIN_DISTINCT_CHARS = 12;
 
 /** A secret that was generated, not typed or copied from an example. */
@@ -39,11 +42,17 @@ const environment = z
         "must be an https origin in lower case without a path, e.g. https://auth.example.com",
       ),
     PORTCULLIS_SECRET: secret,
+    // A secret that is set to nothing is not there.
+    PORTCULLIS_SECRET_PREVIOUS: z.literal("").or(secret).optional(),
     PORTCULLIS_OPERATOR_SECRET: secret,
   })
   .refine((e) => e.PORTCULLIS_SECRET !== e.PORTCULLIS_OPERATOR_SECRET, {
     path: ["PORTCULLIS_OPERATOR_SECRET"],
     message: "must differ from PORTCULLIS_SECRET",
+  })
+  .refine((e) => e.PORTCULLIS_SECRET !== e.PORTCULLIS_SECRET_PREVIOUS, {
+    path: ["PORTCULLIS_SECRET_PREVIOUS"],
+    message: "must be the secret before PORTCULLIS_SECRET; leave it out where there is none",
   });
 
 const BINDINGS = [
@@ -64,12 +73,26 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
   const faults = BINDINGS.filter((name) => !env[name]).map((name) => `${name}: the binding is missing`);
   const parsed = environment.safeParse(env);
   if (!parsed.success) faults.push(...parsed.error.issues.map((i) => `${i.path.join(".")}: ${i.message}`));
+  const issuerSecrets = new Map<string, string>();
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith(ISSUER_SECRET_PREFIX)) continue;
+    // RFC 7518 §3.2: a key of HS256 has 256 bits at least.
+    if (typeof value === "string" && new TextEncoder().encode(value).length >= MIN_SECRET_CHARS) {
+      issuerSecrets.set(name, value);
+    } else {
+      faults.push(`${name}: must have at least ${MIN_SECRET_CHARS} bytes (HS256)`);
+    }
+  }
   if (faults.length > 0 || !parsed.success) return err(faults);
-  const { ISSUER, PORTCULLIS_SECRET, PORTCULLIS_OPERATOR_SECRET } = parsed.data;
+  const { ISSUER, PORTCULLIS_SECRET, PORTCULLIS_SECRET_PREVIOUS, PORTCULLIS_OPERATOR_SECRET } = parsed.data;
   return ok({
     issuer: ISSUER,
-    secret: PORTCULLIS_SECRET,
+    wrapping: {
+      PORTCULLIS_SECRET,
+      ...(PORTCULLIS_SECRET_PREVIOUS ? { PORTCULLIS_SECRET_PREVIOUS } : {}),
+    },
     operatorSecret: PORTCULLIS_OPERATOR_SECRET,
     local: LOOPBACK.test(ISSUER),
+    issuerSecrets,
   });
 }

@@ -104,7 +104,7 @@ function wire(env: Env): Result<Isolate, string[]> {
     config,
     app: wireControl({ config, objects, verifier, clock, log }),
     gate,
-    sweep: wireSweep(objects, clock, log),
+    sweep: wireSweep({ config, objects, clock, log }),
     canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),
   });
 }

@@ -17,6 +17,9 @@ export const ACCESS_REQUEST_MIGRATIONS = [
    );`,
 ];
 
+/** One transition: what it was, and when (epoch seconds). */
+export type EventRow = { id: string; type: string; at: number };
+
 /** All SQL of one access request. `version` counts its changes, so that a late copy of an old one is known. */
 export class AccessRequestStore {
   readonly #sql: SqlStorage;
@@ -46,6 +49,17 @@ export class AccessRequestStore {
 
   addEvent(id: string, type: string, at: number): void {
     this.#sql.exec("INSERT INTO events VALUES (?, ?, ?)", id, type, at);
+  }
+
+  /** The events after the one that is named, oldest first; all of them where it is not known. */
+  eventsAfter(id: string | null): EventRow[] {
+    return this.#sql
+      .exec<EventRow>(
+        `SELECT id, type, at FROM events
+         WHERE rowid > COALESCE((SELECT rowid FROM events WHERE id = ?), 0) ORDER BY rowid`,
+        id,
+      )
+      .toArray();
   }
 
   addToken(jti: string, issuedAt: number): void {

@@ -58,6 +58,8 @@ export type AccessRequest = Round & {
   audience: string;
   access_token_ttl_seconds: number;
   warn_before_end_seconds: number;
+  /** Set where chat messages may have buttons that decide. The rule as it is then decides whether a click counts. */
+  decide_in_chat?: true;
   grant?: Grant;
   /** Oldest first; only the last one can be pending. */
   extensions: Extension[];
@@ -66,6 +68,11 @@ export type AccessRequest = Round & {
 
 /** RFC 6749 §5.1. */
 export type IssuedToken = { access_token: string; token_type: "Bearer"; expires_in: number; scope: string };
+
+/** With what it is for (RFC 9396 §7). */
+export type PolledToken = IssuedToken & {
+  authorization_details: { type: "portcullis_resource"; identifier: string }[];
+};
 
 /** The change and what is told of it. */
 export type Transition = { request: AccessRequest; events: EventType[] };

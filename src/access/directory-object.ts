@@ -86,6 +86,11 @@ export class DirectoryObject extends DurableObject<Env> {
     return ok(this.#liveTokens.count(match, issuedBefore, this.#now()));
   }
 
+  /** Those of the ids that name a live token. */
+  liveAmong(jtis: string[]): Result<string[]> {
+    return ok(this.#liveTokens.among(jtis, this.#now()));
+  }
+
   putSession(session: SessionRecord, version: number): Result<null> {
     this.#durable.commit(() => this.#sessions.put(session, version));
     return ok(null);

@@ -6,6 +6,7 @@ import {
   SAMPLE_SIZE,
   type WouldCut,
 } from "../revocation/live-token.ts";
+import { PROBE_ACTOR } from "../revocation/rule.ts";
 
 /**
  * `held` counts the rows, so that nobody has to; until `dropped_until` some token may be alive that was
@@ -58,16 +59,17 @@ export class LiveTokenStore {
     this.#max = max;
   }
 
-  /** Adds tokens, each once; what is over already is left out. */
+  /** Adds tokens, each once; what is over already is left out, and the canary's: they open nothing. */
   put(tokens: readonly LiveToken[], now: number): void {
     // One JSON parameter: SQLite limits how many there may be, and one statement is quicker than thousands.
     this.#sql.exec(
       `INSERT OR IGNORE INTO live_tokens
        SELECT value ->> 'jti', value ->> 'sub', value ->> 'client_id', value ->> 'grant', value ->> 'session',
          value ->> 'kid', value ->> 'aud', value ->> 'iat', value ->> 'exp'
-       FROM json_each(?) WHERE value ->> 'exp' > ?`,
+       FROM json_each(?) WHERE value ->> 'exp' > ? AND value ->> 'client_id' <> ?`,
       JSON.stringify(tokens),
       now,
+      PROBE_ACTOR,
     );
     this.#addHeld(this.#changes());
     this.#dropBeyondMax();
@@ -85,6 +87,18 @@ export class LiveTokenStore {
       .toArray()
       .map(({ grant, ...token }): CutToken => (grant === null ? token : { ...token, grant }));
     return { would_cut, exact: this.#state().dropped_until <= now, sample };
+  }
+
+  /** Those of the ids that name a token that is not over. */
+  among(jtis: readonly string[], now: number): string[] {
+    return this.#sql
+      .exec<{ jti: string }>(
+        "SELECT jti FROM live_tokens WHERE jti IN (SELECT value FROM json_each(?)) AND +exp > ?",
+        JSON.stringify(jtis),
+        now,
+      )
+      .toArray()
+      .map(({ jti }) => jti);
   }
 
   /** When the first token ends, epoch seconds. */

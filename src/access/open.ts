@@ -19,6 +19,8 @@ export type OpenDeps = {
 export type Wanted = Omit<Ask, "duration_seconds" | "scope"> & {
   scope: string;
   duration_seconds?: number;
+  /** Nobody can review it later, where the rule would let them. */
+  review_within_seconds?: number;
   emergency?: true;
 };
 
@@ -63,9 +65,17 @@ export async function openAccessRequest(
   };
   const { audience } = policy.value.origins[rule.origin]!;
   const emergency = wanted.emergency ?? false;
+  const within = Math.min(rule.review_deadline_seconds, wanted.review_within_seconds ?? Infinity);
   return deps
     .accessRequest(id.value.id)
-    .open(id.value.id, requester, askOf(wanted, rule), rule, audience, emergency);
+    .open(
+      id.value.id,
+      requester,
+      askOf(wanted, rule),
+      { ...rule, review_deadline_seconds: within },
+      audience,
+      emergency,
+    );
 }
 
 function asked(person: Person, { scope, duration_seconds, starts_at, ticket, ...wanted }: Wanted): AccessAsk {

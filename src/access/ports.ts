@@ -3,7 +3,8 @@ import type { AccessRule } from "../policy/document.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
-import type { AccessRequest, Ask, IssuedToken, Requester } from "./access-request.ts";
+import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester } from "./access-request.ts";
+import type { EventRow } from "./access-request-store.ts";
 import type { Admission } from "./admission-store.ts";
 import type { DirectoryQuery } from "./directory-store.ts";
 import type { ExtensionAsk } from "./extension.ts";
@@ -32,6 +33,9 @@ export type DirectoryPort = {
   put(request: AccessRequest, version: number): Promise<Result<null>>;
 };
 
+/** The request as it is, and what happened to it after some event, oldest first. */
+export type Happened = { request: AccessRequest; events: EventRow[] };
+
 /** An access request's object as the routes call it. */
 export type AccessRequestPort = {
   open(
@@ -45,8 +49,12 @@ export type AccessRequestPort = {
   read(): Promise<Result<AccessRequest>>;
   review(input: ReviewInput, reviewer: Person, rule: AccessRule | null): Promise<Result<AccessRequest>>;
   extend(ask: ExtensionAsk, person: Person, rule: AccessRule | null): Promise<Result<AccessRequest>>;
+  decided(timeoutMs: number): Promise<Result<AccessRequest>>;
+  happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
   issueToken(subject: string): Promise<Result<IssuedToken>>;
+  startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
+  poll(clientId: string): Promise<Result<PolledToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
 };
 

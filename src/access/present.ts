@@ -23,6 +23,7 @@ export function presentRequest(request: AccessRequest, now: number): Shown {
     ...(ask.starts_at === undefined ? {} : { starts_at: ask.starts_at }),
     ...(ask.ticket === undefined ? {} : { ticket: ask.ticket }),
     rule: request.rule_id,
+    ...(request.decide_in_chat ? { decide_in_chat: true } : {}),
     ...presentRound(request, now),
     ...(grant ? { grant: presentGrant(request, grant, now) } : {}),
     ...(extensions.length ? { extensions: extensions.map((each) => presentExtension(each, now)) } : {}),

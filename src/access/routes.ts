@@ -1,4 +1,4 @@
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import * as z from "zod";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import {
@@ -14,7 +14,8 @@ import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
 import type { Person } from "../policy/access-conditions.ts";
 import { approversOf, groundsOf, mayReview, ownGrounds } from "../policy/access-rules.ts";
-import type { PolicyDocument } from "../policy/document.ts";
+import type { AccessRule, PolicyDocument } from "../policy/document.ts";
+import { preferredWaitSeconds } from "../protocol/prefer.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { AccessRequest } from "./access-request.ts";
@@ -27,9 +28,14 @@ import type { ReviewInput } from "./round.ts";
 export type AccessDeps = Omit<OpenDeps, "accessRequest" | "directory"> & {
   accessRequest(id: string): AccessRequestPort;
   directory: DirectoryReadPort;
+  /** The same object, for calls that last. */
+  waiting(id: string): Pick<AccessRequestPort, "decided" | "happened">;
   ids: CreationIds;
   clock: Clock;
 };
+
+/** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
+const LONGEST_WAIT_SECONDS = 60;
 
 const scopeText = z
   .string()
@@ -72,6 +78,10 @@ const listSchema = z.strictObject({
 });
 
 const NOT_FOUND = problem("not_found", "There is no such access request.");
+const NOT_THIS_WAY = problem(
+  "forbidden",
+  "The access rule does not let chat decide (`decide_in_chat`): open the request and review it there.",
+);
 
 /** `/v1/access-requests`: ask, read, list, review, cancel, collect a token. */
 export function accessRequestRoutes(deps: AccessDeps) {
@@ -112,7 +122,14 @@ export function accessRequestRoutes(deps: AccessDeps) {
       return c.json({ items, ...(last ? { next_cursor: last.id } : {}) });
     })
     .get("/v1/access-requests/:id", requireScope("requests:read"), async (c) => {
-      return answer(c, present(await readVisible(c, deps, c.req.param("id")), now()));
+      const found = await readVisible(c.var.actor, deps, c.req.param("id"));
+      const preferred = preferredWaitSeconds(c.req.header("prefer"));
+      if (!found.ok || preferred === undefined) return answer(c, present(found, now()));
+      const seconds = Math.min(preferred, LONGEST_WAIT_SECONDS);
+      const decided = await deps.waiting(found.value.id).decided(seconds * 1000);
+      // Where the wait broke off, the request is answered as it was.
+      const headers = { "preference-applied": `wait=${seconds}` };
+      return answer(c, present(decided.ok ? decided : found, now()), 200, headers);
     })
     .post(
       "/v1/access-requests/:id/reviews",
@@ -148,12 +165,16 @@ function definedOnly<T extends object>(value: T): { [K in keyof T]-?: Exclude<T[
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never;
 }
 
-/** A review under the rule as the policy has it now; shared by the API and by signed decisions. */
+/** Whether a rule lets a review come this way. */
+export type RuleCheck = (rule: AccessRule) => boolean;
+
+/** A review under the rule as the policy has it now; shared by the API, signed decisions, chat and links. */
 export async function reviewRequest(
   deps: Pick<AccessDeps, "accessRequest" | "policy">,
   id: string,
   review: ReviewInput,
   reviewer: Person,
+  allowed: RuleCheck = () => true,
 ): Promise<Result<AccessRequest>> {
   if (!isId("req", id)) return err(NOT_FOUND);
   const policy = await deps.policy();
@@ -162,19 +183,19 @@ export async function reviewRequest(
   const request = await object.read();
   if (!request.ok) return request;
   const rule = policy.value.access_rules.find((candidate) => candidate.id === request.value.rule_id);
+  if (rule && !allowed(rule)) return err(NOT_THIS_WAY);
   return object.review(review, reviewer, rule ?? null);
 }
 
 /** One's own, one that one may review, or any with `requests:read_all`; everything else does not exist. */
-async function readVisible(
-  c: Context<HttpEnv>,
-  deps: AccessDeps,
+export async function readVisible(
+  actor: Actor,
+  deps: Pick<AccessDeps, "accessRequest" | "policy">,
   id: string,
 ): Promise<Result<AccessRequest>> {
   if (!isId("req", id)) return err(NOT_FOUND);
   const request = await deps.accessRequest(id).read();
   if (!request.ok) return request;
-  const { actor } = c.var;
   if (request.value.requester.subject === actor.subject || actor.scopes.includes("requests:read_all"))
     return request;
   const policy = await deps.policy();

@@ -1,9 +1,11 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
+import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
-import { type Actor, type HttpEnv, type RequestContext, refuse } from "../platform/http.ts";
+import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
@@ -11,11 +13,13 @@ import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
-import { keyRoutes, type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
+import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
+import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
 import { type SessionRouteDeps, sessionRoutes } from "../tokens/session-routes.ts";
 import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
-import { type WebhookRouteDeps, webhookRoutes } from "../webhooks/routes.ts";
+import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
+import { webhookRoutes } from "../webhooks/routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
@@ -27,10 +31,12 @@ export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
+  links: LinkDeps;
   clients: ClientRouteDeps;
   health: HealthDeps;
   imports: ImportRouteDeps;
   inbound: InboundDeps;
+  keys: KeyRouteDeps;
   metrics: MetricsDeps;
   oauth: OAuthDeps;
   policy: PolicyRouteDeps;
@@ -38,11 +44,20 @@ export type ControlDeps = {
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   tokenState: TokenStateDeps;
-  webhooks: WebhookRouteDeps;
+  webhooks: ManageDeps;
 };
 
 /** No body of the control plane is larger; a room may allow less. */
 const MAX_BODY_BYTES = 1024 * 1024;
+
+/** Calls of the rooms that take no body: what one says would be ignored. */
+const WITHOUT_BODY = [
+  "/v1/access-requests/:id/cancel",
+  "/v1/access-requests/:id/token",
+  "/v1/webhook-endpoints/:id/rotate-secret",
+  "/v1/webhook-endpoints/:id/test",
+  "/v1/deliveries/:id/redeliver",
+];
 
 /** The control plane's HTTP: what needs no access token first, then every room behind authentication. */
 export function controlApp(deps: ControlDeps) {
@@ -72,16 +87,20 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", oauthRoutes(deps.oauth));
   app.route("/", tokenStateRoutes(deps.tokenState));
   app.route("/", inboundRoutes(deps.inbound));
+  app.route("/", linkPageRoutes(deps.links));
 
   app.use(authenticated(deps.authenticate));
+  for (const path of WITHOUT_BODY) app.post(path, noBody);
   app.route("/", accessRequestRoutes(deps.access));
+  app.route("/", accessEventRoutes(deps.access));
+  app.route("/", linkRoutes(deps.links));
   app.route("/", grantRoutes(deps.access));
   // Before the revocations, whose ids would take these paths.
   app.route("/", propagationRoutes(deps.propagation));
   app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
   app.route("/", sessionRoutes(deps.sessions));
-  app.route("/", keyRoutes(deps.oauth));
+  app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));

@@ -13,6 +13,9 @@ const HELP: Record<string, string> = {
   portcullis_revocation_rules: "Revocation rules in the replica.",
   portcullis_denied_filter_bytes: "Size of the filter of denied tokens.",
   portcullis_outbox_rows: "Effects that an object still owes, as of the last cron.",
+  portcullis_key_rotation_overdue_seconds: "How late the rotation of a signing key is, as of the last cron.",
+  portcullis_previous_secret_values:
+    "Stored values that the last cron found wrapped with PORTCULLIS_SECRET_PREVIOUS, and wrapped anew.",
   portcullis_propagation_seconds:
     "Acknowledgement of a revocation to the first refusal, of the last 24 hours.",
   portcullis_propagation_promise_seconds: "What the canary holds the tier to.",

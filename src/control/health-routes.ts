@@ -2,12 +2,13 @@ import { Hono } from "hono";
 import type { Clock } from "../platform/clock.ts";
 import type { HttpEnv } from "../platform/http.ts";
 import type { Result } from "../protocol/result.ts";
+import type { OverdueRotation } from "../tokens/key-view.ts";
 
 export type HealthDeps = {
   clock: Clock;
   /** Reads the log now: which policy version is in force, and how far the log is. */
   replica(): Promise<Result<{ seq: number; policyVersion: number }>>;
-  keyring: { ready(): Promise<Result<null>> };
+  keyring: { ready(): Promise<Result<{ overdue: OverdueRotation[] }>> };
 };
 
 type Check = { name: string; ready: boolean; detail: string };
@@ -20,7 +21,7 @@ export function healthRoutes(deps: HealthDeps) {
   return new Hono<HttpEnv>()
     .get("/healthz", (c) => c.json({ status: "ok" }, 200, { "cache-control": "no-store" }))
     .get("/readyz", async (c) => {
-      const checks = [...(await checkReplica(deps)), await checkKeys(deps)];
+      const checks = [...(await checkReplica(deps)), ...(await checkKeys(deps))];
       const ready = checks.every((check) => check.ready);
       return c.json({ ready, checks }, ready ? 200 : 503, { "cache-control": "no-store" });
     });
@@ -39,9 +40,18 @@ async function checkReplica(deps: HealthDeps): Promise<Check[]> {
   ];
 }
 
-async function checkKeys(deps: HealthDeps): Promise<Check> {
+async function checkKeys(deps: HealthDeps): Promise<Check[]> {
   const keys = await deps.keyring.ready();
-  return { name: "keys", ready: keys.ok, detail: keys.ok ? "signing keys are published" : keys.error.detail };
+  if (!keys.ok) return [{ name: "keys", ready: false, detail: keys.error.detail }];
+  const overdue = keys.value.overdue.map(({ purpose, due_at, issuing_stops_at }) => {
+    const detail = `the ${purpose} key should have been replaced at ${rfc3339(due_at)}; issuing stops at ${rfc3339(issuing_stops_at)}`;
+    return { name: "key_rotation", ready: false, detail };
+  });
+  return [{ name: "keys", ready: true, detail: "signing keys are published" }, ...overdue];
+}
+
+function rfc3339(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
 }
 
 /** The same answers where the deployment itself is not configured; nothing else is served then. */

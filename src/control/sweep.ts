@@ -24,13 +24,17 @@ export type SweepDeps = {
   accessRequest(id: string): Sweepable;
   session(id: string): Sweepable;
   endpoints(): Promise<Result<string[]>>;
-  endpoint(id: string): Sweepable;
+  /** Whether the deployment has a previous secret beside the one in use. */
+  secretChanging: boolean;
+  endpoint(id: string): { sweep(): Promise<Result<{ rewrapped: number }>> };
 };
 
 /** An alarm that is this late was lost. */
 const OVERDUE_SECONDS = 60;
 const MAX_REQUESTS_A_SWEEP = 200;
 const MAX_SESSIONS_A_SWEEP = 200;
+/** Each webhook endpoint is woken once in so many minutes: every event that reaches one sets its alarm as well. */
+const ENDPOINT_ROUND_MINUTES = 10;
 
 /**
  * The cron's work: alarms are at-least-once but can be dropped for good, so every object that should have
@@ -53,33 +57,54 @@ export async function sweep(deps: SweepDeps): Promise<void> {
       name: id,
       run: () => deps.session(id).sweep(),
     })),
-    ...(endpoints.ok ? endpoints.value : []).map((id) => ({
-      name: id,
-      run: () => deps.endpoint(id).sweep(),
-    })),
   ];
   const results = await Promise.all(work.map(async ({ name, run }) => ({ name, result: await run() })));
+  const ofEndpoints = await sweepEndpoints(endpoints.ok ? endpoints.value : [], deps);
   const drift = await deps.log.checkDrift();
-  await tellMonitor(await swept, drift, deps);
+  await tellMonitor(await swept, ofEndpoints, drift, deps);
   for (const found of [late, lateSessions]) {
     if (!found.ok) logger("error", "sweep.failed", { object: "directory", detail: found.error.detail });
   }
   if (!endpoints.ok) logger("error", "sweep.failed", { object: "registry", detail: endpoints.error.detail });
   if (!drift.ok) logger("error", "sweep.failed", { object: "log", detail: drift.error.detail });
-  for (const { name, result } of [...results, ...(await swept)]) {
+  for (const { name, result } of [...results, ...ofEndpoints, ...(await swept)]) {
     if (!result.ok) logger("error", "sweep.failed", { object: name, detail: result.error.detail });
   }
   if (late.ok && late.value.length) logger("warn", "sweep.overdue_requests", { count: late.value.length });
 }
 
+/** The endpoints whose turn it is. The last characters of an id are random, so that the minutes share them evenly. */
+function ofThisMinute(ids: readonly string[], nowMs: number): string[] {
+  const minute = Math.floor(nowMs / 60_000) % ENDPOINT_ROUND_MINUTES;
+  const turn = (id: string) =>
+    (id.charCodeAt(id.length - 1) + 32 * id.charCodeAt(id.length - 2)) % ENDPOINT_ROUND_MINUTES;
+  return ids.filter((id) => turn(id) === minute);
+}
+
+type SweptEndpoint = { name: string; result: Result<{ rewrapped: number }> };
+
+/** While a secret is being changed, all of them each minute, so that it is known when none needs the old one. */
+function sweepEndpoints(ids: readonly string[], deps: SweepDeps): Promise<SweptEndpoint[]> {
+  const woken = deps.secretChanging ? ids : ofThisMinute(ids, deps.clock());
+  return Promise.all(woken.map(async (id) => ({ name: id, result: await deps.endpoint(id).sweep() })));
+}
+
 async function tellMonitor(
   swept: { name: string; result: Result<Swept> }[],
+  endpoints: readonly SweptEndpoint[],
   drift: Result<DriftReport>,
-  { monitor, clock, logger }: SweepDeps,
+  { monitor, clock, logger, secretChanging }: SweepDeps,
 ): Promise<void> {
   const gauges: Note["gauges"] = {};
   for (const { name, result } of swept) {
-    if (result.ok) gauges[`portcullis_outbox_rows{object="${name}"}`] = result.value.outbox_rows;
+    if (!result.ok) continue;
+    gauges[`portcullis_outbox_rows{object="${name}"}`] = result.value.outbox_rows;
+    Object.assign(gauges, result.value.gauges);
+  }
+  // Where one did not answer, it cannot be said that none needs the previous secret any more.
+  if (secretChanging && endpoints.every(({ result }) => result.ok)) {
+    const rewrapped = endpoints.map(({ result }) => (result.ok ? result.value.rewrapped : 0));
+    gauges['portcullis_previous_secret_values{object="endpoint"}'] = rewrapped.reduce((a, b) => a + b, 0);
   }
   const counters: Note["counters"] = {};
   if (drift.ok) {

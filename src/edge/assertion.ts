@@ -2,16 +2,17 @@ import type { Clock } from "../platform/clock.ts";
 import { base64url, utf8 } from "../protocol/encoding.ts";
 import type { Json } from "../protocol/json.ts";
 import { ok, type Result } from "../protocol/result.ts";
+import { SIGNING_PARAMETERS, type SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import { usableUntil, type VerifiedToken } from "../tokens/claims.ts";
+import { ASSERTION_KEY_HELD_SECONDS, ASSERTION_TTL_SECONDS } from "../tokens/key-ring.ts";
 import type { WaitUntil } from "./freshness.ts";
 
 /** The private key that signs assertions, and nothing else. */
-export type AssertionKey = { kid: string; alg: "ES256"; key: CryptoKey };
+export type AssertionKey = { kid: string; alg: SigningAlgorithm; key: CryptoKey };
 export type AssertionKeyPort = () => Promise<Result<AssertionKey>>;
 
 export const ASSERTION_TYPE = "portcullis-assertion+jwt";
-export const ASSERTION_TTL_SECONDS = 120;
 /** An assertion is made anew rather than sent with less time than this left, unless the token ends with it. */
 export const MIN_LEFT_SECONDS = 30;
 /** The key is asked for again after this time, so that a rotation reaches every isolate. */
@@ -41,10 +42,12 @@ export class AssertionSigner {
     const key = this.#usableKey(view);
     if (!key) return this.#fetchKey();
     const now = this.#o.clock();
-    if (now - Math.max(key.fetchedAtMs, this.#renewedAtMs) > RENEW_KEY_AFTER_MS) {
-      this.#renewedAtMs = now;
-      waitUntil(this.#fetchKey());
-    }
+    if (now - Math.max(key.fetchedAtMs, this.#renewedAtMs) <= RENEW_KEY_AFTER_MS) return undefined;
+    this.#renewedAtMs = now;
+    const renewal = this.#fetchKey();
+    // An isolate that slept may hold a key that was replaced, and is about to be forgotten everywhere.
+    if (now - key.fetchedAtMs > ASSERTION_KEY_HELD_SECONDS * 1000) return renewal;
+    waitUntil(renewal);
     return undefined;
   }
 
@@ -98,7 +101,7 @@ function assertionClaims(
   iat: number,
   exp: number,
 ): Record<string, Json> {
-  const { facts, scopes, roles } = token;
+  const { facts, scopes, roles, act } = token;
   return {
     iss: issuer,
     aud: audience,
@@ -108,6 +111,7 @@ function assertionClaims(
     ...(roles.length > 0 ? { roles } : {}),
     ...(facts.grant === undefined ? {} : { grant: facts.grant }),
     ...(facts.jti === undefined ? {} : { token_id: facts.jti }),
+    ...(act ? { act } : {}),
     iat,
     exp,
   };
@@ -116,6 +120,6 @@ function assertionClaims(
 async function signJwt(key: AssertionKey, claims: Record<string, Json>): Promise<string> {
   const header = base64url(utf8(JSON.stringify({ alg: key.alg, typ: ASSERTION_TYPE, kid: key.kid })));
   const signed = `${header}.${base64url(utf8(JSON.stringify(claims)))}`;
-  const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key.key, utf8(signed));
+  const signature = await crypto.subtle.sign(SIGNING_PARAMETERS[key.alg].sign, key.key, utf8(signed));
   return `${signed}.${base64url(new Uint8Array(signature))}`;
 }

@@ -43,16 +43,17 @@ export async function authenticateOwn(
 }
 
 /**
- * Verifies a token of a trusted identity provider, sent to be exchanged for one of ours: for the audience
- * that the policy names for its issuer, not revoked as of at most 2 s ago.
+ * Verifies a token that stands for somebody: one of ours, whatever its audience, or a trusted identity
+ * provider's for the audience that the policy names for it; not revoked as of at most 2 s ago.
  */
 export async function authenticateSubjectToken(
   subjectToken: string,
   deps: AuthenticateDeps,
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
   return authenticate(subjectToken, deps, (token, view) => {
+    if (token.own) return undefined;
     const issuer = view.policy.issuers.get(token.facts.iss);
-    if (token.own || !issuer) return "token_issuer";
+    if (!issuer) return "token_issuer";
     return token.audience.includes(issuer.audience) ? undefined : "token_audience";
   });
 }

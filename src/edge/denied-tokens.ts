@@ -30,9 +30,9 @@ export class DeniedTokens {
   /** What is known now; synchronous. Without a suspicion this is one look into the filter. */
   look(view: ReplicaView, { iss, jti }: TokenFacts, nowSeconds: number): DenyVerdict {
     const { filter } = view;
-    if (!filter || jti === undefined || !filter.mayContain(iss, jti)) return "clear";
+    if (!filter || jti === undefined || !filter.mayContain(jti)) return "clear";
     const memo = this.#memos.get(nameOf(iss, jti));
-    if (memo?.stamp !== filter.stamp(iss, jti)) return "unconfirmed";
+    if (memo?.stamp !== filter.stamp(jti)) return "unconfirmed";
     return nowSeconds < memo.deniedUntil ? "denied" : "clear";
   }
 
@@ -43,7 +43,7 @@ export class DeniedTokens {
     const filter = view.filter!;
     const deniedUntil = await this.#confirm(filter, iss, jti);
     if (!deniedUntil.ok) return false;
-    this.#remember(nameOf(iss, jti), { stamp: filter.stamp(iss, jti), deniedUntil: deniedUntil.value });
+    this.#remember(nameOf(iss, jti), { stamp: filter.stamp(jti), deniedUntil: deniedUntil.value });
     return true;
   }
 

@@ -100,7 +100,11 @@ export class Freshness {
     if (latest && latest.seq > view.seq) return latest;
     const now = this.#o.clock();
     if (within(now - view.fetchedAtMs, olderThanMs)) return undefined;
-    if (within(now - this.#recheckedAtMs, RECHECK_EVERY_MS)) return this.#othersRecheck(view);
+    if (within(now - this.#recheckedAtMs, RECHECK_EVERY_MS)) {
+      const theirs = await this.#othersRecheck(view);
+      // Whoever asked was cancelled and will never tell: another one asks.
+      return theirs || !this.#rechecking ? theirs : this.recheck(view, olderThanMs);
+    }
     this.#recheckedAtMs = now;
     this.#rechecking = true;
     const newer = await this.#refresh(false, olderThanMs);

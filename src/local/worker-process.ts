@@ -68,7 +68,7 @@ function environment({ stateDir }: Places): NodeJS.ProcessEnv {
     WRANGLER_REGISTRY_PATH: join(stateDir, "registry"),
     FORCE_COLOR: "0",
   };
-  for (const name of ["ISSUER", "PORTCULLIS_SECRET", "PORTCULLIS_OPERATOR_SECRET"]) delete env[name];
+  for (const name of Object.keys(env)) if (/^(?:ISSUER|PORTCULLIS_)/.test(name)) delete env[name];
   return env;
 }
 

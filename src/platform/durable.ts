@@ -19,8 +19,8 @@ export type DurableOptions = {
   onDue?: (nowMs: number) => void | Promise<void>;
 };
 
-/** How an object was found by the cron: the effects that it still owes. */
-export type Swept = { outbox_rows: number };
+/** How an object was found by the cron: the effects that it still owes, and metrics of its own by their name with labels. */
+export type Swept = { outbox_rows: number; gauges?: Record<string, number> };
 
 /** Alarms in the past fire at once; this keeps a fault from becoming a busy loop. */
 const ALARM_AFTER_FAULT_MS = 5_000;

@@ -1,8 +1,8 @@
 import { sValidator } from "@hono/standard-validator";
 import type { Context, MiddlewareHandler } from "hono";
-import type * as z from "zod";
+import * as z from "zod";
 import { type Problem, problem, problemResponse } from "../protocol/problem.ts";
-import type { Result } from "../protocol/result.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
 
 /**
  * Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id; `actors`
@@ -21,6 +21,8 @@ export type RequestContext = { requestId: string; waitUntil: (work: Promise<unkn
 
 /** What the control plane has set before a room's route runs. */
 export type HttpEnv = { Bindings: RequestContext; Variables: { requestId: string; actor: Actor } };
+
+const NOTHING = z.strictObject({});
 
 /** Refuses, before anything else is read, an actor whose token lacks the scope. */
 export function requireScope(...anyOf: string[]): MiddlewareHandler<HttpEnv> {
@@ -49,6 +51,44 @@ export function queryParams<S extends z.ZodType>(schema: S) {
       return refuse(c as Context<HttpEnv>, problem("invalid_request", `Query: ${detail}`, extra));
     }
   });
+}
+
+/** The body of a POST that needs none: where there is one, it must fit all the same. */
+export async function optionalJsonBody<S extends z.ZodType>(
+  c: Context<HttpEnv>,
+  schema: S,
+): Promise<Result<z.output<S>>> {
+  const text = await c.req.text();
+  let body: unknown = {};
+  if (text !== "") {
+    if (!/^application\/json\s*(?:;|$)/i.test(c.req.header("content-type") ?? "")) {
+      return err(problem("unsupported_media_type", "Send application/json, or no body."));
+    }
+    try {
+      body = JSON.parse(text);
+    } catch {
+      return err(problem("invalid_body", "The body is not well-formed JSON."));
+    }
+  }
+  const parsed = schema.safeParse(body);
+  return parsed.success ? ok(parsed.data) : err(bodyProblem(parsed.error.issues));
+}
+
+/** Refuses a body where the call takes none: what it says would be ignored. */
+export const noBody: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  const body = await optionalJsonBody(c, NOTHING);
+  return body.ok ? next() : refuse(c, body.error);
+};
+
+/** A proxy that compresses the answer weakens the tag; the number names the same version all the same. */
+const ENTITY_TAG = /^(?:W\/)?"(0|[1-9]\d{0,8})"$/;
+
+/** The version that an `If-Match` names (RFC 9110 §13.1.1). */
+export function readEntityTag(ifMatch: string): Result<number> {
+  const match = ENTITY_TAG.exec(ifMatch.trim());
+  if (match) return ok(Number(match[1]));
+  const detail = 'If-Match must be the ETag of the version that you edited, such as "7".';
+  return err(problem("invalid_request", detail));
 }
 
 type Issue = { message: string; path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined };

@@ -13,6 +13,7 @@ export type IdPrefix =
   | "log"
   | "smp"
   | "rpt"
+  | "rot"
   | "ext";
 
 export type RandomBytes = (length: number) => Uint8Array;

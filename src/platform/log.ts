@@ -10,6 +10,9 @@ const SECRET_NAME = /authorization|cookie|secret|password|token$|assertion|signa
 const JWT = /eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?/g;
 const BEARER = /\b(bearer|basic|dpop)\s+[A-Za-z0-9\-._~+/]+=*/gi;
 const WEBHOOK_SECRET = /whsec_[A-Za-z0-9+/=]+/g;
+const SLACK_TOKEN = /xox[a-z]-[A-Za-z0-9-]+/g;
+/** A value of `SecretBox`; an approval link is one. */
+const SEALED = /\bv1\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]{22,}/g;
 const MAX_TEXT_CHARS = 2000;
 
 /** Removes what must never be in a log, by name and by shape; control characters cannot start a new line. */
@@ -30,6 +33,8 @@ export function redactText(text: string): string {
       .replace(JWT, "[token]")
       .replace(BEARER, "$1 [redacted]")
       .replace(WEBHOOK_SECRET, "[secret]")
+      .replace(SLACK_TOKEN, "[secret]")
+      .replace(SEALED, "[sealed]")
       // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
       .replace(/[\x00-\x1f\x7f]/g, " ")
   );

@@ -15,7 +15,8 @@ const peopleShape = {
 const namesSomebody = (p: { roles: string[]; subjects: string[] }) => p.roles.length + p.subjects.length > 0;
 const NAME_SOMEBODY = "name at least one role or subject";
 
-const people = z.strictObject(peopleShape).refine(namesSomebody, NAME_SOMEBODY);
+/** Who is meant: anybody that is named, or has one of the roles. */
+export const people = z.strictObject(peopleShape).refine(namesSomebody, NAME_SOMEBODY);
 
 const requesters = z
   .strictObject({
@@ -77,6 +78,10 @@ export const accessRuleSchema = z
       .min(1)
       .max(5)
       .describe("Who must approve, one stage after the other. One person's approval counts once."),
+    decide_in_chat: z
+      .boolean()
+      .default(false)
+      .describe("Lets approvers decide by a button in a chat message; else they open the request."),
     approve_when: conditionSource.exactOptional().describe("CEL: approved at once where it is exactly true."),
     deny_when: conditionSource
       .exactOptional()

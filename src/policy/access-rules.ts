@@ -61,6 +61,24 @@ export function mayAsk(rule: AccessRule, ask: AccessAsk, now: number): boolean {
   );
 }
 
+/**
+ * The resource that is meant where scopes alone are named: that of the one rule, without a pattern, that lets
+ * this person ask for them. Undefined where there is none, or more than one.
+ */
+export function onlyResource(
+  document: PolicyDocument,
+  person: Person,
+  scopes: readonly string[],
+): string | undefined {
+  const resources = new Set(
+    document.access_rules
+      .filter((rule) => RESOURCE.test(rule.resource) && isAmong(rule.requesters, person))
+      .filter((rule) => scopes.every((scope) => rule.scopes.includes(scope)))
+      .map((rule) => rule.resource),
+  );
+  return resources.size === 1 ? [...resources][0] : undefined;
+}
+
 /** Whether the rule names this person as an approver. That nobody reviews an own request is checked elsewhere. */
 export function mayReview(rule: AccessRule, reviewer: Person): boolean {
   return approversOf(rule).some((people) => isAmong(people, reviewer));

@@ -5,6 +5,7 @@ export const CONTROL_SCOPES: readonly string[] = [
     "requests:read",
     "requests:read_all",
     "requests:review",
+    "links:create",
     "grants:read",
     "grants:revoke",
   ],

@@ -1,12 +1,19 @@
 import { accessRuleFaults } from "./access-rule-faults.ts";
 import type { Route, TrustedIssuer } from "./document.ts";
 import type { Draft, Part } from "./draft.ts";
+import { JWKS_MAX_AGE_SECONDS, type KeyPolicy } from "./keys-schema.ts";
 import { paramNames, parsePathPattern } from "./path-pattern.ts";
 import { isReservedPath } from "./reserved-paths.ts";
 import { routeConflicts } from "./route-table.ts";
+import { tokenSizeFaults } from "./token-size.ts";
 
-/** What the document must fit beside its schema: our own issuer, and whether plain http on loopback is allowed. */
-export type PolicyContext = { issuer: string; local: boolean };
+/** What the document must fit beside its schema: our own issuer, whether plain http on loopback is allowed, and the secrets. */
+export type PolicyContext = {
+  issuer: string;
+  local: boolean;
+  /** Names of the secrets that the deployment shares with issuers; absent: none. */
+  secretRefs?: ReadonlySet<string>;
+};
 
 /** The rules across members, one line for each fault: `path: what is wrong and what to do`. */
 export function crossFaults(draft: Draft, context: PolicyContext): string[] {
@@ -24,6 +31,9 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...routeConflicts(routes, (index) => draft.routes[index]!.at),
     ...repeated(draft.accessRules, "id", (rule) => rule.id),
     ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...accessRuleFaults(part)]),
+    ...repeated(draft.delegation, "id", (rule) => rule.id),
+    ...tokenSizeFaults(draft, context.issuer),
+    ...(draft.keys ? keyFaults(draft.keys, context) : []),
   ];
 }
 
@@ -42,7 +52,29 @@ function issuerFaults({ at, value }: Part<TrustedIssuer>, context: PolicyContext
   if (isOurName(value.issuer, context)) {
     faults.push(`${at}.issuer: is this deployment itself; its own tokens are trusted already, leave it out`);
   }
+  const { secret_ref } = value;
+  if (secret_ref !== undefined && !context.secretRefs?.has(secret_ref)) {
+    faults.push(
+      `${at}.secret_ref: this deployment has no secret ${secret_ref}; set it first: wrangler secret put ${secret_ref}`,
+    );
+  }
   if (value.jwks_uri !== undefined) faults.push(...httpsFaults(`${at}.jwks_uri`, value.jwks_uri, context));
+  return faults;
+}
+
+/** A next key must be in every copy of the JWK set before it signs; only a local deployment may be in a hurry. */
+function keyFaults(keys: KeyPolicy, { local }: PolicyContext): string[] {
+  const { rotation_seconds: rotation, publish_ahead_seconds: ahead } = keys;
+  const faults: string[] = [];
+  if (rotation < 2 * ahead) {
+    faults.push("keys.rotation_seconds: must be at least twice publish_ahead_seconds");
+  }
+  if (!local && ahead < 2 * JWKS_MAX_AGE_SECONDS) {
+    const least = 2 * JWKS_MAX_AGE_SECONDS;
+    faults.push(
+      `keys.publish_ahead_seconds: must be at least ${least}: caches keep the JWK set for half of that`,
+    );
+  }
   return faults;
 }
 

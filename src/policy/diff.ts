@@ -10,6 +10,7 @@ export type PolicyDiff = {
   routes: SectionDiff;
   access_rules: SectionDiff & { reordered: boolean };
   roles: SectionDiff;
+  delegation: SectionDiff;
   revocations: SectionDiff;
   sessions: SectionDiff;
 };
@@ -26,6 +27,7 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
         after.access_rules.map((rule) => rule.id),
       ),
     },
+    delegation: diffSection(byId(before.delegation), byId(after.delegation)),
     roles: diffSection(Object.entries(before.roles), Object.entries(after.roles)),
     revocations: diffSection(
       Object.entries(before.revocations ?? {}),

@@ -1,7 +1,10 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
+import { delegationSchema } from "./delegation-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
-import { name, roleName, scopeToken } from "./names.ts";
+import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
+import { name, roleName } from "./names.ts";
+import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 import { sessionsSchema } from "./session-schema.ts";
 
@@ -15,9 +18,14 @@ export const policySchema = z.strictObject({
   routes: z.array(routeSchema).max(2_000).default([]),
   access_rules: z.array(accessRuleSchema).max(1_000).default([]),
   roles: z
-    .record(roleName, z.strictObject({ scopes: z.array(scopeToken).max(64) }))
+    .record(roleName, roleSchema)
     .default({})
     .describe("Scopes that a role brings when an identity provider's token is exchanged for ours."),
+  delegation: z
+    .array(delegationSchema)
+    .max(1_000)
+    .default([])
+    .describe("Who may act for whom by token exchange with an actor token; nobody where it is empty."),
   revocations: z
     .strictObject({
       confirm_above: z
@@ -28,6 +36,11 @@ export const policySchema = z.strictObject({
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  keys: keysSchema
+    .exactOptional()
+    .describe(
+      "The life of our own signing keys. Absent: ES256, replaced every 30 days, published a day ahead.",
+    ),
   sessions: sessionsSchema
     .exactOptional()
     .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
@@ -38,6 +51,7 @@ export type TrustedIssuer = PolicyDocument["issuers"][number];
 export type Origin = PolicyDocument["origins"][string];
 export type Route = PolicyDocument["routes"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
+export type Delegation = PolicyDocument["delegation"][number];
 export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
@@ -48,4 +62,9 @@ export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.
 /** How many live tokens one person may cut with one revocation. */
 export function confirmAbove(document: PolicyDocument): number {
   return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;
+}
+
+/** How our own signing keys live. */
+export function keyPolicy(document: PolicyDocument): KeyPolicy {
+  return document.keys ?? DEFAULT_KEY_POLICY;
 }

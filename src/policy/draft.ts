@@ -1,7 +1,10 @@
 import type * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
-import type { AccessRule, Origin, Route, TrustedIssuer } from "./document.ts";
+import { delegationSchema } from "./delegation-schema.ts";
+import type { AccessRule, Delegation, Origin, PolicyDocument, Route, TrustedIssuer } from "./document.ts";
 import { issuerSchema } from "./issuer-schema.ts";
+import { type KeyPolicy, keysSchema } from "./keys-schema.ts";
+import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 
 /** A part of the document that fits its schema, with its place: `routes.2`. */
@@ -18,16 +21,27 @@ export type Draft = {
   originNames: ReadonlySet<string>;
   routes: Part<Route>[];
   accessRules: Part<AccessRule>[];
+  roles: (Part<PolicyDocument["roles"][string]> & { name: string })[];
+  delegation: Part<Delegation>[];
+  /** Absent where the document has none, or one that cannot be read. */
+  keys?: KeyPolicy;
 };
 
 export function readDraft(input: unknown): Draft {
-  const { issuers, origins, routes, access_rules } = recordOf(input);
+  const { issuers, origins, routes, access_rules, roles, delegation, keys } = recordOf(input);
+  const keyPolicy = keysSchema.safeParse(keys);
   return {
     issuers: readable("issuers", listOf(issuers), issuerSchema),
     origins: readable("origins", recordOf(origins), originSchema),
     originNames: new Set(Object.keys(recordOf(origins))),
     routes: readable("routes", listOf(routes), routeSchema),
     accessRules: readable("access_rules", listOf(access_rules), accessRuleSchema),
+    roles: readable("roles", recordOf(roles), roleSchema).map((part) => ({
+      ...part,
+      name: part.at.slice("roles.".length),
+    })),
+    delegation: readable("delegation", listOf(delegation), delegationSchema),
+    ...(keyPolicy.success ? { keys: keyPolicy.data } : {}),
   };
 }
 

@@ -1,8 +1,13 @@
 import * as z from "zod";
 import { httpUrl, name } from "./names.ts";
 
-/** Signature algorithms that a trusted issuer may use. Symmetric ones are not among them. */
-const ALGORITHMS = ["ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"] as const;
+/** The one symmetric algorithm, for an issuer that shares a secret with this deployment, and for no other. */
+export const SHARED_SECRET_ALGORITHM = "HS256";
+/** Algorithms that a trusted issuer may use. */
+const ALGORITHMS = [
+  ...(["ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"] as const),
+  SHARED_SECRET_ALGORITHM,
+] as const;
 
 /** The document can be read by everyone with `policy:read`: RFC 7518 §6 members of private keys are refused. */
 const PRIVATE_JWK_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -12,12 +17,22 @@ const publicJwk = z
     message: "holds private members: give the public key only, and replace this one, it is now exposed",
   });
 
+/** A JWK set (RFC 7517 §5) of public keys. */
+export const publicJwks = z.strictObject({ keys: z.array(publicJwk).min(1).max(32) });
+
 export const issuerSchema = z
   .strictObject({
     id: name.describe("Short name; people of this issuer become subjects `<id>|<sub>`."),
     issuer: httpUrl.describe("Exact `iss` of its tokens."),
     jwks_uri: httpUrl.optional().describe("Where its public keys are. Give this or `jwks`."),
-    jwks: z.strictObject({ keys: z.array(publicJwk).min(1).max(32) }).optional(),
+    jwks: publicJwks.optional(),
+    secret_ref: z
+      .string()
+      .regex(/^ISSUER_SECRET_[A-Z0-9_]{1,64}$/, "must be ISSUER_SECRET_ and capital letters, digits or _")
+      .optional()
+      .describe(
+        "Name of the deployment's secret that it signs with, for HS256 only; never the secret itself.",
+      ),
     algorithms: z.array(z.enum(ALGORITHMS)).min(1),
     audience: z.string().min(1).max(512).describe("Its tokens must name this audience (RFC 7519 §4.1.3)."),
     token_types: z
@@ -33,6 +48,17 @@ export const issuerSchema = z
       .default({}),
   })
   .refine(
-    (i) => (i.jwks_uri === undefined) !== (i.jwks === undefined),
-    "give exactly one of jwks_uri and jwks",
-  );
+    (i) => [i.jwks_uri, i.jwks, i.secret_ref].filter((each) => each !== undefined).length === 1,
+    "give exactly one of jwks_uri, jwks and secret_ref",
+  )
+  .refine((i) => isSymmetric(i.algorithms) === (i.secret_ref !== undefined), {
+    path: ["algorithms"],
+    message:
+      'must be ["HS256"] with secret_ref, and without HS256 else: a public key must never serve as a secret',
+  });
+
+/** HS256 and nothing else; HS256 beside others is neither the one nor the other, and refused with either. */
+function isSymmetric(algorithms: readonly string[]): boolean | undefined {
+  if (!algorithms.includes(SHARED_SECRET_ALGORITHM)) return false;
+  return algorithms.every((alg) => alg === SHARED_SECRET_ALGORITHM) ? true : undefined;
+}

@@ -1,8 +1,10 @@
+import type { SigningAlgorithm } from "./signature-algorithm.ts";
+
 /** A public EC, OKP or RSA key (RFC 7517) with the members that a verifier needs. */
 export type PublicJwk = {
   kty: string;
   kid: string;
-  alg: string;
+  alg: SigningAlgorithm;
   use: "sig";
   crv?: string;
   x?: string;

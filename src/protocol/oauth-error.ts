@@ -1,4 +1,4 @@
-/** Errors of the token endpoint (RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2): a closed set. */
+/** Errors of the OAuth endpoints (RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2, RFC 9396 §5, CIBA §11 and §13): a closed set. */
 export type OAuthErrorCode =
   | "invalid_request"
   | "invalid_client"
@@ -7,21 +7,48 @@ export type OAuthErrorCode =
   | "unsupported_grant_type"
   | "invalid_scope"
   | "invalid_target"
+  | "invalid_authorization_details"
+  | "invalid_binding_message"
+  | "unknown_user_id"
+  | "access_denied"
+  | "authorization_pending"
+  | "slow_down"
+  | "expired_token"
   | "temporarily_unavailable";
 
-export type OAuthError = { error: OAuthErrorCode; description: string };
+/** `retryAfterSeconds`: the answer is 429, and a repeat before then is refused as well. */
+export type OAuthError = { error: OAuthErrorCode; description: string; retryAfterSeconds?: number };
 
 export function oauthError(error: OAuthErrorCode, description: string): OAuthError {
   return { error, description };
 }
 
-/** Never cached (RFC 6749 §5.1); a failed client authentication names the scheme (§5.2). */
+/** RFC 6749 §5.2 has no code for it; `slow_down` (RFC 8628 §3.5) makes clients that poll wait longer. */
+export function tooManyRequests(description: string, retryAfterSeconds: number): OAuthError {
+  return { error: "slow_down", description, retryAfterSeconds };
+}
+
+/** Never cached (RFC 6749 §5.1). */
 export const TOKEN_RESPONSE_HEADERS = { "cache-control": "no-store", pragma: "no-cache" } as const;
 
-export function oauthErrorResponse({ error, description }: OAuthError): Response {
-  const status = error === "invalid_client" ? 401 : error === "temporarily_unavailable" ? 503 : 400;
+/** A failed client authentication names the scheme (RFC 6749 §5.2). `deniedStatus`: of `access_denied` (CIBA §13). */
+export function oauthErrorResponse(fault: OAuthError, deniedStatus: 400 | 403 = 400): Response {
+  const status = fault.error === "access_denied" ? deniedStatus : statusOf(fault);
   const headers: Record<string, string> = { ...TOKEN_RESPONSE_HEADERS };
   if (status === 401) headers["www-authenticate"] = 'Basic realm="portcullis", charset="UTF-8"';
   if (status === 503) headers["retry-after"] = "1";
-  return Response.json({ error, error_description: description }, { status, headers });
+  if (status === 429) headers["retry-after"] = String(fault.retryAfterSeconds);
+  const body = { error: fault.error, error_description: printable(fault.description) };
+  return Response.json(body, { status, headers });
+}
+
+function statusOf({ error, retryAfterSeconds }: OAuthError): number {
+  if (retryAfterSeconds !== undefined) return 429;
+  if (error === "invalid_client") return 401;
+  return error === "temporarily_unavailable" ? 503 : 400;
+}
+
+/** A description is printable ASCII without quote and backslash (RFC 6749 §5.2). */
+export function printable(text: string): string {
+  return text.replaceAll('"', "'").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "?");
 }

@@ -21,6 +21,7 @@ const PROBLEMS = {
   body_too_large: [413, "The body is too large"],
   unsupported_media_type: [415, "The media type is not accepted"],
   precondition_required: [428, "The request must name the version it edits"],
+  too_many_requests: [429, "Too many requests"],
   internal: [500, "An unexpected fault"],
   bad_origin: [502, "The origin did not answer properly"],
   misconfigured: [503, "The deployment is not configured"],

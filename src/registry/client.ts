@@ -1,14 +1,24 @@
 import * as z from "zod";
 import { CONTROL_SCOPES } from "../policy/control-scopes.ts";
+import { publicJwks } from "../policy/issuer-schema.ts";
 import { roleName, scopeToken } from "../policy/names.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import type { Revocation } from "../revocation/rule.ts";
+import { defaultExpiry, type Revocation } from "../revocation/rule.ts";
+import { checkWebhookUrl } from "../webhooks/url-guard.ts";
 
 const GRANT_TYPES = [
   "client_credentials",
   "refresh_token",
   "urn:ietf:params:oauth:grant-type:token-exchange",
+  "urn:openid:params:grant-type:ciba",
+] as const;
+/** `client_secret` is either of the two ways to send a secret. */
+const AUTH_METHODS = [
+  "client_secret",
+  "client_secret_basic",
+  "client_secret_post",
+  "private_key_jwt",
 ] as const;
 
 /** A registered OAuth client (RFC 6749 §2). Times are epoch seconds. */
@@ -16,10 +26,13 @@ export type ClientRecord = {
   /** `cli_…`, also the subject of the tokens that it gets for itself. */
   id: string;
   name: string;
-  /** By HTTP Basic or in the form (RFC 6749 §2.3.1). */
-  auth_method: "client_secret";
-  /** SHA-256, hex, of its 256-bit secrets: newest first, two while one is being rotated. */
+  /** How it authenticates: no other way is accepted. */
+  auth_method: (typeof AUTH_METHODS)[number];
+  /** SHA-256, hex, of its 256-bit secrets: newest first, two while one is being rotated; none with keys. */
   secret_hashes: string[];
+  /** Its public keys, or where they are: exactly one of the two for `private_key_jwt` (RFC 7523 §3). */
+  jwks?: z.output<typeof publicJwks>;
+  jwks_uri?: string;
   grant_types: (typeof GRANT_TYPES)[number][];
   /** The most that any of its tokens can have. */
   scopes: string[];
@@ -29,23 +42,102 @@ export type ClientRecord = {
   introspects?: string[];
   created_at: number;
   created_by: string;
+  /** Raised by every change: the entity tag. */
+  revision: number;
+  /** Set while it gets no token, with the revocation that bans those it has. */
+  disabled?: { at: number; by: string; revocation_id: string };
+  /** The revocation that took its tokens back when a secret was given up as compromised, that secret's successor, and from when tokens stand. */
+  replaced?: { secret_hash: string; revocation_id: string; from: number };
 };
 
 const MAX_SECRETS = 2;
 const unique = <T>(items: T[]): T[] => [...new Set(items)];
 
-/** What a client is registered with. */
-export const newClientSchema = z.strictObject({
+const members = {
   name: z
     .string()
     .max(128)
     .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*\S[^\p{Cc}\p{Zl}\p{Zp}]*$/u, "must be one line of text"),
-  auth_method: z.literal("client_secret").default("client_secret"),
-  grant_types: z.array(z.enum(GRANT_TYPES)).min(1).default(["client_credentials"]).transform(unique),
-  scopes: z.array(scopeToken).max(64).default([]).transform(unique),
-  roles: z.array(roleName).max(32).default([]).transform(unique),
-  introspects: z.array(z.string().min(1).max(512)).max(32).default([]).transform(unique),
+  auth_method: z.enum(AUTH_METHODS),
+  grant_types: z.array(z.enum(GRANT_TYPES)).min(1).transform(unique),
+  scopes: z.array(scopeToken).max(64).transform(unique),
+  roles: z.array(roleName).max(32).transform(unique),
+  jwks_uri: z.string().max(512),
+  introspects: z.array(z.string().min(1).max(512)).max(32).transform(unique),
+};
+
+/** What a client is registered with. */
+export const newClientSchema = z.strictObject({
+  ...members,
+  auth_method: members.auth_method.default("client_secret"),
+  grant_types: members.grant_types.default(["client_credentials"]),
+  scopes: members.scopes.default([]),
+  roles: members.roles.default([]),
+  introspects: members.introspects.default([]),
+  jwks: publicJwks.exactOptional(),
+  jwks_uri: members.jwks_uri.exactOptional(),
 });
+
+/** Each member replaces the one of the client whole; `null` takes `jwks` or `jwks_uri` away. */
+export const clientPatchSchema = z.strictObject({
+  name: members.name.exactOptional(),
+  auth_method: members.auth_method.exactOptional(),
+  grant_types: members.grant_types.exactOptional(),
+  scopes: members.scopes.exactOptional(),
+  roles: members.roles.exactOptional(),
+  introspects: members.introspects.exactOptional(),
+  jwks: publicJwks.nullable().exactOptional(),
+  jwks_uri: members.jwks_uri.nullable().exactOptional(),
+  disabled: z.boolean().exactOptional(),
+});
+
+export type ClientPatch = z.output<typeof clientPatchSchema>;
+
+type Keys = Pick<ClientRecord, "auth_method" | "jwks" | "jwks_uri">;
+
+/** Keys where they are used to authenticate, and nowhere else; an address from which anybody may fetch. */
+export function checkKeys({ auth_method, jwks, jwks_uri }: Keys, local: boolean): Result<null> {
+  const given = [jwks, jwks_uri].filter((each) => each !== undefined).length;
+  const needed = auth_method === "private_key_jwt" ? 1 : 0;
+  if (given !== needed) {
+    const detail =
+      needed === 1
+        ? "private_key_jwt needs exactly one of jwks and jwks_uri."
+        : "jwks and jwks_uri are for private_key_jwt.";
+    return err(problem("invalid_body", detail, { faults: [`(body): ${detail}`] }));
+  }
+  const url = jwks_uri === undefined ? ok("") : checkWebhookUrl(jwks_uri, { local });
+  return url.ok ? ok(null) : err({ ...url.error, detail: `jwks_uri: ${url.error.detail}` });
+}
+
+/** The client with the patch applied, one revision on; that it is disabled is the register's to write. */
+export function patchedClient(client: ClientRecord, patch: ClientPatch): ClientRecord {
+  const { disabled: _disabled, jwks, jwks_uri, ...rest } = patch;
+  const { jwks: oldKeys, jwks_uri: oldUri, ...kept } = client;
+  const keys = jwks === undefined ? oldKeys : jwks;
+  const uri = jwks_uri === undefined ? oldUri : jwks_uri;
+  return {
+    ...kept,
+    ...rest,
+    ...(keys ? { jwks: keys } : {}),
+    ...(uri ? { jwks_uri: uri } : {}),
+    revision: client.revision + 1,
+  };
+}
+
+/** Whether the patch only takes away: a change that needs no authority of one's own beyond `clients:write`. */
+export function onlyNarrows(client: ClientRecord, patch: ClientPatch): boolean {
+  const { name: _name, disabled, scopes, roles, grant_types, ...others } = patch;
+  const within = (next: readonly string[] | undefined, now: readonly string[]) =>
+    next?.every((each) => now.includes(each)) ?? true;
+  return (
+    Object.keys(others).length === 0 &&
+    disabled !== false &&
+    within(scopes, client.scopes) &&
+    within(roles, client.roles) &&
+    within(grant_types, client.grant_types)
+  );
+}
 
 /**
  * Whether an actor may hand this authority to whoever gets the client's secret. Scopes and roles only those
@@ -78,29 +170,36 @@ function notYours(what: "scopes" | "roles" | "introspects", names: string[]) {
 /** The client with a new secret; the one before it stays valid until the next rotation. */
 export function withSecret(client: ClientRecord, hash: string): ClientRecord {
   if (client.secret_hashes[0] === hash) return client;
-  return { ...client, secret_hashes: [hash, ...client.secret_hashes].slice(0, MAX_SECRETS) };
+  const secret_hashes = [hash, ...client.secret_hashes].slice(0, MAX_SECRETS);
+  return { ...client, secret_hashes, revision: client.revision + 1 };
 }
 
 /**
- * Ends every token of a deleted client, for good: grants that were asked for through it live on for up to
- * thirty days, and none of their tokens may come through. The id never comes back.
+ * Bans every token of a client: one that is deleted, for good, or one that is disabled, until it is enabled
+ * again. Grants that were asked for through it live on for up to thirty days, and none of their tokens may
+ * come through.
  */
-export function deletionRevocation(
-  revocationId: string,
-  clientId: string,
+export function banRevocation(
+  id: string,
+  client: string,
+  reason: string,
   actor: string,
-  nowSeconds: number,
+  now: number,
 ): Revocation {
-  return {
-    id: revocationId,
-    match: { client_id: clientId },
-    reason: "client deleted",
-    actor,
-    created_at: nowSeconds,
-  };
+  return { id, match: { client_id: client }, reason, actor, created_at: now };
 }
 
-/** The wire form: everything but the hashes. */
-export function presentClient({ secret_hashes: _hashes, ...shown }: ClientRecord) {
-  return shown;
+/** Ends every token of a client that was issued before a moment; those that it gets from then on stand. */
+export function cutRevocation(
+  ban: Omit<Revocation, "issued_before" | "expires_at">,
+  issuedBefore: number,
+): Revocation {
+  const expires_at = defaultExpiry(ban.match, issuedBefore, ban.created_at);
+  return { ...ban, issued_before: issuedBefore, ...(expires_at === undefined ? {} : { expires_at }) };
+}
+
+/** The wire form: everything but the hashes and what they were replaced with. */
+export function presentClient(client: ClientRecord) {
+  const { secret_hashes: _hashes, replaced: _replaced, disabled, ...shown } = client;
+  return { ...shown, disabled: disabled !== undefined };
 }

@@ -26,11 +26,13 @@ export function checkRoom(endpoint: EndpointRecord, all: readonly EndpointRecord
 
 /** The endpoint with the patch applied, one revision on; `null` removes an optional member. */
 export function patched(endpoint: EndpointRecord, patch: EndpointPatch): EndpointRecord {
-  const { description, reviews_as, ...rest } = { ...endpoint, ...patch };
+  const { description, reviews_as, disabled_reason, ...rest } = { ...endpoint, ...patch };
   return {
     ...rest,
     ...(description === undefined || description === null ? {} : { description }),
     ...(reviews_as ? { reviews_as } : {}),
+    // Enabled again, it is not disabled for any reason.
+    ...(disabled_reason && !rest.enabled ? { disabled_reason } : {}),
     revision: endpoint.revision + 1,
   };
 }

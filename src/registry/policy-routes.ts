@@ -1,10 +1,20 @@
 import { type Context, Hono } from "hono";
 import * as z from "zod";
 import type { Clock } from "../platform/clock.ts";
-import { answer, bodyProblem, type HttpEnv, queryParams, refuse, requireScope } from "../platform/http.ts";
+import {
+  answer,
+  bodyProblem,
+  type HttpEnv,
+  noBody,
+  queryParams,
+  readEntityTag,
+  refuse,
+  requireScope,
+} from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
 import { accessRuleWarnings } from "../policy/access-rule-faults.ts";
 import { checkPolicy } from "../policy/check.ts";
+import type { PolicyContext } from "../policy/cross-faults.ts";
 import { diffPolicies } from "../policy/diff.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
 import { policyJsonSchema } from "../policy/json-schema.ts";
@@ -27,12 +37,10 @@ export type PolicyPort = {
   }): Promise<Result<PolicyActivation>>;
 };
 
-export type PolicyRouteDeps = {
+/** With what a document is checked against beside its schema, and how its access rules are tried. */
+export type PolicyRouteDeps = PolicyContext & {
   registry: PolicyPort;
   clock: Clock;
-  /** Our own issuer, and whether it is on a loopback host: see `checkPolicy`. */
-  issuer: string;
-  local: boolean;
   /** Tries the access rules of a new document beside those in force, without effect. */
   simulate(
     simulation: Simulation,
@@ -43,8 +51,6 @@ export type PolicyRouteDeps = {
 
 const SCHEMA_PATH = "/v1/policy/schema";
 const VERSION = /^[1-9]\d{0,8}$/;
-/** A proxy that compresses the answer weakens the tag; the number names the same document all the same. */
-const ETAG = /^(?:W\/)?"(0|[1-9]\d{0,8})"$/;
 
 const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -111,7 +117,7 @@ export function policyRoutes(deps: PolicyRouteDeps) {
     .get("/v1/policy/versions/:n", read, async (c) =>
       answer(c, await findVersion(registry, c.req.param("n"))),
     )
-    .post("/v1/policy/versions/:n/activate", write, async (c) => {
+    .post("/v1/policy/versions/:n/activate", write, noBody, async (c) => {
       const stored = await findVersion(registry, c.req.param("n"));
       if (!stored.ok) return refuse(c, stored.error);
       const { version, document } = stored.value;
@@ -140,11 +146,7 @@ function readIfMatch(header: string | undefined): Result<number> {
       'Send If-Match with the ETag that GET /v1/policy answered, e.g. If-Match: "3"; "0" where no policy was ever put.';
     return err(problem("precondition_required", detail));
   }
-  const version = ETAG.exec(header.trim())?.[1];
-  if (version !== undefined) return ok(Number(version));
-  return err(
-    problem("invalid_request", 'If-Match must be the one ETag of the version you edited, e.g. "3".'),
-  );
+  return readEntityTag(header);
 }
 
 type Check = { document: PolicyDocument; simulation?: Simulation };

@@ -1,7 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
-import { newId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
@@ -10,11 +9,21 @@ import { utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import type { Revocation } from "../revocation/rule.ts";
-import { type EndpointPatch, type EndpointRecord, MAX_ENDPOINTS } from "../webhooks/endpoint.ts";
+import type { EndpointPatch, EndpointRecord } from "../webhooks/endpoint.ts";
 import { type EventType, matchesEvent } from "../webhooks/event.ts";
-import { type ClientRecord, deletionRevocation, withSecret } from "./client.ts";
-import { checkRoom, patched, withSealedSecret } from "./endpoint.ts";
+import { ASSERTION_SCHEMA } from "./assertion-store.ts";
+import type { ClientRecord } from "./client.ts";
+import {
+  type AssertionUse,
+  type Authentication,
+  type ClientChange,
+  type ClientDeletion,
+  ClientRegister,
+  type ClientUpdate,
+  type SecretCheck,
+  type SecretReplacement,
+} from "./client-register.ts";
+import { EndpointRegister } from "./endpoint-register.ts";
 import type { LogPort, RegistryLogEntry } from "./log-port.ts";
 import {
   POLICY_SCHEMA,
@@ -23,18 +32,17 @@ import {
   type PolicyVersionRecord,
 } from "./policy-store.ts";
 import { RECEIPT_SCHEMA, ReceiptStore } from "./receipt-store.ts";
-import { RECORD_SCHEMAS, type RecordPage, RecordStore } from "./record-store.ts";
+import { RECORD_SCHEMAS, type RecordPage } from "./record-store.ts";
 
 /** `id` is the log entry's, chosen by the caller: a repeated call answers what the first one did. */
 export type PolicyChange = { id: string; document: PolicyDocument; if_match: number; actor: string };
 export type PolicyActivation = { version: number; receipt: Receipt };
-export type ClientDeletion = { id: string; receipt: Receipt };
 type PageQuery = { limit: number; cursor?: string };
 
 /** What waits in the outbox. A document is read when its row is delivered: it may be large, and never changes. */
 type PendingEntry =
   | { id: string; kind: "policy.activated"; version: number }
-  | { id: string; kind: "revocation.added"; rule: Revocation };
+  | Exclude<RegistryLogEntry, { kind: "policy.activated" }>;
 
 const LANE = "log";
 /** A row of SQLite storage, here and in the log, holds 2 MB. */
@@ -47,8 +55,8 @@ const MAX_DOCUMENT_BYTES = 1_500_000;
 export class RegistryObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #policies: PolicyStore;
-  readonly #clients: RecordStore<ClientRecord>;
-  readonly #endpoints: RecordStore<EndpointRecord>;
+  readonly #clients: ClientRegister;
+  readonly #endpoints: EndpointRegister;
   readonly #receipts: ReceiptStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
@@ -57,15 +65,23 @@ export class RegistryObject extends DurableObject<Env> {
     super(ctx, env);
     const { sql } = ctx.storage;
     this.#policies = new PolicyStore(sql);
-    this.#clients = new RecordStore(sql, "clients");
-    this.#endpoints = new RecordStore(sql, "webhook_endpoints");
     this.#receipts = new ReceiptStore(sql);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA],
+      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA],
       deliver: { "log.append": (row) => this.#append(row) },
+    });
+    this.#endpoints = new EndpointRegister({ sql, durable: this.#durable, clock: this.#clock, secrets: env });
+    this.#clients = new ClientRegister({
+      sql,
+      durable: this.#durable,
+      clock: this.#clock,
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      operatorSecret: env.PORTCULLIS_OPERATOR_SECRET,
+      enqueue: (entry) => this.#enqueue(entry),
+      receiptOf: (entryId, whatStands) => this.#receiptOf(entryId, whatStands),
     });
   }
 
@@ -114,63 +130,56 @@ export class RegistryObject extends DurableObject<Env> {
     return this.#activated(id);
   }
 
-  /** Registers a client. An id that is registered answers its record, one that was deleted `gone`. */
   createClient(client: ClientRecord): Result<ClientRecord> {
-    const known = this.#clients.find(client.id);
-    if (known) return ok(known);
-    if (this.#clients.deletion(client.id)) return err(problem("gone", "This client was deleted."));
-    this.#durable.commit(() => this.#clients.insert(client));
-    return ok(client);
+    return this.#clients.create(client);
   }
 
   client(id: string): Result<ClientRecord> {
-    const client = this.#clients.find(id);
-    return client ? ok(client) : err(problem("not_found", "There is no such client."));
+    return this.#clients.find(id);
   }
 
   listClients({ limit, cursor }: PageQuery): Result<RecordPage<ClientRecord>> {
     return ok(this.#clients.list(limit, cursor));
   }
 
-  /** Puts the new secret first and keeps the one before it. */
   rotateClientSecret({ id, secret_hash }: { id: string; secret_hash: string }): Result<ClientRecord> {
-    const client = this.client(id);
-    if (!client.ok) return client;
-    const rotated = withSecret(client.value, secret_hash);
-    this.#durable.commit(() => this.#clients.update(rotated));
-    return ok(rotated);
+    return this.#clients.rotateSecret(id, secret_hash);
   }
 
-  /** Deletes a client and ends all its tokens. Repeated, it answers the same receipt. */
-  async deleteClient({ id, actor }: { id: string; actor: string }): Promise<Result<ClientDeletion>> {
-    const client = this.#clients.find(id);
-    if (client) {
-      const rule = deletionRevocation(newId("rev", this.#clock()), id, actor, this.#now());
-      this.#durable.commit(() => {
-        const deletion = { at: this.#now(), by: actor, revocation_id: rule.id };
-        this.#clients.delete({ ...client, secret_hashes: [] }, deletion);
-        this.#enqueue({ id: rule.id, kind: "revocation.added", rule });
-      });
-    }
-    const revocationId = this.#clients.deletion(id)?.revocation_id;
-    if (revocationId === undefined) return err(problem("not_found", "There is no such client."));
-    const receipt = await this.#receiptOf(revocationId, "The client is deleted and gets no more tokens.");
-    return receipt.ok ? ok({ id, receipt: receipt.value }) : receipt;
+  replaceClientSecret({ id, secret_hash, actor }: SecretReplacement): Promise<Result<ClientChange>> {
+    return this.#clients.replaceSecret(id, secret_hash, actor);
+  }
+
+  updateClient(change: ClientUpdate): Promise<Result<ClientChange>> {
+    return this.#clients.update(change);
+  }
+
+  deleteClient({ id, actor }: { id: string; actor: string }): Promise<Result<ClientDeletion>> {
+    return this.#clients.delete(id, actor);
+  }
+
+  async authenticateSecret(check: SecretCheck): Promise<Result<Authentication>> {
+    return ok(await this.#clients.authenticateSecret(check));
+  }
+
+  clientForAssertion(id: string, address: string): Result<Authentication> {
+    return ok(this.#clients.clientForAssertion(id, address));
+  }
+
+  useAssertion(use: AssertionUse): Result<Authentication> {
+    return ok(this.#clients.useAssertion(use));
+  }
+
+  authenticationFailed(id: string, address: string): Result<Authentication> {
+    return ok(this.#clients.failed(id, address));
   }
 
   createEndpoint(endpoint: EndpointRecord): Result<EndpointRecord> {
-    const known = this.#endpoints.find(endpoint.id);
-    if (known) return ok(known);
-    if (this.#endpoints.deletion(endpoint.id)) return err(problem("gone", "This endpoint was deleted."));
-    const room = checkRoom(endpoint, this.#allEndpoints());
-    if (!room.ok) return room;
-    this.#durable.commit(() => this.#endpoints.insert(endpoint));
-    return ok(endpoint);
+    return this.#endpoints.create(endpoint);
   }
 
   endpoint(id: string): Result<EndpointRecord> {
-    const endpoint = this.#endpoints.find(id);
-    return endpoint ? ok(endpoint) : err(problem("not_found", "There is no such webhook endpoint."));
+    return this.#endpoints.find(id);
   }
 
   listEndpoints({ limit, cursor }: PageQuery): Result<RecordPage<EndpointRecord>> {
@@ -178,41 +187,25 @@ export class RegistryObject extends DurableObject<Env> {
   }
 
   updateEndpoint(id: string, patch: EndpointPatch): Result<EndpointRecord> {
-    const endpoint = this.endpoint(id);
-    if (!endpoint.ok) return endpoint;
-    const updated = patched(endpoint.value, patch);
-    const room = checkRoom(updated, this.#allEndpoints());
-    if (!room.ok) return room;
-    this.#durable.commit(() => this.#endpoints.update(updated));
-    return ok(updated);
+    return this.#endpoints.update(id, patch);
   }
 
-  /** Repeated, it answers the same. */
   deleteEndpoint(id: string): Result<{ id: string }> {
-    if (this.#endpoints.deletion(id)) return ok({ id });
-    const endpoint = this.endpoint(id);
-    if (!endpoint.ok) return endpoint;
-    const last = { ...endpoint.value, secrets_sealed: [] };
-    this.#durable.commit(() => this.#endpoints.delete(last, { at: this.#now() }));
-    return ok({ id });
+    return this.#endpoints.delete(id);
   }
 
   rotateEndpointSecret(id: string, sealed: string): Result<EndpointRecord> {
-    const endpoint = this.endpoint(id);
-    if (!endpoint.ok) return endpoint;
-    const rotated = withSealedSecret(endpoint.value, sealed);
-    this.#durable.commit(() => this.#endpoints.update(rotated));
-    return ok(rotated);
+    return this.#endpoints.rotateSecret(id, sealed);
   }
 
   /** The enabled endpoints that subscribe to the type. */
   endpointsFor(type: EventType): Result<EndpointRecord[]> {
-    return ok(this.#allEndpoints().filter((each) => each.enabled && matchesEvent(each.events, type)));
+    return ok(this.#endpoints.all().filter((each) => each.enabled && matchesEvent(each.events, type)));
   }
 
   /** The enabled endpoints whose signed decisions count. */
   decisionEndpoints(): Result<EndpointRecord[]> {
-    return ok(this.#allEndpoints().filter((each) => each.enabled && each.reviews_as));
+    return ok(this.#endpoints.all().filter((each) => each.enabled && each.reviews_as));
   }
 
   override alarm(): Promise<void> {
@@ -220,15 +213,13 @@ export class RegistryObject extends DurableObject<Env> {
   }
 
   async sweep(): Promise<Result<Swept>> {
-    return ok(await this.#durable.sweep());
+    const rewrapped = await this.#endpoints.rewrapSecrets();
+    const swept = await this.#durable.sweep();
+    return ok({ ...swept, gauges: { 'portcullis_previous_secret_values{object="registry"}': rewrapped } });
   }
 
   #now(): number {
     return epochSeconds(this.#clock());
-  }
-
-  #allEndpoints(): EndpointRecord[] {
-    return this.#endpoints.list(MAX_ENDPOINTS, undefined).items;
   }
 
   #activate(entryId: string, version: number, actor: string): void {

@@ -59,6 +59,7 @@ export class DeltaCache implements LogReader {
       const usable = ageMs <= Math.min(USABLE_MS, (maxAgeMs * 3) / 4);
       if (usable && (await this.#renewed(tail))) return ok(deltaOf(tail, seq));
     }
+    // Not atomic: isolates that find no claim at the same moment all ask the log, which costs reads and nothing else.
     void this.#write("claim", { at_ms: clock() });
     const askedAtMs = clock();
     const delta = await log.since(seq);

@@ -7,9 +7,12 @@ import type { Revocation } from "../revocation/rule.ts";
 export type LogEntry =
   | { id: string; kind: "revocation.added"; rule: Revocation }
   | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason?: string }
-  | { id: string; kind: "keys.changed"; keys: PublicKeyRecord[] }
+  /** All keys that verify from now on; `rule` denies what a compromised one has signed. */
+  | { id: string; kind: "keys.changed"; keys: PublicKeyRecord[]; rule?: Revocation }
   | { id: string; kind: "policy.activated"; version: number; document: PolicyDocument }
   | { id: string; kind: "filter.published"; filter: FilterManifest }
+  /** Rules for one token each, which the filter in the log before it knows: replicas drop them. */
+  | { id: string; kind: "rules.compacted"; ids: string[] }
   /** What is left of a `filter.published` once a later one is in the log. */
   | { id: string; kind: "filter.superseded" };
 
@@ -22,7 +25,7 @@ export type Snapshot = {
   at_ms: number;
   policy: PolicyVersion;
   keys: PublicKeyRecord[];
-  /** Revocations in force. */
+  /** Revocations in force, without those that the filter stands for. */
   rules: Revocation[];
   /** The filter of denied tokens in force; absent where none was ever published. */
   filter?: FilterManifest;

@@ -5,6 +5,7 @@ import { compilePolicy } from "../policy/compiled.ts";
 import type { PolicyVersion } from "../policy/document.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
 import { ok, type Result } from "../protocol/result.ts";
+import { SIGNING_PARAMETERS } from "../protocol/signature-algorithm.ts";
 import type { DeniedFilter, FilterManifest } from "../revocation/filter.ts";
 import { RuleIndex } from "../revocation/rule-index.ts";
 import { type Delta, type SequencedEntry, SNAPSHOT_KEY, type Snapshot } from "./entry.ts";
@@ -67,10 +68,12 @@ export class IsolateReplica implements ReplicaReader {
 
   async #catchUp(maxAgeMs: number): Promise<Result<ReplicaView>> {
     if (!this.#view) await this.#loadFromKv();
+    // Pages are folded together: what one of them takes away, another may give in another form.
+    const pages: SequencedEntry[] = [];
     for (;;) {
       const askedAtMs = this.#o.clock();
       const delta = this.#view
-        ? await this.#o.log.since(this.#view.seq, maxAgeMs)
+        ? await this.#o.log.since(pages.at(-1)?.seq ?? this.#view.seq, maxAgeMs)
         : ok({ too_old: true as const });
       if (!delta.ok) {
         await this.#catchUpFromKv();
@@ -82,9 +85,10 @@ export class IsolateReplica implements ReplicaReader {
         return this.#adopt(snapshot.value, askedAtMs);
       }
       const { entries, head_seq, asked_at_ms: sharedAtMs = askedAtMs } = delta.value;
-      const complete = (entries.at(-1)?.seq ?? head_seq) >= head_seq;
-      const view = await this.#fold(entries, complete ? Math.min(askedAtMs, sharedAtMs) : undefined);
-      if (complete || !view.ok) return view;
+      pages.push(...entries);
+      if ((entries.at(-1)?.seq ?? head_seq) >= head_seq) {
+        return this.#fold(pages, Math.min(askedAtMs, sharedAtMs));
+      }
     }
   }
 
@@ -124,7 +128,7 @@ export class IsolateReplica implements ReplicaReader {
   async #adopt(snapshot: Snapshot, fetchedAtMs: number): Promise<Result<ReplicaView>> {
     const filter = await this.#filterOf(snapshot.filter);
     if (!filter.ok) return filter;
-    const keys = await importKeys(snapshot.keys);
+    const keys = await importKeys(snapshot.keys, this.#view?.keys);
     const policy = compilePolicy(snapshot.policy);
     const revocations = new RuleIndex();
     for (const rule of snapshot.rules) revocations.add(rule);
@@ -148,10 +152,7 @@ export class IsolateReplica implements ReplicaReader {
   }
 
   /** Folds entries in; everything that waits comes first, so that the change itself is one synchronous step. */
-  async #fold(
-    entries: readonly SequencedEntry[],
-    fetchedAtMs: number | undefined,
-  ): Promise<Result<ReplicaView>> {
+  async #fold(entries: readonly SequencedEntry[], fetchedAtMs: number): Promise<Result<ReplicaView>> {
     let newKeys: PublicKeyRecord[] | undefined;
     let newPolicy: PolicyVersion | undefined;
     let newFilter: FilterManifest | undefined;
@@ -162,24 +163,31 @@ export class IsolateReplica implements ReplicaReader {
     }
     const loaded = await this.#filterOf(newFilter);
     if (!loaded.ok) return loaded;
-    const keys = newKeys && (await importKeys(newKeys));
+    const keys = newKeys && (await importKeys(newKeys, this.#view?.keys));
     const policy = newPolicy && compilePolicy(newPolicy);
 
     const view = this.#view as ReplicaView;
     const head = entries.at(-1)?.seq ?? view.seq;
+    const compacted = new Set<string>();
     for (const { seq, entry } of entries) {
       if (seq <= view.seq) continue;
       if (entry.kind === "revocation.added") view.revocations.add(entry.rule);
+      if (entry.kind === "keys.changed" && entry.rule) view.revocations.add(entry.rule);
       if (entry.kind === "revocation.lifted") view.revocations.remove(entry.revocation_id);
+      if (entry.kind === "rules.compacted") for (const id of entry.ids) compacted.add(id);
     }
+    // Who decides on the view before, whose filter may not know them, finds them in its own index.
+    const revocations = compacted.size
+      ? view.revocations.without(compacted, this.#o.clock() / 1000)
+      : view.revocations;
     const ahead = head > view.seq;
     const filter = later(loaded.value, view.filter);
     this.#view = {
       seq: Math.max(head, view.seq),
-      fetchedAtMs: Math.max(fetchedAtMs ?? 0, view.fetchedAtMs),
+      fetchedAtMs: Math.max(fetchedAtMs, view.fetchedAtMs),
       policy: (ahead && policy) || view.policy,
       keys: (ahead && keys) || view.keys,
-      revocations: view.revocations,
+      revocations,
       ...(filter ? { filter } : {}),
     };
     return ok(this.#view);
@@ -190,10 +198,16 @@ function later(a: DeniedFilter | undefined, b: DeniedFilter | undefined): Denied
   return a && (!b || a.build > b.build) ? a : b;
 }
 
-async function importKeys(records: readonly PublicKeyRecord[]): Promise<Map<string, VerificationKey>> {
+/** A key that is known already stays the same object: what it verified need not be verified again. */
+async function importKeys(
+  records: readonly PublicKeyRecord[],
+  known: ReplicaView["keys"] | undefined,
+): Promise<Map<string, VerificationKey>> {
   const keys = await Promise.all(
     records.map(async ({ kid, purpose, jwk }) => {
-      const key = await crypto.subtle.importKey("jwk", jwk, { name: "ECDSA", namedCurve: "P-256" }, false, [
+      const before = known?.get(kid);
+      if (before?.purpose === purpose && before.alg === jwk.alg) return [kid, before] as const;
+      const key = await crypto.subtle.importKey("jwk", jwk, SIGNING_PARAMETERS[jwk.alg].key, false, [
         "verify",
       ]);
       return [kid, { kid, purpose, alg: jwk.alg, key }] as const;

@@ -2,27 +2,24 @@ import { DurableObject } from "cloudflare:workers";
 import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
-import type { OutboxRow } from "../platform/outbox.ts";
+import { objectPort } from "../platform/rpc.ts";
 import { compilePolicy } from "../policy/compiled.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { denylistKey, denylistTtlSeconds, LONGEST_KV_RETRY_MS } from "../revocation/denylist.ts";
+import { LONGEST_KV_RETRY_MS } from "../revocation/denylist.ts";
+import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { WouldCut } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { RevocationPage, RevocationRecord } from "../revocation/record.ts";
-import {
-  fileKey,
-  hits,
-  probeKeys,
-  type Revocation,
-  type RevocationMatch,
-  type TokenFacts,
-} from "../revocation/rule.ts";
+import { hits, probeKeys, type Revocation, type TokenFacts } from "../revocation/rule.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
 import { boundsAt, receiptFor, replaceBounds } from "./bounds.ts";
+import { Compaction, type CompactionOptions } from "./compaction.ts";
+import { CompactionStore } from "./compaction-store.ts";
 import { checkDrift, type DriftReport } from "./drift.ts";
 import { DriftStore } from "./drift-store.ts";
-import { type Delta, type LogEntry, SNAPSHOT_KEY, type Snapshot } from "./entry.ts";
+import type { Delta, LogEntry, Snapshot } from "./entry.ts";
+import { KvProjection } from "./kv-projection.ts";
 import { LOG_MIGRATIONS, LogStore } from "./log-store.ts";
 import { ManifestStore } from "./manifest-store.ts";
 import { PendingStore } from "./pending-store.ts";
@@ -30,12 +27,11 @@ import { RevocationBook } from "./revocation-book.ts";
 import type { RevocationEvent } from "./revocation-events.ts";
 
 const MAX_DELTA_ENTRIES = 1_000;
-const DENY_LANES = 8;
-/** KV takes one write a second for a key. */
-const KV_WRITE_INTERVAL_MS = 1_000;
 /** Revocations stay listed this long after no token can match them any more. */
 const HISTORY_SECONDS = 30 * 86_400;
 const PRUNE_INTERVAL_MS = 3_600_000;
+
+export type LogLimits = Pick<CompactionOptions, "maxRules">;
 
 /**
  * The ordered log through which every edge learns of revocations, keys and policy. One for a deployment
@@ -47,22 +43,39 @@ export class LogObject extends DurableObject<Env> {
   readonly #manifests: ManifestStore;
   readonly #durable: Durable;
   readonly #book: RevocationBook;
-  readonly #lastWriteMs = new Map<string, number>();
+  readonly #compaction: Compaction;
+  readonly #projection: KvProjection;
   #prunedAtMs = 0;
 
-  constructor(ctx: DurableObjectState, env: Env, clock: Clock = systemClock) {
+  constructor(ctx: DurableObjectState, env: Env, clock: Clock = systemClock, limits: LogLimits = {}) {
     super(ctx, env);
     this.#clock = clock;
     this.#store = new LogStore(ctx.storage.sql);
     this.#manifests = new ManifestStore(ctx.storage.sql);
+    const apply = (entry: LogEntry, nowMs: number) => this.#apply(entry, nowMs);
+    this.#compaction = new Compaction({
+      clock,
+      rules: new CompactionStore(ctx.storage.sql),
+      log: this.#store,
+      durable: () => this.#durable,
+      denylist: objectPort<DenylistPort>(env.DENYLIST, "main", { log: consoleLogger }),
+      apply,
+      ...limits,
+    });
+    this.#projection = new KvProjection({
+      clock,
+      kv: env.KV,
+      store: this.#store,
+      outbox: () => this.#durable.outbox,
+    });
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
       migrations: LOG_MIGRATIONS,
       longestRetryMs: LONGEST_KV_RETRY_MS,
       deliver: {
-        "kv.snapshot": () => this.#writeSnapshot(),
-        "kv.deny": (row) => this.#writeDenylist(row),
+        ...this.#projection.deliver,
+        ...this.#compaction.deliver,
         "webhook.publish": (row) => publishEvent(row.payload as RevocationEvent, publishPorts(env)),
       },
       nextDueMs: () => this.#nextPruneMs(),
@@ -74,19 +87,23 @@ export class LogObject extends DurableObject<Env> {
       store: this.#store,
       pending: new PendingStore(ctx.storage.sql),
       durable: this.#durable,
-      apply: (entry, nowMs) => this.#apply(entry, nowMs),
+      apply,
     });
   }
 
   /** Adds an entry, once for each id: a repeat answers the first receipt, another entry under the id is refused. */
-  append(entry: LogEntry): Result<Receipt> {
+  async append(entry: LogEntry): Promise<Result<Receipt>> {
     const known = this.#store.entry(entry.id);
     if (known) {
       if (known.body === JSON.stringify(entry)) return ok(known.receipt);
       return err(problem("conflict", `The log holds another entry with the id ${entry.id}.`));
     }
-    if (entry.kind === "filter.published" && this.#manifests.isOutdated(entry.filter)) {
-      return err(problem("conflict", "The log holds a later filter."));
+    if (entry.kind === "filter.published") {
+      const later = this.#manifests.laterThan(entry.filter);
+      if (later) return err(problem("conflict", "The log holds a later filter.", { build: later }));
+    }
+    if (entry.kind === "revocation.lifted" && this.#compaction.hasLeft(entry.revocation_id)) {
+      return this.#compaction.lift(entry);
     }
     return ok(this.#durable.commit(() => this.#apply(entry, this.#clock())));
   }
@@ -141,6 +158,12 @@ export class LogObject extends DurableObject<Env> {
     return this.#book.cancel(id, by, reason);
   }
 
+  /** An import asks for no second person: webhook endpoints are told before it cuts anything. */
+  announceImport(eventId: string, actor: string): Result<null> {
+    this.#book.tellEmergencyImport(eventId, actor);
+    return ok(null);
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }
@@ -161,7 +184,7 @@ export class LogObject extends DurableObject<Env> {
         under: (key) => store.under(key, now),
         cursor: (direction) => store.cursor(direction),
         setCursor: (direction, cursor) => store.setCursor(direction, cursor),
-        repair: (keys) => this.#durable.commit(() => keys.forEach((key) => void this.#projectKey(key))),
+        repair: (keys) => this.#durable.commit(() => this.#projection.keys(keys)),
       },
       now,
     );
@@ -173,8 +196,8 @@ export class LogObject extends DurableObject<Env> {
     let lifted = false;
     switch (entry.kind) {
       case "revocation.added":
-        this.#store.insertRevocation(entry.rule, seq);
-        this.#projectDenylist(entry.rule.match);
+        if (this.#store.insertRevocation(entry.rule, seq)) this.#compaction.noteAdded(nowMs);
+        this.#projection.denylist(entry.rule.match);
         break;
       case "revocation.lifted":
         lifted = this.#store.liftRevocation(
@@ -183,10 +206,12 @@ export class LogObject extends DurableObject<Env> {
           entry.reason,
           epochSeconds(nowMs),
         );
-        this.#projectDenylist(this.#store.revocation(entry.revocation_id)?.rule.match);
+        this.#projection.denylist(this.#store.revocation(entry.revocation_id)?.rule.match);
         break;
       case "keys.changed":
         this.#store.setState("keys", entry.keys);
+        if (entry.rule) this.#store.insertRevocation(entry.rule, seq);
+        this.#projection.denylist(entry.rule?.match);
         break;
       case "filter.published":
         this.#manifests.put(entry.id, entry.filter, seq);
@@ -201,58 +226,14 @@ export class LogObject extends DurableObject<Env> {
         break;
       }
     }
-    this.#project(SNAPSHOT_KEY, {
-      id: "kv:snapshot",
-      lane: "kv:snapshot",
-      kind: "kv.snapshot",
-      payload: null,
-    });
+    this.#projection.snapshot();
     const receipt = receiptFor(entry.id, seq, nowMs, boundsAt(this.#store.bounds(), nowMs));
     this.#store.setReceipt(seq, receipt);
     if (entry.kind === "revocation.added") this.#book.tellCreated(entry.id, receipt, nowMs);
+    if (entry.kind === "keys.changed" && entry.rule) this.#book.tellCreated(entry.rule.id, receipt, nowMs);
     if (entry.kind === "revocation.lifted" && lifted)
       this.#book.tellLifted(entry.revocation_id, receipt, nowMs);
     return receipt;
-  }
-
-  #projectDenylist(match: RevocationMatch | undefined): void {
-    if (match) this.#projectKey(fileKey(match));
-  }
-
-  #projectKey(key: string): void {
-    const lane = `kv:deny:${laneOf(key)}`;
-    this.#project(key, { id: `kv:deny:${key}`, lane, kind: "kv.deny", payload: key });
-  }
-
-  #project(key: string, row: OutboxRow): void {
-    const last = this.#lastWriteMs.get(key);
-    this.#durable.outbox.put(row, last === undefined ? 0 : last + KV_WRITE_INTERVAL_MS);
-  }
-
-  async #writeSnapshot(): Promise<void> {
-    const snapshot = this.#store.snapshot(this.#clock());
-    this.#lastWriteMs.set(SNAPSHOT_KEY, this.#clock());
-    await this.env.KV.put(SNAPSHOT_KEY, JSON.stringify(snapshot), { metadata: { seq: snapshot.seq } });
-  }
-
-  /** Writes what is in force under the key now, so that a late or repeated row is never wrong. */
-  async #writeDenylist(row: OutboxRow): Promise<void> {
-    const key = String(row.payload);
-    const nowMs = this.#clock();
-    this.#rememberWrite(key, nowMs);
-    const rules = this.#store.rulesUnder(key, epochSeconds(nowMs));
-    const kvKey = await denylistKey(key);
-    if (rules.length === 0) return this.env.KV.delete(kvKey);
-    const expirationTtl = denylistTtlSeconds(rules, epochSeconds(nowMs));
-    await this.env.KV.put(kvKey, JSON.stringify(rules), expirationTtl === undefined ? {} : { expirationTtl });
-  }
-
-  #rememberWrite(key: string, nowMs: number): void {
-    if (this.#lastWriteMs.size > 10_000) {
-      for (const [old, at] of this.#lastWriteMs)
-        if (at + KV_WRITE_INTERVAL_MS < nowMs) this.#lastWriteMs.delete(old);
-    }
-    this.#lastWriteMs.set(key, nowMs);
   }
 
   #nextPruneMs(): number | undefined {
@@ -262,16 +243,8 @@ export class LogObject extends DurableObject<Env> {
   }
 
   #prune(nowMs: number): void {
-    const next = this.#nextPruneMs();
-    if (next === undefined || next > nowMs) return;
+    if ((this.#nextPruneMs() ?? Number.POSITIVE_INFINITY) > nowMs) return;
     this.#prunedAtMs = nowMs;
     this.#store.deleteExpiredBefore(epochSeconds(nowMs) - HISTORY_SECONDS);
   }
-}
-
-/** Spreads the keys over a few lanes, so that one that KV refuses does not hold up all. */
-function laneOf(key: string): number {
-  let hash = 0;
-  for (let i = 0; i < key.length; i++) hash = (hash * 31 + key.charCodeAt(i)) >>> 0;
-  return hash % DENY_LANES;
 }

@@ -1,9 +1,11 @@
 import { EMPTY_POLICY, type PolicyVersion } from "../policy/document.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
+import { namesOneToken } from "../revocation/denied-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { LoggedRevocation } from "../revocation/record.ts";
 import { fileKey, PROBE_ACTOR, type Revocation } from "../revocation/rule.ts";
 import { type BoundsState, INITIAL_BOUNDS } from "./bounds.ts";
+import { COMPACTION_SCHEMA } from "./compaction-store.ts";
 import type { LogEntry, SequencedEntry, Snapshot } from "./entry.ts";
 import { ManifestStore } from "./manifest-store.ts";
 import { PENDING_SCHEMA, type Position } from "./pending-store.ts";
@@ -32,6 +34,7 @@ export const LOG_MIGRATIONS = [
    ALTER TABLE revocations ADD COLUMN receipt TEXT;
    CREATE INDEX revocations_seq ON revocations (seq);`,
   PENDING_SCHEMA,
+  COMPACTION_SCHEMA,
 ];
 
 /** Entries that stay readable as a delta; an edge that is further behind takes the snapshot. */
@@ -108,16 +111,20 @@ export class LogStore {
     return rows.map((row) => ({ seq: row.seq, entry: JSON.parse(row.body) }));
   }
 
-  insertRevocation(rule: Revocation, seq: number): void {
+  /** True where the rule may leave the replicas for the list of denied tokens later. */
+  insertRevocation(rule: Revocation, seq: number): boolean {
     if (rule.actor === PROBE_ACTOR) this.#forgetProbes(rule.created_at);
+    const movable = rule.expires_at !== undefined && namesOneToken(rule.match, rule.issued_before);
     this.#sql.exec(
-      "INSERT OR IGNORE INTO revocations (id, file_key, rule, seq, expires_at) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR IGNORE INTO revocations (id, file_key, rule, seq, expires_at, place) VALUES (?, ?, ?, ?, ?, ?)",
       rule.id,
       fileKey(rule.match),
       JSON.stringify(rule),
       seq,
       rule.expires_at ?? null,
+      movable ? "replicas" : null,
     );
+    return movable;
   }
 
   /** False where there is none, or it was lifted before. */
@@ -165,9 +172,11 @@ export class LogStore {
       .map(toLogged);
   }
 
-  rulesInForce(nowSeconds: number): Revocation[] {
+  /** Rules in force that replicas hold themselves. */
+  #rulesOfReplicas(nowSeconds: number): Revocation[] {
     return this.#rules(
-      "SELECT rule FROM revocations WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
+      `SELECT rule FROM revocations WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+       AND place IS NOT 'denylist'`,
       nowSeconds,
     );
   }
@@ -225,7 +234,7 @@ export class LogStore {
       at_ms: nowMs,
       policy: this.policy(),
       keys: this.keys(),
-      rules: this.rulesInForce(Math.floor(nowMs / 1000)),
+      rules: this.#rulesOfReplicas(Math.floor(nowMs / 1000)),
       ...(filter ? { filter } : {}),
     };
   }

@@ -15,10 +15,11 @@ export class ManifestStore {
     return this.#stored()?.manifest;
   }
 
-  /** A late repeat must not bring back a filter that misses what came after it. */
-  isOutdated(manifest: FilterManifest): boolean {
+  /** The newest build in force where it is a later one: a late repeat must not bring back what misses it. */
+  laterThan(manifest: FilterManifest): number | undefined {
     const current = this.current();
-    return current !== undefined && manifestBuild(manifest) < manifestBuild(current);
+    const build = current && manifestBuild(current);
+    return build !== undefined && manifestBuild(manifest) < build ? build : undefined;
   }
 
   /** Puts the manifest in force; the entry of the one before shrinks to a mark, for it is of no use to anyone. */

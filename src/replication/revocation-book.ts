@@ -18,7 +18,12 @@ import { PROBE_ACTOR, type Revocation } from "../revocation/rule.ts";
 import type { LogEntry } from "./entry.ts";
 import type { LogStore } from "./log-store.ts";
 import type { PendingStore, Position } from "./pending-store.ts";
-import { confirmationNeededEvent, createdEvents, liftedEvent } from "./revocation-events.ts";
+import {
+  confirmationNeededEvent,
+  createdEvents,
+  emergencyImportEvent,
+  liftedEvent,
+} from "./revocation-events.ts";
 
 export type RevocationBookOptions = {
   clock: Clock;
@@ -142,6 +147,13 @@ export class RevocationBook {
     const { actor, emergency } = logged.rule;
     if (emergency) this.#o.log("warn", "revocation.emergency", { id, actor, seq: logged.seq });
     for (const row of createdEvents(logged, receipt, nowMs)) durable.outbox.put(row);
+  }
+
+  /** Tells everybody of an import in an emergency, once for each event id. */
+  tellEmergencyImport(eventId: string, actor: string): void {
+    this.#o.log("warn", "revocation.emergency_import", { event: eventId, actor });
+    const row = emergencyImportEvent(eventId, actor, this.#o.clock());
+    this.#o.durable.commit(() => this.#o.durable.outbox.put(row));
   }
 
   tellLifted(id: string, receipt: Receipt, nowMs: number): void {

@@ -31,10 +31,14 @@ export function confirmationNeededEvent(proposal: Proposal, nowMs: number): Outb
   return eventRow("revocation.confirmation_needed", { revocation }, nowMs);
 }
 
-type About = { revocation: RevocationRecord; receipt?: Receipt };
+/** An import that asks for no second person. */
+export function emergencyImportEvent(eventId: string, actor: string, nowMs: number): OutboxRow {
+  return eventRow("revocation.emergency", { import: { actor, at: epochSeconds(nowMs) } }, nowMs, eventId);
+}
 
-function eventRow(type: EventType, data: About, nowMs: number): OutboxRow {
-  const id = newId("evt", nowMs);
+type About = { revocation: RevocationRecord; receipt?: Receipt } | { import: { actor: string; at: number } };
+
+function eventRow(type: EventType, data: About, nowMs: number, id = newId("evt", nowMs)): OutboxRow {
   const timestamp = new Date(nowMs).toISOString();
   const payload: RevocationEvent = { id, type, timestamp, data: data as { [member: string]: Json } };
   return { id, lane: "events", kind: "webhook.publish", payload };

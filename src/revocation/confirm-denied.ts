@@ -5,7 +5,7 @@ import { bucketOfToken, type DeniedBucket, deniedBucketKey, deniedUntil } from "
 import type { DeniedFilter } from "./filter.ts";
 
 export type ConfirmPorts = {
-  denylist: { contains(iss: string, jti: string): Promise<Result<number>> };
+  denylist: { contains(iss: string, jti: string, build: number): Promise<Result<number>> };
   kv: Pick<KVNamespace, "get">;
 };
 
@@ -21,28 +21,12 @@ export async function confirmDenied(
   jti: string,
   { denylist, kv }: ConfirmPorts,
 ): Promise<Result<number>> {
-  const told = await denylist.contains(iss, jti);
+  const told = await denylist.contains(iss, jti, filter.stamp(jti));
   if (told.ok) return told;
-  const untils = await Promise.all([iss, ""].map((named) => untilInKv(filter, named, iss, jti, kv)));
-  const known = untils.filter((until) => until !== undefined);
-  const until = Math.max(0, ...known);
-  // A list that denies is enough; that none does must be known of both.
-  return until > 0 || known.length === untils.length ? ok(until) : told;
-}
-
-/** @param named the issuer that the entry would name, "" for none */
-async function untilInKv(
-  filter: DeniedFilter,
-  named: string,
-  iss: string,
-  jti: string,
-  kv: ConfirmPorts["kv"],
-): Promise<number | undefined> {
-  if (!filter.suspects(named, jti)) return 0;
-  const needed = filter.bucketBuild(named, jti);
-  if (needed === 0) return 0;
-  const list = await readBucket(kv, bucketOfToken(named, jti)).catch(() => undefined);
-  return list && list.build >= needed ? deniedUntil(list.tokens, iss, jti) : undefined;
+  const needed = filter.bucketBuild(jti);
+  if (needed === 0) return ok(0);
+  const list = await readBucket(kv, bucketOfToken(jti)).catch(() => undefined);
+  return list && list.build >= needed ? ok(deniedUntil(list.tokens, iss, jti)) : told;
 }
 
 /**
@@ -55,9 +39,8 @@ export async function findInDeniedBuckets(
   jti: string,
 ): Promise<Result<number>> {
   try {
-    const buckets = new Set([bucketOfToken(iss, jti), bucketOfToken("", jti)]);
-    const lists = await Promise.all([...buckets].map((bucket) => readBucket(kv, bucket)));
-    return ok(Math.max(...lists.map((list) => deniedUntil(list?.tokens ?? [], iss, jti))));
+    const list = await readBucket(kv, bucketOfToken(jti));
+    return ok(deniedUntil(list?.tokens ?? [], iss, jti));
   } catch {
     return err(problem("unavailable", "The KV lists of denied tokens could not be read."));
   }

@@ -7,9 +7,10 @@ import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort, withTimeout } from "../platform/rpc.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type DeniedBucket, deniedBucketKey, distinctDenials } from "./denied-token.ts";
+import { distinctDenials } from "./denied-token.ts";
 import { LONGEST_KV_RETRY_MS } from "./denylist.ts";
 import type { BatchOutcome, DenialBatch, DenylistStatus, PublicationStep } from "./denylist-port.ts";
+import { DenylistProjection } from "./denylist-projection.ts";
 import {
   type Cursor,
   DENYLIST_MIGRATIONS,
@@ -19,10 +20,10 @@ import {
 } from "./denylist-store.ts";
 import type { FilterManifest } from "./filter.ts";
 import { FilterJob } from "./filter-job.ts";
-import { filterPartKey } from "./filter-loader.ts";
 import { FILTER_MIGRATIONS, FilterStore } from "./filter-store.ts";
 import { PublicationState } from "./publication-state.ts";
 import type { Receipt } from "./receipt.ts";
+import { RestoreGuard } from "./restore-guard.ts";
 import { MAX_TOKEN_LIFE_SECONDS } from "./rule.ts";
 
 export type FilterEntry = { id: string; kind: "filter.published"; filter: FilterManifest };
@@ -33,8 +34,6 @@ type Publication = { covers: number; entry: FilterEntry };
 const PARTS_A_RUN = 4;
 /** How long a publication waits for KV to have its parts; an edge that misses one there asks here. */
 const KV_HEAD_START_MS = 3_000;
-/** A local KV answers without ever letting the process do anything else; a thousand writes would hold up all. */
-const KV_PAUSE_MS = 5;
 const EXPIRY_INTERVAL_MS = 3_600_000;
 /** A part is built anew when one in so many of its entries is gone. */
 const REBUILD_SHARE = 16;
@@ -51,6 +50,8 @@ export class DenylistObject extends DurableObject<Env> {
   readonly #state: PublicationState;
   readonly #parts: FilterStore;
   readonly #durable: Durable;
+  readonly #restore: RestoreGuard;
+  readonly #projection: DenylistProjection;
   readonly #job: FilterJob;
   readonly #log: LogPort;
 
@@ -60,6 +61,9 @@ export class DenylistObject extends DurableObject<Env> {
     this.#tokens = new DenylistStore(ctx.storage.sql);
     this.#state = new PublicationState(this.#tokens);
     this.#parts = new FilterStore(ctx.storage.sql);
+    this.#restore = new RestoreGuard(this.#tokens, this.#parts, consoleLogger);
+    const around = { kv: env.KV, tokens: this.#tokens, parts: this.#parts, clock };
+    this.#projection = new DenylistProjection(around);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
     this.#durable = new Durable(ctx, {
       clock,
@@ -67,14 +71,14 @@ export class DenylistObject extends DurableObject<Env> {
       migrations: [...DENYLIST_MIGRATIONS, ...FILTER_MIGRATIONS],
       longestRetryMs: LONGEST_KV_RETRY_MS,
       deliver: {
-        "kv.filter": (row) => this.#writePart(Number(row.payload)),
-        "kv.denied": (row) => this.#writeBucket(Number(row.payload)),
+        "kv.filter": (row) => this.#projection.writePart(Number(row.payload)),
+        "kv.denied": (row) => this.#projection.writeBucket(row.id, Number(row.payload)),
         "log.append": (row) => this.#append(row),
       },
       nextDueMs: () => this.#nextDueMs(),
       onDue: (nowMs) => this.#onDue(nowMs),
     });
-    const put = (row: OutboxRow) => this.#durable.outbox.put(row);
+    const put = (row: OutboxRow) => this.#durable.outbox.put(row, this.#projection.notBeforeMs(row.id));
     this.#job = new FilterJob({ tokens: this.#tokens, parts: this.#parts, put });
   }
 
@@ -83,39 +87,20 @@ export class DenylistObject extends DurableObject<Env> {
    * effective within seconds, also where nobody asks again.
    */
   addBatch(batch: DenialBatch): Result<BatchOutcome> {
-    const nowMs = this.#clock();
-    const now = epochSeconds(nowMs);
+    const now = epochSeconds(this.#clock());
     const denials = distinctDenials(batch.tokens, now + MAX_TOKEN_LIFE_SECONDS);
-    const accepted = this.#durable.commit(() => {
-      const change = this.#state.changes + 1;
+    return this.#change(batch, "added", (change) => {
       const { changed, added, buckets } = this.#tokens.add(denials, change, now);
-      if (changed > 0) {
-        this.#tokens.setState("count", this.#count() + added);
-        this.#record(change, buckets, { kind: "added", tokens: changed, actor: batch.actor });
-      }
-      if (batch.publish) this.#state.want(nowMs);
-      return changed;
+      return { changed, more: added, buckets };
     });
-    return ok({ accepted, unchanged: batch.tokens.length - accepted });
   }
 
   /** Takes tokens off the list; what is not on it is `unchanged`. Every edge knows after the next publication. */
   removeBatch(batch: DenialBatch): Result<BatchOutcome> {
-    const nowMs = this.#clock();
-    const accepted = this.#durable.commit(() => {
+    return this.#change(batch, "removed", () => {
       const { removed, buckets } = this.#tokens.remove(batch.tokens);
-      if (removed > 0) {
-        this.#tokens.setState("count", this.#count() - removed);
-        this.#record(this.#state.changes + 1, buckets, {
-          kind: "removed",
-          tokens: removed,
-          actor: batch.actor,
-        });
-      }
-      if (batch.publish) this.#state.want(nowMs);
-      return removed;
+      return { changed: removed, more: -removed, buckets };
     });
-    return ok({ accepted, unchanged: batch.tokens.length - accepted });
   }
 
   /**
@@ -127,18 +112,26 @@ export class DenylistObject extends DurableObject<Env> {
     if (this.#state.published.covers < target) {
       this.#durable.commit(() => this.#state.want(this.#clock()));
       if (this.#work()) {
-        await this.#settled("kv:filter");
+        await withTimeout(this.#durable.flush("kv:filter"), KV_HEAD_START_MS).catch(() => {});
         this.#finish();
         await this.#durable.flush("log");
       }
     }
+    const lost = this.#restore.problem();
+    if (lost) return err(lost);
     const { covers, receipt } = this.#state.published;
     return ok({ up_to: target, done: covers >= target, ...(receipt ? { receipt } : {}) });
   }
 
-  /** Until when the token is denied, by its issuer and id or by its id alone (epoch seconds); 0: it is not. */
-  contains(iss: string, jti: string): Result<number> {
-    return ok(Math.max(this.#tokens.deniedUntil(iss, jti), this.#tokens.deniedUntil("", jti)));
+  /**
+   * Until when the token is denied, by its issuer and id or by its id alone (epoch seconds); 0: it is not.
+   *
+   * @param build the part of the filter that suspects it
+   */
+  contains(iss: string, jti: string, build = 0): Result<number> {
+    this.#restore.see(build);
+    const lost = this.#restore.problem();
+    return lost ? err(lost) : ok(this.#tokens.deniedUntil(iss, jti));
   }
 
   /** The bytes of a part of the filter. */
@@ -169,6 +162,26 @@ export class DenylistObject extends DurableObject<Env> {
     return ok(await this.#durable.sweep());
   }
 
+  #change(
+    { tokens, actor, publish }: DenialBatch,
+    kind: "added" | "removed",
+    work: (change: number) => { changed: number; more: number; buckets: Set<number> },
+  ): Result<BatchOutcome> {
+    const lost = this.#restore.problem();
+    if (lost) return err(lost);
+    const accepted = this.#durable.commit(() => {
+      const change = this.#state.changes + 1;
+      const { changed, more, buckets } = work(change);
+      if (changed > 0) {
+        this.#tokens.setState("count", this.#count() + more);
+        this.#record(change, buckets, { kind, tokens: changed, actor });
+      }
+      if (publish) this.#state.want(this.#clock());
+      return changed;
+    });
+    return ok({ accepted, unchanged: tokens.length - accepted });
+  }
+
   #count(): number {
     return this.#tokens.state<number>("count") ?? 0;
   }
@@ -185,6 +198,7 @@ export class DenylistObject extends DurableObject<Env> {
 
   /** Builds some parts; true once none is behind. */
   #work(): boolean {
+    if (this.#restore.problem()) return true;
     for (let i = 0; i < PARTS_A_RUN; i++) {
       const built = this.#durable.commit(() => this.#job.buildOne(this.#state.changes, this.#count()));
       if (!built) return true;
@@ -210,31 +224,16 @@ export class DenylistObject extends DurableObject<Env> {
   async #append(row: OutboxRow): Promise<void> {
     const { covers, entry } = row.payload as Publication;
     const receipt = await this.#log.append(entry);
-    if (!receipt.ok) throw new Error(receipt.error.detail);
+    if (!receipt.ok) {
+      this.#restore.see(Number(receipt.error.extra?.build ?? 0));
+      if (this.#restore.problem()) return;
+      throw new Error(receipt.error.detail);
+    }
     const builds = entry.filter.parts.map(({ build }) => build);
     this.#durable.commit(() => {
       const noted = this.#state.notePublished({ covers, builds, receipt: receipt.value });
       if (noted) this.#parts.supersede(builds, this.#clock());
     });
-  }
-
-  async #settled(lane: string): Promise<void> {
-    await withTimeout(this.#durable.flush(lane), KV_HEAD_START_MS).catch(() => {});
-  }
-
-  async #writePart(build: number): Promise<void> {
-    const body = this.#parts.partBody(build);
-    if (body) await this.env.KV.put(filterPartKey(build), body);
-    else await this.env.KV.delete(filterPartKey(build));
-  }
-
-  /** Writes what is listed now, so that a late or repeated row is never wrong. */
-  async #writeBucket(bucket: number): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, KV_PAUSE_MS));
-    const tokens = this.#tokens.tokensInBucket(bucket);
-    if (tokens.length === 0) return this.env.KV.delete(deniedBucketKey(bucket));
-    const list: DeniedBucket = { build: this.#parts.newestBuildOver(bucket), tokens };
-    await this.env.KV.put(deniedBucketKey(bucket), JSON.stringify(list));
   }
 
   #nextDueMs(): number | undefined {

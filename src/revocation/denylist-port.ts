@@ -30,7 +30,8 @@ export type DenylistPort = {
   addBatch(batch: DenialBatch): Promise<Result<BatchOutcome>>;
   removeBatch(batch: DenialBatch): Promise<Result<BatchOutcome>>;
   publish(upTo?: number): Promise<Result<PublicationStep>>;
-  contains(iss: string, jti: string): Promise<Result<number>>;
+  /** @param build the part of the filter that suspects the token */
+  contains(iss: string, jti: string, build: number): Promise<Result<number>>;
   part(build: number): Promise<Result<Uint8Array>>;
   page(limit: number, after?: Cursor): Promise<Result<TokenPage>>;
   status(): Promise<Result<DenylistStatus>>;

@@ -5,12 +5,13 @@ export const DENYLIST_MIGRATIONS = [
   `CREATE TABLE denied (
      hi INTEGER NOT NULL,
      lo INTEGER NOT NULL,
-     iss TEXT NOT NULL,
      jti TEXT NOT NULL,
+     iss TEXT NOT NULL,
+     rule TEXT NOT NULL,
      expires_at INTEGER NOT NULL,
      reason TEXT,
      change INTEGER NOT NULL,
-     PRIMARY KEY (hi, lo, iss, jti)
+     PRIMARY KEY (hi, lo, jti, iss, rule)
    ) WITHOUT ROWID;
    CREATE TABLE changes (
      change INTEGER PRIMARY KEY,
@@ -21,6 +22,8 @@ export const DENYLIST_MIGRATIONS = [
    );
    CREATE TABLE state (name TEXT PRIMARY KEY, value NOT NULL);`,
 ];
+
+const MAX_JSON_CHARS = 512 * 1024;
 
 /** A half-open range of the first half of the hash. */
 export type HashRange = { from: number; to: number };
@@ -42,7 +45,7 @@ export class DenylistStore {
 
   /**
    * Adds tokens, or makes them last longer. Answers, for what it changed, the buckets and how many tokens are
-   * new. Rows go over in one JSON text, in the order in which they are stored.
+   * new. Rows go over as JSON texts, in the order in which they are stored: of many at once, several share a page.
    */
   add(
     denials: readonly Denial[],
@@ -52,37 +55,53 @@ export class DenylistStore {
     const outcome = { changed: 0, added: 0, buckets: new Set<number>() };
     for (const extend of [true, false]) {
       const rows = denials.filter((denial) => denial.extend === extend).map(toRow);
-      if (rows.length === 0) continue;
-      const written = this.#sql.exec<{ hi: number; change: number }>(
-        `INSERT INTO denied (hi, lo, iss, jti, expires_at, reason, change)
-         SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, ?2 FROM json_each(?1) WHERE true
-         ON CONFLICT (hi, lo, iss, jti) DO UPDATE SET expires_at = excluded.expires_at
-         WHERE excluded.expires_at > denied.expires_at AND denied.expires_at <= ?3
-         RETURNING hi, change`,
-        JSON.stringify(rows.sort((a, b) => a[0] - b[0])),
-        change,
-        extend ? Number.MAX_SAFE_INTEGER : nowSeconds,
-      );
-      for (const row of written) {
-        outcome.changed++;
-        if (row.change === change) outcome.added++;
-        outcome.buckets.add(bucketOf(row.hi));
+      for (const text of jsonTexts(rows.sort((a, b) => a[0] - b[0]))) {
+        const replaceable = extend ? Number.MAX_SAFE_INTEGER : nowSeconds;
+        for (const row of this.#write(text, change, replaceable)) {
+          outcome.changed++;
+          if (row.change === change) outcome.added++;
+          outcome.buckets.add(bucketOf(row.hi));
+        }
       }
     }
     return outcome;
   }
 
-  /** Takes tokens off the list; answers the buckets that held them, and how many there were. */
-  remove(tokens: readonly Pick<DeniedToken, "iss" | "jti">[]): { removed: number; buckets: Set<number> } {
-    const rows = tokens.map(({ iss = "", jti }) => {
-      hashToken(iss, jti);
-      return [tokenHash.hi, tokenHash.lo, iss, jti];
-    });
-    return this.#gone(
-      `DELETE FROM denied WHERE (hi, lo, iss, jti) IN (
-         SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)) RETURNING hi`,
-      JSON.stringify(rows),
+  /** @param replaceable an entry that ends later than this stays as it is */
+  #write(rows: string, change: number, replaceable: number): Iterable<{ hi: number; change: number }> {
+    return this.#sql.exec<{ hi: number; change: number }>(
+      `INSERT INTO denied (hi, lo, jti, iss, rule, expires_at, reason, change)
+       SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, ?2
+       FROM json_each(?1) WHERE true
+       ON CONFLICT (hi, lo, jti, iss, rule) DO UPDATE SET expires_at = excluded.expires_at
+       WHERE excluded.expires_at > denied.expires_at AND denied.expires_at <= ?3
+       RETURNING hi, change`,
+      rows,
+      change,
+      replaceable,
     );
+  }
+
+  /** Takes tokens off the list; answers the buckets that held them, and how many there were. */
+  remove(tokens: readonly Pick<DeniedToken, "iss" | "jti" | "rule">[]): {
+    removed: number;
+    buckets: Set<number>;
+  } {
+    const rows = tokens.map(({ iss = "", jti, rule = "" }) => {
+      hashToken(jti);
+      return [tokenHash.hi, tokenHash.lo, jti, iss, rule];
+    });
+    const outcome = { removed: 0, buckets: new Set<number>() };
+    for (const text of jsonTexts(rows)) {
+      const { removed, buckets } = this.#gone(
+        `DELETE FROM denied WHERE (hi, lo, jti, iss, rule) IN (
+           SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)) RETURNING hi`,
+        text,
+      );
+      outcome.removed += removed;
+      for (const bucket of buckets) outcome.buckets.add(bucket);
+    }
+    return outcome;
   }
 
   removeExpired(range: HashRange, nowSeconds: number): { removed: number; buckets: Set<number> } {
@@ -94,19 +113,20 @@ export class DenylistStore {
     );
   }
 
-  /** Until when the entry denies, in epoch seconds; 0 where there is none. */
+  /** Until when the token is denied, by its issuer and id or by its id alone (epoch seconds); 0: it is not. */
   deniedUntil(iss: string, jti: string): number {
-    hashToken(iss, jti);
-    const row = this.#sql
-      .exec<{ expires_at: number }>(
-        "SELECT expires_at FROM denied WHERE hi = ? AND lo = ? AND iss = ? AND jti = ?",
+    hashToken(jti);
+    const { until } = this.#sql
+      .exec<{ until: number | null }>(
+        `SELECT MAX(expires_at) AS until FROM denied
+         WHERE hi = ? AND lo = ? AND jti = ? AND iss IN (?, '')`,
         tokenHash.hi,
         tokenHash.lo,
-        iss,
         jti,
+        iss,
       )
-      .toArray()[0];
-    return row?.expires_at ?? 0;
+      .one();
+    return until ?? 0;
   }
 
   tokensInBucket(bucket: number): DeniedToken[] {
@@ -150,22 +170,22 @@ export class DenylistStore {
       .one().next;
   }
 
-  /** A page of entries in the order of their hashes, after the one that is named. */
+  /** A page of entries that no rule stands for, in the order of their hashes, after the one that is named. */
   page(after: Cursor | undefined, limit: number): TokenPage {
-    const { hi, lo, iss, jti } = after ?? { hi: -1, lo: 0, iss: "", jti: "" };
+    const { hi, lo, jti, iss } = after ?? { hi: -1, lo: 0, jti: "", iss: "" };
     const rows = this.#sql
       .exec<TokenRow & Cursor>(
-        `SELECT hi, lo, iss, jti, expires_at, reason FROM denied
-         WHERE (hi, lo, iss, jti) > (?, ?, ?, ?) ORDER BY hi, lo, iss, jti LIMIT ?`,
+        `SELECT hi, lo, jti, iss, expires_at, reason FROM denied
+         WHERE (hi, lo, jti, iss) > (?, ?, ?, ?) AND rule = '' ORDER BY hi, lo, jti, iss LIMIT ?`,
         hi,
         lo,
-        iss,
         jti,
+        iss,
         limit,
       )
       .toArray();
     const last = rows.length === limit ? rows.at(-1) : undefined;
-    const next = last && { hi: last.hi, lo: last.lo, iss: last.iss, jti: last.jti };
+    const next = last && { hi: last.hi, lo: last.lo, jti: last.jti, iss: last.iss };
     return { tokens: rows.map(toToken), ...(next ? { next } : {}) };
   }
 
@@ -215,14 +235,31 @@ export class DenylistStore {
 }
 
 /** Where a page of entries ended. */
-export type Cursor = { hi: number; lo: number; iss: string; jti: string };
+export type Cursor = { hi: number; lo: number; jti: string; iss: string };
 export type TokenPage = { tokens: DeniedToken[]; next?: Cursor };
+
+/** The rows as JSON arrays, none of them near the 2 MB that one value of SQL may have. */
+function* jsonTexts(rows: readonly (readonly unknown[])[]): Generator<string> {
+  let texts: string[] = [];
+  let chars = 0;
+  for (const row of rows) {
+    const text = JSON.stringify(row);
+    if (chars + text.length > MAX_JSON_CHARS) {
+      yield `[${texts.join(",")}]`;
+      texts = [];
+      chars = 0;
+    }
+    texts.push(text);
+    chars += text.length;
+  }
+  if (texts.length > 0) yield `[${texts.join(",")}]`;
+}
 
 function toToken({ iss, jti, expires_at, reason }: TokenRow): DeniedToken {
   return { jti, ...(iss ? { iss } : {}), expires_at, ...(reason === null ? {} : { reason }) };
 }
 
-function toRow({ token: { iss = "", jti, expires_at, reason } }: Denial) {
-  hashToken(iss, jti);
-  return [tokenHash.hi, tokenHash.lo, iss, jti, expires_at, reason ?? null] as const;
+function toRow({ token: { iss = "", jti, rule = "", expires_at, reason } }: Denial) {
+  hashToken(jti);
+  return [tokenHash.hi, tokenHash.lo, jti, iss, rule, expires_at, reason ?? null] as const;
 }

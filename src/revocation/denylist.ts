@@ -8,6 +8,7 @@ import { hits, probeKeys, type Revocation, type TokenFacts } from "./rule.ts";
 /** KV refuses longer keys, and an expiry sooner than this. */
 const MAX_KV_KEY_BYTES = 512;
 export const MIN_KV_TTL_SECONDS = 60;
+const LANES = 8;
 /** KV is tried again at least this often: a revocation must not wait out the pause of one before it. */
 export const LONGEST_KV_RETRY_MS = 10_000;
 /** KV refuses a later expiry, and the row would hold up its lane for ever. */
@@ -19,6 +20,13 @@ const KV_TIMEOUT_MS = 2_000;
 export async function denylistKey(fileKey: string): Promise<string> {
   const key = `deny:${fileKey}`;
   return utf8(key).length <= MAX_KV_KEY_BYTES ? key : `deny:sha256:${await sha256Hex(fileKey)}`;
+}
+
+/** Spreads the keys over a few lanes of the outbox, so that one that KV refuses does not hold up all. */
+export function denylistLane(fileKey: string): string {
+  let hash = 0;
+  for (let i = 0; i < fileKey.length; i++) hash = (hash * 31 + fileKey.charCodeAt(i)) >>> 0;
+  return `kv:deny:${hash % LANES}`;
 }
 
 /** KV's `expirationTtl` for the rules under one key: as long as the last of them, never under KV's floor. */

@@ -52,6 +52,14 @@ export class FilterStore {
     return build;
   }
 
+  /** The last number that was given to a part. */
+  newestBuild(): number {
+    const row = this.#sql
+      .exec<{ seq: number }>("SELECT seq FROM sqlite_sequence WHERE name = 'parts'")
+      .toArray()[0];
+    return row?.seq ?? 0;
+  }
+
   /** The newest part of each partition, in order. */
   parts(bits: number): PartRow[] {
     return this.#sql

@@ -36,7 +36,8 @@ export function partitionOf(hi: number, bits: number): number {
 
 /**
  * The denied tokens of a deployment in about nine and a half bits each. It never misses one that was built in;
- * of the others it suspects 1 in 128, so that a suspicion has to be confirmed. Immutable.
+ * of the others it suspects 1 in 256, and those that share their id with a denied token of another issuer, so that
+ * a suspicion has to be confirmed. Immutable.
  */
 export class DeniedFilter {
   readonly manifest: FilterManifest;
@@ -56,30 +57,22 @@ export class DeniedFilter {
     return manifestBuild(this.manifest);
   }
 
-  /** Whether the token may be denied, by its issuer and id or by its id alone. Allocates nothing. */
-  mayContain(iss: string, jti: string): boolean {
-    return this.suspects(iss, jti) || this.suspects("", jti);
-  }
-
-  /** Whether there may be an entry with exactly this issuer; "" for an entry that names none. */
-  suspects(iss: string, jti: string): boolean {
-    hashToken(iss, jti);
+  /** Whether a token with this id may be denied, whoever issued it. Allocates nothing. */
+  mayContain(jti: string): boolean {
+    hashToken(jti);
     const { hi, lo } = tokenHash;
     return partHas(this.#partOf(hi), hi, lo);
   }
 
-  /** Changes whenever a part that speaks about the token does: what was learned under another stamp is void. */
-  stamp(iss: string, jti: string): number {
-    hashToken(iss, jti);
-    const named = this.#partOf(tokenHash.hi).build;
-    hashToken("", jti);
-    // Builds only rise, and no two parts share one: the larger of both changes when either does.
-    return Math.max(named, this.#partOf(tokenHash.hi).build);
+  /** Changes whenever the part that speaks about the id does: what was learned under another stamp is void. */
+  stamp(jti: string): number {
+    hashToken(jti);
+    return this.#partOf(tokenHash.hi).build;
   }
 
-  /** The build that a list of the entry's bucket must at least be of; 0 where the bucket is empty. */
-  bucketBuild(iss: string, jti: string): number {
-    hashToken(iss, jti);
+  /** The build that a list of the id's bucket must at least be of; 0 where the bucket is empty. */
+  bucketBuild(jti: string): number {
+    hashToken(jti);
     return bucketBuild(this.#partOf(tokenHash.hi), this.#bits, tokenHash.hi);
   }
 

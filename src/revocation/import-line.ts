@@ -2,8 +2,15 @@ import * as z from "zod";
 import { isId } from "../platform/ids.ts";
 import { type Json, parseUniqueObject } from "../protocol/json.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import type { DenialInput, DeniedToken } from "./denied-token.ts";
-import { defaultExpiry, matchSchema, type Revocation, type RevocationMatch } from "./rule.ts";
+import {
+  type DenialInput,
+  type DeniedToken,
+  isClaim,
+  MAX_CLAIM_CHARS,
+  namesOneToken,
+  tokenOfRule,
+} from "./denied-token.ts";
+import { defaultExpiry, matchSchema, type Revocation } from "./rule.ts";
 
 /** What one line asks for: a token by name, or a rule. `id` where the rule has one already. */
 export type ImportLine =
@@ -11,10 +18,7 @@ export type ImportLine =
   | { kind: "rule"; id?: string; rule: Omit<Revocation, "id" | "actor" | "created_at"> };
 
 const MAX_EPOCH_SECONDS = 1e11;
-const MAX_CLAIM_CHARS = 512;
 const MAX_REASON_CHARS = 500;
-/** No token with such a claim is ever accepted, and no text that is stored holds one. */
-const CONTROL = /\p{Cc}/u;
 
 const ruleSchema = z
   .strictObject({
@@ -79,30 +83,6 @@ function parseToken(value: Record<string, Json>, nowSeconds: number): Result<Imp
   if (expiresAt <= nowSeconds) return err(OVER);
   token.expires_at = expiresAt;
   return ok({ kind: "token", token });
-}
-
-function isClaim(value: Json | undefined): value is string {
-  if (typeof value !== "string" || value.length === 0 || value.length > MAX_CLAIM_CHARS) return false;
-  return !CONTROL.test(value) && value.isWellFormed();
-}
-
-/** Whether the rule hits one token by name and nothing else. */
-export function namesOneToken(match: RevocationMatch, issuedBefore: number | undefined): boolean {
-  if (match.jti === undefined || issuedBefore !== undefined) return false;
-  return isClaim(match.jti) && Object.keys(match).every((member) => member === "jti" || member === "iss");
-}
-
-export function tokenOfRule({
-  match,
-  expires_at,
-  reason,
-}: Omit<Revocation, "id" | "actor" | "created_at">): DenialInput {
-  return {
-    jti: match.jti!,
-    ...(match.iss === undefined ? {} : { iss: match.iss }),
-    ...(expires_at === undefined ? {} : { expires_at }),
-    reason,
-  };
 }
 
 /** The line that imports the token, or the rule, again. */

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { epochSeconds } from "../platform/clock.ts";
+import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { answer, type HttpEnv, queryParams, refuse, requireScope } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { utf8 } from "../protocol/encoding.ts";
@@ -8,7 +8,7 @@ import { problem } from "../protocol/problem.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { DenylistPort } from "./denylist-port.ts";
 import type { Cursor } from "./denylist-store.ts";
-import { Import, type ImportDeps, type ImportOutcome } from "./import.ts";
+import { Import, type ImportDeps, type ImportDryRun, type ImportOutcome } from "./import.ts";
 import { exportLine } from "./import-line.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import type { RevocationPage } from "./record.ts";
@@ -23,23 +23,31 @@ export type ImportRouteDeps = ImportDeps & {
 export const IMPORT_PATH = "/v1/revocations/import";
 
 const flag = z.enum(["true", "false"]);
-const importQuery = z.strictObject({ publish: flag.default("true"), lift: flag.default("false") });
+const importQuery = z.strictObject({
+  publish: flag.default("true"),
+  lift: flag.default("false"),
+  emergency: flag.default("false"),
+  dry_run: flag.default("false"),
+});
 const NDJSON = "application/x-ndjson";
 const RULES_A_PAGE = 200;
 const TOKENS_A_PAGE = 2_000;
+const STORE_WITHIN_MS = 2_000;
 
 /** NDJSON in and out, one token or rule a line: `/v1/revocations/import` and `/v1/revocations/export`. */
 export function importRoutes(deps: ImportRouteDeps) {
   return new Hono<HttpEnv>()
     .post(IMPORT_PATH, requireScope("revocations:write"), queryParams(importQuery), async (c) => {
-      const { publish, lift } = c.req.valid("query");
+      const { publish, lift, emergency, dry_run } = c.req.valid("query");
       const run = new Import(deps, {
         actor: c.var.actor.subject,
         nowSeconds: epochSeconds(deps.clock()),
         publish: publish === "true",
         lift: lift === "true",
+        emergency: emergency === "true",
+        dryRun: dry_run === "true",
       });
-      const outcome = await readAll(c.req.raw.body, run);
+      const outcome = await readAll(c.req.raw.body, run, deps.clock);
       if (outcome.ok) return answer(c, outcome);
       return refuse(c, { ...outcome.error, extra: { ...outcome.error.extra, ...run.progress } });
     })
@@ -51,17 +59,46 @@ export function importRoutes(deps: ImportRouteDeps) {
     });
 }
 
-async function readAll(body: ReadableStream<Uint8Array> | null, run: Import): Promise<Result<ImportOutcome>> {
+/** Reads to the end. What came is stored at the latest after two seconds, also where nothing follows for long. */
+async function readAll(
+  body: ReadableStream<Uint8Array> | null,
+  run: Import,
+  clock: Clock,
+): Promise<Result<ImportOutcome | ImportDryRun>> {
   const splitter = new LineSplitter();
-  for await (const chunk of body ?? []) {
-    for (const line of splitter.push(chunk)) {
-      if (!run.add(line)) continue;
-      const flushed = await run.flush();
+  const reader = body?.getReader();
+  let storedAtMs = clock();
+  for (let reading = reader?.read(); reading; ) {
+    const chunk = await within(reading, STORE_WITHIN_MS);
+    if (chunk?.done) break;
+    let full = false;
+    for (const line of chunk ? splitter.push(chunk.value) : []) {
+      full = run.add(line);
+      const flushed = full ? await run.flush() : ok(null);
       if (!flushed.ok) return flushed;
     }
+    if (full || clock() - storedAtMs >= STORE_WITHIN_MS) {
+      const flushed = await run.flush();
+      if (!flushed.ok) return flushed;
+      storedAtMs = clock();
+    }
+    if (chunk) reading = reader?.read();
   }
   for (const line of splitter.end()) run.add(line);
   return run.finish();
+}
+
+/** What the work comes to, or undefined where that takes longer. */
+async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Pages of lines: every rule in force, then every denied token. */

@@ -1,10 +1,12 @@
 import type { Clock } from "../platform/clock.ts";
+import { newId } from "../platform/ids.ts";
 import { sha256Bytes, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import type { DenialInput } from "./denied-token.ts";
+import { type DenialInput, namesOneToken, tokenOfRule } from "./denied-token.ts";
 import type { DenylistPort } from "./denylist-port.ts";
-import { type ImportLine, namesOneToken, parseImportLine, tokenOfRule } from "./import-line.ts";
+import { ImportGuard } from "./import-guard.ts";
+import { type ImportLine, parseImportLine } from "./import-line.ts";
 import type { Line } from "./line-splitter.ts";
 import type { Receipt } from "./receipt.ts";
 import { type RevokeDeps, revoke } from "./revoke.ts";
@@ -12,6 +14,8 @@ import { type RevokeDeps, revoke } from "./revoke.ts";
 export type ImportDeps = {
   denylist: Pick<DenylistPort, "addBatch" | "removeBatch" | "publish">;
   revoke: RevokeDeps;
+  /** Tells everybody that an import asks for no second person, once for each event id. */
+  announce(eventId: string, actor: string): Promise<Result<null>>;
   clock: Clock;
 };
 
@@ -22,6 +26,10 @@ export type ImportOptions = {
   publish: boolean;
   /** Take the tokens off the list instead. */
   lift: boolean;
+  /** Take them in whatever they cut, without a count; everybody is told. */
+  emergency: boolean;
+  /** Change nothing: only say what would be cut. */
+  dryRun: boolean;
 };
 
 /** What became of an import's lines. The receipt is there where something is in force that they name. */
@@ -36,9 +44,23 @@ export type ImportOutcome = {
   receipt?: Receipt;
 };
 
-const BATCH_TOKENS = 2_000;
-/** A batch becomes one value of SQL, which may hold 2 MB. */
-const BATCH_CHARS = 512 * 1024;
+/** What an import would do. Rules are not counted: ask about each by a dry run of its own. */
+export type ImportDryRun = {
+  dry_run: true;
+  /** Good lines that name one token, and those that are rules. */
+  tokens: number;
+  rules: number;
+  refused: number;
+  errors: ImportOutcome["errors"];
+  /** Live tokens of ours that are named. */
+  would_cut: { tokens: number };
+  exact: boolean;
+};
+
+/** Stored in the order of random hashes: the larger a batch, the fewer pages each of its tokens costs. */
+const BATCH_TOKENS = 50_000;
+/** What a batch may hold of the isolate's memory, and of the 32 MiB of a call. */
+const BATCH_CHARS = 8 * 1024 * 1024;
 /** Rules are entries of the log, each of them in every replica. */
 const MAX_RULES = 10_000;
 const RULES_AT_ONCE = 16;
@@ -52,15 +74,19 @@ type NumberedRule = Extract<ImportLine, { kind: "rule" }> & { line: number };
 export class Import {
   readonly #deps: ImportDeps;
   readonly #o: ImportOptions;
+  readonly #guard: ImportGuard;
   readonly #outcome: ImportOutcome = { accepted: 0, unchanged: 0, refused: 0, errors: [] };
   #tokens: DenialInput[] = [];
   #chars = 0;
   #rules: NumberedRule[] = [];
   #rulesSeen = 0;
+  #tokensSeen = 0;
+  #announced = false;
 
   constructor(deps: ImportDeps, options: ImportOptions) {
     this.#deps = deps;
     this.#o = options;
+    this.#guard = new ImportGuard(deps.revoke);
   }
 
   /** Reads a line; true where {@link flush} must come before the next one. */
@@ -78,6 +104,7 @@ export class Import {
   async flush(): Promise<Result<null>> {
     const rules = this.#rules;
     this.#rules = [];
+    if (this.#o.dryRun) return this.#countTokens(rules.length);
     const done = await Promise.all(rules.map((rule) => this.#revoke(rule)));
     const failed = done.find((result) => !result.ok);
     if (failed) return failed;
@@ -85,9 +112,10 @@ export class Import {
   }
 
   /** What became of all lines, once what they name is in force. */
-  async finish(): Promise<Result<ImportOutcome>> {
+  async finish(): Promise<Result<ImportOutcome | ImportDryRun>> {
     const flushed = await this.flush();
     if (!flushed.ok) return flushed;
+    if (this.#o.dryRun) return ok(this.#dryRun());
     if (!this.#o.publish) return ok(this.#outcome);
     const published = await this.#publish();
     if (!published.ok) return published;
@@ -122,6 +150,8 @@ export class Import {
     this.#tokens = [];
     this.#chars = 0;
     if (tokens.length === 0) return ok(null);
+    const allowed = lift ? ok(null) : await this.#allow(tokens);
+    if (!allowed.ok) return allowed;
     const { denylist } = this.#deps;
     const batch = { tokens, actor, publish };
     const stored = await (lift ? denylist.removeBatch(batch) : denylist.addBatch(batch));
@@ -129,6 +159,32 @@ export class Import {
     this.#outcome.accepted += stored.value.accepted;
     this.#outcome.unchanged += stored.value.unchanged;
     return ok(null);
+  }
+
+  /** Whether one person may cut this: few live tokens, or an emergency that everybody has been told of. */
+  async #allow(tokens: readonly DenialInput[]): Promise<Result<null>> {
+    if (!this.#o.emergency) return this.#guard.check(tokens);
+    if (this.#announced) return ok(null);
+    const eventId = newId("evt", this.#deps.clock());
+    const told = await this.#deps.announce(eventId, this.#o.actor);
+    this.#announced = told.ok;
+    return told;
+  }
+
+  async #countTokens(rules: number): Promise<Result<null>> {
+    const tokens = this.#tokens;
+    this.#tokens = [];
+    this.#chars = 0;
+    this.#rulesSeen += rules;
+    this.#tokensSeen += tokens.length;
+    return this.#guard.count(tokens);
+  }
+
+  #dryRun(): ImportDryRun {
+    const { refused, errors } = this.#outcome;
+    const { tokens, exact } = this.#guard.named;
+    const lines = { tokens: this.#tokensSeen, rules: this.#rulesSeen, refused, errors };
+    return { dry_run: true, ...lines, would_cut: { tokens }, exact };
   }
 
   async #revoke({ line, rule, id: given }: NumberedRule): Promise<Result<null>> {

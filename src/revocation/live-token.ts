@@ -33,6 +33,8 @@ export type OwnMatch = Omit<RevocationMatch, "iss" | "jkt">;
 export type LiveTokens = {
   flush(): Promise<Result<null>>;
   count(match: OwnMatch, issuedBefore: number | undefined): Promise<Result<LiveCount>>;
+  /** Those of the ids that name a live token. */
+  among(jtis: string[]): Promise<Result<string[]>>;
 };
 
 /** How many tokens a dry run lists. */

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { Clock } from "../platform/clock.ts";
 import type { CreationIds } from "../platform/idempotency.ts";
-import { problem } from "../protocol/problem.ts";
+import { type Problem, problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { countLive, type LiveCount, type LiveTokens, type WouldCut } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
@@ -16,6 +16,8 @@ export type RevokeDeps = {
     revocationReceipt(id: string): Promise<Result<Receipt>>;
   };
   live: LiveTokens;
+  /** Our own signing keys. */
+  ownKeys(): Promise<Result<{ kid: string; state: string }[]>>;
   issuer: string;
   /** A rule that would cut more live tokens than this needs a second person. */
   confirmAbove(): Promise<Result<number>>;
@@ -72,6 +74,8 @@ export async function revoke(
       "refused, also the one that is needed to lift this.";
     return err(problem("invalid_body", detail));
   }
+  const bansOwnKey = await ownKeyFault(body, now, deps);
+  if (bansOwnKey) return err(bansOwnKey);
   const tooMany = await exceedingCount(body, deps);
   if (!tooMany.ok) return tooMany;
   // What is held back must last as long, counted from its confirmation.
@@ -91,6 +95,35 @@ function locksOut({ match, issued_before }: Body, now: number, issuer: string): 
   const { iss, ...rest } = match;
   if (Object.keys(rest).length > 0 || (iss !== undefined && iss !== issuer)) return false;
   return issued_before === undefined || issued_before > now + CLOCK_TOLERANCE_SECONDS;
+}
+
+/**
+ * A key of ours that signs, or will, is replaced, never only banned: every token that it goes on signing would
+ * be refused, the operator's too.
+ */
+async function ownKeyFault(
+  { match, issued_before }: Body,
+  now: number,
+  { issuer, ownKeys }: RevokeDeps,
+): Promise<Problem | undefined> {
+  const { kid, iss, ...rest } = match;
+  if (kid === undefined || Object.keys(rest).length > 0 || (iss !== undefined && iss !== issuer))
+    return undefined;
+  if (issued_before !== undefined && issued_before <= now + CLOCK_TOLERANCE_SECONDS) return undefined;
+  const keys = await ownKeys();
+  if (!keys.ok) {
+    const detail =
+      "Nothing is revoked: it could not be read whether this is a signing key of ours. Try again, or give issued_before.";
+    return problem("unavailable", detail);
+  }
+  const signs = keys.value.some(
+    (key) => key.kid === kid && (key.state === "current" || key.state === "next"),
+  );
+  if (!signs) return undefined;
+  const detail =
+    "match.kid: is a signing key of this deployment, so that every token yet to be issued would be refused too. " +
+    'Replace it, and deny what it signed: POST /v1/keys/rotate {"compromised_kid": …}.';
+  return problem("invalid_body", detail);
 }
 
 /** What an earlier call with the id led to; undefined where it led to nothing. */

@@ -37,11 +37,14 @@ export class RuleIndex {
     else slot.map.delete(slot.value);
   }
 
-  /** Forgets rules whose time is over; no token that they could hit is still alive. */
-  prune(nowSeconds: number): void {
+  /** A new index without some rules, and without those whose time is over: no token that they hit is alive. */
+  without(ids: ReadonlySet<string>, nowSeconds: number): RuleIndex {
+    const rest = new RuleIndex();
     for (const rule of this.#byId.values()) {
-      if (rule.expires_at !== undefined && rule.expires_at <= nowSeconds) this.remove(rule.id);
+      const over = rule.expires_at !== undefined && rule.expires_at <= nowSeconds;
+      if (!over && !ids.has(rule.id)) rest.add(rule);
     }
+    return rest;
   }
 
   /** The revocation that hits this token now, or undefined. */

@@ -4,25 +4,13 @@
  */
 export const tokenHash = { hi: 0, lo: 0 };
 
-/** No UTF-16 code unit: what stands between issuer and id cannot be part of either. */
-const SEPARATOR = 0x1_0000;
-
 /**
- * Hashes the pair. An entry that names no issuer is hashed with an empty one. The result is stored with every
- * entry and shapes the filter: a change of this function is a migration.
+ * Hashes a token's id. The issuer is no part of it: an entry with one and an entry without one are found by the
+ * same look. The result is stored with every entry and shapes the filter: a change of this function is a migration.
  */
-export function hashToken(iss: string, jti: string): void {
+export function hashToken(jti: string): void {
   let a = 0x2545f491;
   let b = 0x9e3779b9 | 0;
-  for (let i = 0; i < iss.length; i++) {
-    const unit = iss.charCodeAt(i);
-    a = Math.imul(a ^ unit, 0x85ebca6b);
-    a = (a << 13) | (a >>> 19);
-    b ^= unit;
-    b = (Math.imul((b << 5) | (b >>> 27), 0xc2b2ae35) + a) | 0;
-  }
-  a = Math.imul(a ^ SEPARATOR, 0x85ebca6b);
-  b = (Math.imul(b ^ SEPARATOR, 0xc2b2ae35) + a) | 0;
   for (let i = 0; i < jti.length; i++) {
     const unit = jti.charCodeAt(i);
     a = Math.imul(a ^ unit, 0x85ebca6b);
@@ -30,7 +18,7 @@ export function hashToken(iss: string, jti: string): void {
     b ^= unit;
     b = (Math.imul((b << 5) | (b >>> 27), 0xc2b2ae35) + a) | 0;
   }
-  // Every step is a bijection of the 64 bits, here as above: two pairs meet by chance only.
+  // Every step is a bijection of the 64 bits, here as above: two ids meet by chance only.
   a = mix32(a ^ b);
   b = mix32((b + a) | 0);
   tokenHash.hi = mix32(a ^ b) >>> 0;

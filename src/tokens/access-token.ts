@@ -1,14 +1,16 @@
+import { MAX_CLAIMS_BYTES } from "../policy/token-size.ts";
+import { utf8 } from "../protocol/encoding.ts";
 import type { Json } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { LiveToken } from "../revocation/live-token.ts";
+import type { ActClaim } from "./act.ts";
 
 /** RFC 9068 §2.1. */
 export const ACCESS_TOKEN_TYPE = "at+jwt";
 export const RESOURCE_DETAIL_TYPE = "portcullis_resource";
 /** What a token is held to without a grant's own limit. */
 export const DEFAULT_TTL_SECONDS = 300;
-const MAX_TOKEN_CLAIMS_CHARS = 4096;
 
 /** What an access token of ours says; times are epoch seconds. */
 export type MintInput = {
@@ -19,8 +21,14 @@ export type MintInput = {
   scopes: string[];
   roles?: string[];
   ttlSeconds: number;
+  /** When its client was authenticated, where it was: the token counts as issued then. */
+  issuedAt?: number;
+  /** The end of what it was exchanged for: it does not outlive that, epoch seconds. */
+  endsBy?: number;
   /** The session that it was got from (`sid`). */
   session?: string;
+  /** Who acts for the subject. */
+  act?: ActClaim;
   /** The grant that it draws on, with its window and resource. */
   grant?: { id: string; accessStart: number; accessExpiry: number; resource: string };
 };
@@ -39,30 +47,33 @@ export function accessTokenClaims(
   const { grant } = input;
   if (grant && now < grant.accessStart) return err(problem("conflict", "The grant has not started yet."));
   if (grant && now >= grant.accessExpiry) return err(problem("gone", "The grant is over."));
-  const exp = Math.min(now + input.ttlSeconds, grant?.accessExpiry ?? Number.POSITIVE_INFINITY);
+  // A client's secret that is given up between authentication and signature takes the token with it.
+  const iat = Math.min(now, input.issuedAt ?? now);
+  const exp = Math.min(iat + input.ttlSeconds, input.endsBy ?? Infinity, grant?.accessExpiry ?? Infinity);
+  if (exp <= now) return err(problem("gone", "What the token would be drawn from is over."));
   const claims: Record<string, Json> = {
     iss: issuer,
     sub: input.subject,
     aud: input.audience,
     client_id: input.clientId,
-    iat: now,
-    nbf: now,
+    iat,
+    nbf: iat,
     exp,
     jti: input.jti,
     scope: input.scopes.join(" "),
   };
   if (input.roles?.length) claims.roles = input.roles;
   if (input.session !== undefined) claims.sid = input.session;
+  if (input.act) claims.act = input.act;
   if (grant) {
     claims.grant = grant.id;
     claims.access_start = new Date(grant.accessStart * 1000).toISOString();
     claims.access_expiry = new Date(grant.accessExpiry * 1000).toISOString();
     claims.authorization_details = [{ type: RESOURCE_DETAIL_TYPE, identifier: grant.resource }];
   }
-  if (JSON.stringify(claims).length > MAX_TOKEN_CLAIMS_CHARS) {
-    return err(
-      problem("conflict", "The token would be over 4 KiB: ask for fewer scopes, or carry fewer roles."),
-    );
+  if (utf8(JSON.stringify(claims)).length > MAX_CLAIMS_BYTES) {
+    const detail = "The access token would be over 4 KiB: ask for fewer scopes.";
+    return err(problem("body_too_large", detail));
   }
   return ok(claims);
 }

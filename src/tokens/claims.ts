@@ -3,6 +3,7 @@ import { RESOURCE } from "../policy/resource-name.ts";
 import type { Json } from "../protocol/json.ts";
 import { MAX_TOKEN_LIFE_SECONDS, type TokenFacts } from "../revocation/rule.ts";
 import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";
+import { type ActClaim, readAct } from "./act.ts";
 import { parseRfc3339 } from "./rfc3339.ts";
 
 /** What a token says once its signature holds. All moments are epoch seconds. */
@@ -20,6 +21,8 @@ export type VerifiedToken = {
   notBefore?: number;
   accessStart?: number;
   accessExpiry?: number;
+  /** Who acts for the subject (RFC 8693 §4.1). */
+  act?: ActClaim;
   /** The key that verified it. */
   key: CryptoKey;
 };
@@ -61,7 +64,8 @@ export function readOwnClaims(
   const resources = readResources(claims);
   const accessStart = moment(claims, "access_start");
   const accessExpiry = moment(claims, "access_expiry");
-  if (!base?.jti || !clientId || !resources) return undefined;
+  const act = actClaim(claims);
+  if (!base?.jti || !clientId || !resources || act === null) return undefined;
   if ([grant, session, scopes, roles, accessStart, accessExpiry].includes(null)) return undefined;
   const { jti, sub, iat } = base;
   return {
@@ -83,6 +87,7 @@ export function readOwnClaims(
     resources,
     ...(typeof accessStart === "number" ? { accessStart } : {}),
     ...(typeof accessExpiry === "number" ? { accessExpiry } : {}),
+    ...(act ? { act } : {}),
     key: key.key,
   };
 }
@@ -99,7 +104,8 @@ export function readIssuerClaims(
   const mapped = issuer.claims;
   const scopes = mapped.scopes === undefined ? [] : list(claims, mapped.scopes, SCOPE_TOKEN, "either");
   const roles = mapped.roles === undefined ? [] : list(claims, mapped.roles, ROLE, "either");
-  if (!base || [clientId, session, scopes, roles].includes(null)) return undefined;
+  const act = actClaim(claims, (sub) => `${issuer.id}|${sub}`);
+  if (!base || act === null || [clientId, session, scopes, roles].includes(null)) return undefined;
   const { jti, sub, iat } = base;
   return {
     facts: {
@@ -118,6 +124,7 @@ export function readIssuerClaims(
     scopes: scopes ?? [],
     roles: roles ?? [],
     resources: [],
+    ...(act ? { act } : {}),
     key: key.key,
   };
 }
@@ -189,6 +196,11 @@ function moment(claims: Claims, name: string): Read<number> {
   const value = member(claims, name);
   if (value === undefined) return undefined;
   return (typeof value === "string" ? parseRfc3339(value) : undefined) ?? null;
+}
+
+function actClaim(claims: Claims, name?: (sub: string) => string): Read<ActClaim> {
+  const value = member(claims, "act");
+  return value === undefined ? undefined : readAct(value, name);
 }
 
 /** RFC 7519 §4.1.3: one string or an array of them. */

@@ -9,12 +9,10 @@ import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
 import type { VerifiedToken } from "./claims.ts";
-import type { ClientLookup, OAuthClient } from "./client-auth.ts";
+import type { ClientAuthDeps, OAuthClient } from "./client-auth.ts";
 import type { Sessions } from "./refresh-grant.ts";
 
-export type TokenStateDeps = {
-  client: ClientLookup;
-  clock(): number;
+export type TokenStateDeps = ClientAuthDeps & {
   sessions: Pick<Sessions, "session" | "sessionOf">;
   /** Verifies an access token of ours for any audience, and asks the log itself whether it was revoked. */
   verifyOwn(token: string, context: RequestContext): Promise<Result<VerifiedToken>>;

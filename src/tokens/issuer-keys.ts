@@ -1,27 +1,20 @@
-import { calculateJwkThumbprint, importJWK, type JWK } from "jose";
+import { calculateJwkThumbprint, type JWK } from "jose";
 import type { Json } from "../protocol/json.ts";
+import { importPublicKey, isKeyFor, publicMembers } from "../protocol/public-key.ts";
+
+/** Whose keys: a trusted issuer's or a client's. Exactly one of `jwks`, `jwks_uri` and `secret_ref` is there. */
+export type KeySource = {
+  id: string;
+  issuer: string;
+  jwks?: object | undefined;
+  jwks_uri?: string | undefined;
+  secret_ref?: string | undefined;
+};
 
 /** A key of a trusted issuer, ready to verify one algorithm with. */
 export type IssuerKey = { kid: string; key: CryptoKey };
 
 const MAX_KEYS = 32;
-const MIN_RSA_BITS = 2048;
-const MAX_RSA_BITS = 8192;
-
-/** Which key each algorithm needs (RFC 7518 §3.1, RFC 8037 §3.1). Symmetric algorithms are not among them. */
-const KEY_OF_ALGORITHM: Record<string, { kty: string; crv?: string }> = {
-  ES256: { kty: "EC", crv: "P-256" },
-  ES384: { kty: "EC", crv: "P-384" },
-  EdDSA: { kty: "OKP", crv: "Ed25519" },
-  ...Object.fromEntries(
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"].map((alg) => [alg, { kty: "RSA" }]),
-  ),
-};
-
-/** Only these are imported: a private or symmetric member never reaches the key. */
-const PUBLIC_MEMBERS = ["kty", "crv", "x", "y", "n", "e"] as const;
-const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
-
 type Candidate = { kid?: string; alg?: string; jwk: JWK; text: string };
 
 /**
@@ -81,20 +74,14 @@ export class IssuerKeys {
 
 function readCandidate(jwk: Json): Candidate | undefined {
   if (jwk === null || typeof jwk !== "object" || Array.isArray(jwk)) return undefined;
-  if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return undefined;
+  const members = publicMembers(jwk);
+  if (!members) return undefined;
   const { kid, alg, use, key_ops: operations } = jwk;
   if (kid !== undefined && (typeof kid !== "string" || kid === "")) return undefined;
   if (alg !== undefined && typeof alg !== "string") return undefined;
   if (use !== undefined && use !== "sig") return undefined;
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify")))
     return undefined;
-  const members: Record<string, string> = {};
-  for (const name of PUBLIC_MEMBERS) {
-    const value = jwk[name];
-    if (value === undefined) continue;
-    if (typeof value !== "string") return undefined;
-    members[name] = value;
-  }
   const text = JSON.stringify([kid ?? null, members]);
   return {
     jwk: members,
@@ -107,20 +94,12 @@ function readCandidate(jwk: Json): Candidate | undefined {
 function fits(candidate: Candidate, kid: string | undefined, alg: string): boolean {
   if (kid !== undefined && candidate.kid !== kid) return false;
   if (candidate.alg !== undefined && candidate.alg !== alg) return false;
-  const needed = KEY_OF_ALGORITHM[alg];
-  if (!needed || candidate.jwk.kty !== needed.kty) return false;
-  return needed.crv === undefined || candidate.jwk.crv === needed.crv;
+  return isKeyFor(alg, candidate.jwk);
 }
 
 /** Undefined where the key is not sound: a point off its curve, a modulus too small or too large. */
 async function importPublic({ kid, jwk }: Candidate, alg: string): Promise<IssuerKey | undefined> {
-  try {
-    const key = (await importJWK(jwk, alg, { extractable: false })) as CryptoKey;
-    const { modulusLength: bits } = key.algorithm as { modulusLength?: number };
-    if (bits !== undefined && (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)) return undefined;
-    // A revocation by key must hit tokens that leave the `kid` out, too.
-    return { kid: kid ?? (await calculateJwkThumbprint(jwk)), key };
-  } catch {
-    return undefined;
-  }
+  const key = await importPublicKey(jwk, alg);
+  // A revocation by key must hit tokens that leave the `kid` out, too.
+  return key && { kid: kid ?? (await calculateJwkThumbprint(jwk)), key };
 }

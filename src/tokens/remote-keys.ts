@@ -1,10 +1,10 @@
 import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
-import type { TrustedIssuer } from "../policy/document.ts";
 import { fromUtf8 } from "../protocol/encoding.ts";
 import { type Json, parseUniqueObject } from "../protocol/json.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type IssuerKey, IssuerKeys } from "./issuer-keys.ts";
+import { type IssuerKey, IssuerKeys, type KeySource } from "./issuer-keys.ts";
+import type { SharedSecrets } from "./shared-secrets.ts";
 
 export type KeysFault = "unknown_key" | "issuer_keys_unavailable";
 export type WaitUntil = (work: Promise<unknown>) => void;
@@ -13,6 +13,8 @@ export type RemoteKeysOptions = {
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   clock: Clock;
   log: Logger;
+  /** Of issuers that sign with a shared one; absent: there are none. */
+  secrets?: SharedSecrets;
   /** Waits in the request's own turn; tests pass their own. */
   sleep?: (ms: number) => Promise<void>;
 };
@@ -44,7 +46,7 @@ type IssuerState = { keys?: IssuerKeys; fetchedAtMs: number; nextAttemptMs: numb
 export class RemoteKeys {
   readonly #o: RemoteKeysOptions;
   readonly #remote = new Map<string, IssuerState>();
-  readonly #inline = new WeakMap<TrustedIssuer, IssuerKeys>();
+  readonly #inline = new WeakMap<KeySource, IssuerKeys>();
 
   constructor(options: RemoteKeysOptions) {
     this.#o = options;
@@ -52,11 +54,12 @@ export class RemoteKeys {
 
   /** The key of this issuer that a header points at. With `waitUntil`, a due renewal does not hold up the request. */
   async find(
-    issuer: TrustedIssuer,
+    issuer: KeySource,
     kid: string | undefined,
     alg: string,
     waitUntil?: WaitUntil,
   ): Promise<Result<IssuerKey, KeysFault>> {
+    if (issuer.secret_ref !== undefined) return this.#sharedSecret(issuer);
     if (issuer.jwks_uri === undefined) return found(await this.#inlineKeys(issuer)?.find(kid, alg));
     const state = this.#stateOf(issuer);
     const known = await this.#usable(state)?.find(kid, alg);
@@ -72,13 +75,22 @@ export class RemoteKeys {
   }
 
   /** Whether the key is among the issuer's present keys, and these are recent: the check for a token verified before. */
-  holds(issuer: TrustedIssuer, key: CryptoKey): boolean {
+  holds(issuer: KeySource, key: CryptoKey): boolean {
+    if (issuer.secret_ref !== undefined) return this.#o.secrets?.holds(issuer, key) ?? false;
     if (issuer.jwks_uri === undefined) return this.#inlineKeys(issuer)?.has(key) ?? false;
     const state = this.#remote.get(stateKey(issuer));
     return state?.keys !== undefined && this.#ageMs(state) <= REFRESH_AFTER_MS && state.keys.has(key);
   }
 
-  #inlineKeys(issuer: TrustedIssuer): IssuerKeys | undefined {
+  /** Where the deployment lost a secret that the policy names, that is not the client's fault. */
+  async #sharedSecret(issuer: KeySource): Promise<Result<IssuerKey, KeysFault>> {
+    const key = await this.#o.secrets?.find(issuer);
+    if (key) return ok(key);
+    this.#o.log("error", "issuer_secret.missing", { issuer: issuer.id, secret_ref: issuer.secret_ref });
+    return err("issuer_keys_unavailable");
+  }
+
+  #inlineKeys(issuer: KeySource): IssuerKeys | undefined {
     const known = this.#inline.get(issuer);
     if (known) return known;
     const keys = IssuerKeys.read(issuer.jwks as Json | undefined);
@@ -86,7 +98,7 @@ export class RemoteKeys {
     return keys;
   }
 
-  #stateOf(issuer: TrustedIssuer): IssuerState {
+  #stateOf(issuer: KeySource): IssuerState {
     const key = stateKey(issuer);
     let state = this.#remote.get(key);
     if (!state) {
@@ -139,7 +151,7 @@ export class RemoteKeys {
   }
 }
 
-function stateKey(issuer: TrustedIssuer): string {
+function stateKey(issuer: KeySource): string {
   return JSON.stringify([issuer.id, issuer.issuer, issuer.jwks_uri]);
 }
 

@@ -1,40 +1,42 @@
-import { Hono } from "hono";
-import { answer, type HttpEnv, type RequestContext, requireScope } from "../platform/http.ts";
-import { type FormEnv, oauthForm } from "../platform/oauth-form.ts";
+import { type Context, Hono } from "hono";
+import type { HttpEnv, RequestContext } from "../platform/http.ts";
+import { JWKS_MAX_AGE_SECONDS } from "../policy/keys-schema.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
-import { oauthErrorResponse, TOKEN_RESPONSE_HEADERS } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
-import type { KeyInfo } from "./keyring-object.ts";
-import { answerTokenRequest, type TokenEndpointDeps } from "./token-endpoint.ts";
-import { GRANT_TYPES_SUPPORTED } from "./token-request.ts";
+import { authorizeBackchannel, BACKCHANNEL_PARAMETERS } from "./ciba.ts";
+import { authenticateClient, type OAuthCall } from "./client-auth.ts";
+import { answerForm, formLimit, postOnly } from "./form-routes.ts";
+import type { GrantDeps } from "./grant.ts";
+import { resourceMetadata, serverMetadata } from "./metadata.ts";
+import { knownParameters } from "./oauth-form.ts";
+import { answerTokenRequest } from "./token-endpoint.ts";
 
-export type KeyringPort = {
-  jwks(): Promise<Result<{ keys: PublicJwk[] }>>;
-  keys(): Promise<Result<KeyInfo[]>>;
-  ready(): Promise<Result<null>>;
-};
+export type KeyringPort = { jwks(): Promise<Result<{ keys: PublicJwk[] }>> };
 
-export type OAuthDeps = Omit<TokenEndpointDeps, "verifyExternal"> & {
+export type OAuthDeps = Omit<GrantDeps, "verifySubject"> & {
   keyring: KeyringPort;
-  verifyExternal(token: string, context: RequestContext): ReturnType<TokenEndpointDeps["verifyExternal"]>;
+  verifySubject(token: string, context: RequestContext): ReturnType<GrantDeps["verifySubject"]>;
 };
 
-const AUTH_METHODS = ["client_secret_basic", "client_secret_post"];
-const METADATA_MAX_AGE = { "cache-control": "public, max-age=300" };
+const METADATA_MAX_AGE = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECONDS}` };
 
-/** Token endpoint and metadata: called without an access token. */
+/** Token endpoint, backchannel and metadata: called without an access token. */
 export function oauthRoutes(deps: OAuthDeps) {
-  return new Hono<FormEnv>()
-    .post("/oauth/token", oauthForm(), async (c) => {
-      const form = c.get("form");
-      const result = await answerTokenRequest(c.req.header("authorization") ?? null, form, {
-        ...deps,
-        verifyExternal: (token) => deps.verifyExternal(token, c.env),
-      });
-      if (!result.ok) return oauthErrorResponse(result.error);
-      return c.json(result.value, 200, TOKEN_RESPONSE_HEADERS);
-    })
+  const app = new Hono<HttpEnv>();
+  const grantDeps = (c: Context<HttpEnv>): GrantDeps => ({
+    ...deps,
+    verifySubject: (token) => deps.verifySubject(token, c.env),
+  });
+  return app
+    .post("/oauth/token", formLimit, (c) =>
+      answerForm(c, deps.issuer, (call) => answerTokenRequest(call, grantDeps(c))),
+    )
+    .post("/oauth/bc-authorize", formLimit, (c) =>
+      answerForm(c, deps.issuer, (call) => answerBackchannel(call, grantDeps(c)), 403),
+    )
+    .all("/oauth/token", postOnly)
+    .all("/oauth/bc-authorize", postOnly)
     .get("/.well-known/jwks.json", async (c) => {
       const jwks = await deps.keyring.jwks();
       if (!jwks.ok) return problemResponse(jwks.error, c.var.requestId);
@@ -48,35 +50,9 @@ export function oauthRoutes(deps: OAuthDeps) {
     );
 }
 
-/** Keys as operators see them. */
-export function keyRoutes(deps: { keyring: KeyringPort }) {
-  return new Hono<HttpEnv>().get("/v1/keys", requireScope("keys:rotate"), async (c) =>
-    answer(c, await deps.keyring.keys()),
-  );
-}
-
-/** RFC 8414: lists what works, nothing else. */
-function serverMetadata(issuer: string) {
-  return {
-    issuer,
-    token_endpoint: `${issuer}/oauth/token`,
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    introspection_endpoint: `${issuer}/oauth/introspect`,
-    revocation_endpoint: `${issuer}/oauth/revoke`,
-    grant_types_supported: GRANT_TYPES_SUPPORTED,
-    response_types_supported: [],
-    token_endpoint_auth_methods_supported: AUTH_METHODS,
-    introspection_endpoint_auth_methods_supported: AUTH_METHODS,
-    revocation_endpoint_auth_methods_supported: AUTH_METHODS,
-  };
-}
-
-/** RFC 9728: the control plane as a protected resource. */
-function resourceMetadata(issuer: string) {
-  return {
-    resource: issuer,
-    authorization_servers: [issuer],
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    bearer_methods_supported: ["header"],
-  };
+async function answerBackchannel(call: OAuthCall, deps: GrantDeps) {
+  const client = await authenticateClient(call, deps);
+  if (!client.ok) return client;
+  const known = knownParameters(call.form, BACKCHANNEL_PARAMETERS);
+  return known.ok ? authorizeBackchannel({ form: call.form, client: client.value }, deps) : known;
 }

@@ -114,9 +114,9 @@ export class SessionObject extends DurableObject<Env> {
   }
 
   #newFlow(): SessionFlow {
-    const { ISSUER: issuer, PORTCULLIS_SECRET: secret } = this.env;
-    const credentials = new SecretBox(secret, SESSION_CREDENTIAL_PURPOSE);
-    const answers = new SecretBox(secret, "session-answer");
+    const { ISSUER: issuer } = this.env;
+    const credentials = new SecretBox(this.env, SESSION_CREDENTIAL_PURPOSE);
+    const answers = new SecretBox(this.env, "session-answer");
     const keyring = objectPort<SessionKeyringPort>(this.env.KEYRING, "main", { log: consoleLogger });
     return new SessionFlow({
       issuer,

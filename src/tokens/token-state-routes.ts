@@ -1,46 +1,33 @@
 import { type Context, Hono } from "hono";
-import { type FormEnv, oauthForm } from "../platform/oauth-form.ts";
-import {
-  type OAuthError,
-  oauthError,
-  oauthErrorResponse,
-  TOKEN_RESPONSE_HEADERS,
-} from "../protocol/oauth-error.ts";
+import type { HttpEnv } from "../platform/http.ts";
+import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { authenticateClient, type OAuthClient } from "./client-auth.ts";
+import { authenticateClient, type OAuthCall, type OAuthClient } from "./client-auth.ts";
+import { answerForm, formLimit, postOnly } from "./form-routes.ts";
 import { introspect, revokeToken, type TokenStateDeps } from "./introspection.ts";
 
 /** Introspection (RFC 7662) and revocation (RFC 7009): called by clients, which authenticate as at the token endpoint. */
 export function tokenStateRoutes(deps: TokenStateDeps) {
-  return new Hono<FormEnv>()
-    .post("/oauth/introspect", oauthForm(), async (c) => {
-      const asked = await readRequest(c, deps);
-      if (!asked.ok) return oauthErrorResponse(asked.error);
-      const { token, client } = asked.value;
-      const answered = await introspect(token, client, deps, c.env);
-      if (!answered.ok) return oauthErrorResponse(answered.error);
-      return c.json(answered.value, 200, TOKEN_RESPONSE_HEADERS);
-    })
-    .post("/oauth/revoke", oauthForm(), async (c) => {
-      const asked = await readRequest(c, deps);
-      if (!asked.ok) return oauthErrorResponse(asked.error);
-      const { token, client } = asked.value;
-      const revoked = await revokeToken(token, client, deps, c.env);
-      return revoked.ok ? c.body(null, 200, TOKEN_RESPONSE_HEADERS) : oauthErrorResponse(revoked.error);
+  const answered = (c: Context<HttpEnv>, work: typeof introspect | typeof revokeToken) =>
+    answerForm(c, deps.issuer, async (call) => {
+      const asked = await readRequest(call, deps);
+      return asked.ok ? work(asked.value.token, asked.value.client, deps, c.env) : asked;
     });
+  return new Hono<HttpEnv>()
+    .post("/oauth/introspect", formLimit, (c) => answered(c, introspect))
+    .post("/oauth/revoke", formLimit, (c) => answered(c, revokeToken))
+    .all("/oauth/introspect", postOnly)
+    .all("/oauth/revoke", postOnly);
 }
 
 /** `token_type_hint` only says where to look first, and kinds cannot be confused: it is not needed. */
 async function readRequest(
-  c: Context<FormEnv>,
+  call: OAuthCall,
   deps: TokenStateDeps,
 ): Promise<Result<{ token: string; client: OAuthClient }, OAuthError>> {
-  const form = c.get("form");
-  const client = await authenticateClient(c.req.header("authorization") ?? null, form, deps.client);
+  const client = await authenticateClient(call, deps);
   if (!client.ok) return client;
-  const token = form.get("token");
+  const token = call.form.get("token");
   if (!token) return err(oauthError("invalid_request", "The parameter token is missing."));
-  const repeated = [...new Set(form.keys())].some((name) => form.getAll(name).length > 1);
-  if (repeated) return err(oauthError("invalid_request", "A parameter is given more than once."));
   return ok({ token, client: client.value });
 }

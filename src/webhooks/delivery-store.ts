@@ -1,4 +1,4 @@
-import { type AttemptError, type AttemptOutcome, type DeliveryState, LEASE_MS } from "./delivery.ts";
+import { type AttemptOutcome, type DeadReason, LEASE_MS } from "./delivery.ts";
 import type { EndpointConfig } from "./endpoint.ts";
 
 export const DELIVERY_SCHEMA = `
@@ -8,7 +8,8 @@ export const DELIVERY_SCHEMA = `
     url TEXT NOT NULL,
     secrets_sealed TEXT NOT NULL,
     enabled INTEGER NOT NULL,
-    revision INTEGER NOT NULL
+    revision INTEGER NOT NULL,
+    slack TEXT
   );
   CREATE TABLE removal (removed_at_ms INTEGER NOT NULL);
   CREATE TABLE delivery (
@@ -21,8 +22,10 @@ export const DELIVERY_SCHEMA = `
     created_at_ms INTEGER NOT NULL,
     next_at_ms INTEGER,
     finished_at_ms INTEGER,
+    dead_reason TEXT,
     CHECK ((state = 'pending') = (next_at_ms IS NOT NULL)),
-    CHECK ((state = 'pending') = (finished_at_ms IS NULL))
+    CHECK ((state = 'pending') = (finished_at_ms IS NULL)),
+    CHECK ((state = 'dead_letter') = (dead_reason IS NOT NULL))
   );
   CREATE INDEX delivery_due ON delivery (next_at_ms) WHERE next_at_ms IS NOT NULL;
   CREATE INDEX delivery_finished ON delivery (finished_at_ms) WHERE finished_at_ms IS NOT NULL;
@@ -37,51 +40,10 @@ export const DELIVERY_SCHEMA = `
   ) WITHOUT ROWID;
 `;
 
-const MAX_ATTEMPTS_SHOWN = 20;
 const PRUNE_ROWS = 500;
 
 /** What is sent, and which delivery it belongs to. `body` is serialised once: every attempt has the same bytes. */
 export type Delivery = { id: string; event_id: string; event_type: string; body: string };
-
-type DeliveryRow = Delivery & {
-  state: DeliveryState;
-  /** Attempts since the delivery was made or asked for again: its place in the schedule. */
-  tries: number;
-  created_at_ms: number;
-  next_at_ms: number | null;
-  finished_at_ms: number | null;
-};
-
-type AttemptRow = {
-  number: number;
-  at_ms: number;
-  duration_ms: number;
-  status: number | null;
-  error: AttemptError | null;
-};
-
-/** A delivery as the API shows it, without its body. Times are epoch seconds with milliseconds as the fraction. */
-export type DeliveryView = {
-  id: string;
-  event_id: string;
-  event_type: string;
-  state: DeliveryState;
-  created_at: number;
-  next_attempt_at?: number;
-  finished_at?: number;
-  /** The latest ones, newest first. */
-  attempts: AttemptView[];
-};
-
-type AttemptView = {
-  number: number;
-  at: number;
-  duration_seconds: number;
-  status?: number;
-  error?: AttemptError;
-};
-
-export type DeliveryPage = { items: DeliveryView[]; next_cursor?: string };
 
 /** All SQL of one endpoint's object. The caller opens the transaction. */
 export class DeliveryStore {
@@ -93,25 +55,51 @@ export class DeliveryStore {
 
   config(): EndpointConfig | undefined {
     const row = this.#sql
-      .exec<{ id: string; url: string; secrets_sealed: string; enabled: number; revision: number }>(
-        "SELECT id, url, secrets_sealed, enabled, revision FROM endpoint",
-      )
+      .exec<{
+        id: string;
+        url: string;
+        secrets_sealed: string;
+        enabled: number;
+        revision: number;
+        slack: string | null;
+      }>("SELECT id, url, secrets_sealed, enabled, revision, slack FROM endpoint")
       .toArray()[0];
-    return row && { ...row, secrets_sealed: JSON.parse(row.secrets_sealed), enabled: row.enabled === 1 };
+    if (!row) return undefined;
+    const { slack, ...rest } = row;
+    return {
+      ...rest,
+      secrets_sealed: JSON.parse(row.secrets_sealed),
+      enabled: row.enabled === 1,
+      ...(slack === null ? {} : { slack: JSON.parse(slack) }),
+    };
+  }
+
+  /** Replaces what is sealed, unless the endpoint was changed meanwhile. */
+  rewrap(
+    revision: number,
+    { secrets_sealed, slack }: Pick<EndpointConfig, "secrets_sealed" | "slack">,
+  ): void {
+    this.#sql.exec(
+      "UPDATE endpoint SET secrets_sealed = ?, slack = ? WHERE revision = ?",
+      JSON.stringify(secrets_sealed),
+      slack ? JSON.stringify(slack) : null,
+      revision,
+    );
   }
 
   /** Takes a configuration that is newer than the one at hand; false where it is not. */
   configure(c: EndpointConfig): boolean {
     const { rowsWritten } = this.#sql.exec(
-      `INSERT INTO endpoint VALUES (1, ?, ?, ?, ?, ?)
+      `INSERT INTO endpoint VALUES (1, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (one) DO UPDATE SET url = excluded.url, secrets_sealed = excluded.secrets_sealed,
-         enabled = excluded.enabled, revision = excluded.revision
+         enabled = excluded.enabled, revision = excluded.revision, slack = excluded.slack
        WHERE excluded.revision > endpoint.revision`,
       c.id,
       c.url,
       JSON.stringify(c.secrets_sealed),
       c.enabled ? 1 : 0,
       c.revision,
+      c.slack ? JSON.stringify(c.slack) : null,
     );
     return rowsWritten > 0;
   }
@@ -120,7 +108,8 @@ export class DeliveryStore {
   disable(nowMs: number): void {
     this.#sql.exec("UPDATE endpoint SET enabled = 0");
     this.#sql.exec(
-      "UPDATE delivery SET state = 'dead_letter', next_at_ms = NULL, finished_at_ms = ? WHERE next_at_ms IS NOT NULL",
+      `UPDATE delivery SET state = 'dead_letter', dead_reason = 'endpoint_disabled', next_at_ms = NULL,
+         finished_at_ms = ? WHERE next_at_ms IS NOT NULL`,
       nowMs,
     );
   }
@@ -188,13 +177,30 @@ export class DeliveryStore {
       .toArray()[0]?.tries;
   }
 
-  finish(id: string, state: "delivered" | "dead_letter", nowMs: number): void {
+  deliver(id: string, nowMs: number): void {
     this.#sql.exec(
-      "UPDATE delivery SET state = ?, next_at_ms = NULL, finished_at_ms = ? WHERE id = ?",
-      state,
+      `UPDATE delivery SET state = 'delivered', next_at_ms = NULL, finished_at_ms = ?, dead_reason = NULL
+       WHERE id = ?`,
       nowMs,
       id,
     );
+  }
+
+  bury(id: string, reason: DeadReason, nowMs: number): void {
+    this.#sql.exec(
+      `UPDATE delivery SET state = 'dead_letter', dead_reason = ?, next_at_ms = NULL, finished_at_ms = ?
+       WHERE id = ?`,
+      reason,
+      nowMs,
+      id,
+    );
+  }
+
+  /** How many deliveries wait for their next attempt. */
+  waiting(): number {
+    return this.#sql
+      .exec<{ n: number }>("SELECT COUNT(*) AS n FROM delivery WHERE next_at_ms IS NOT NULL")
+      .one().n;
   }
 
   postpone(id: string, nextAtMs: number): void {
@@ -204,10 +210,35 @@ export class DeliveryStore {
   /** Starts the schedule again from now. */
   restart(id: string, nowMs: number): void {
     this.#sql.exec(
-      "UPDATE delivery SET state = 'pending', tries = 0, next_at_ms = ?, finished_at_ms = NULL WHERE id = ?",
+      `UPDATE delivery SET state = 'pending', tries = 0, next_at_ms = ?, finished_at_ms = NULL,
+         dead_reason = NULL WHERE id = ?`,
       nowMs,
       id,
     );
+  }
+
+  /** Starts the schedule again for what became a dead letter at the moment or later, oldest first; how many did. */
+  restartDead(sinceMs: number, limit: number, nowMs: number): number {
+    return this.#sql
+      .exec(
+        `UPDATE delivery SET state = 'pending', tries = 0, next_at_ms = ?, finished_at_ms = NULL, dead_reason = NULL
+       WHERE id IN (SELECT id FROM delivery WHERE finished_at_ms >= ? AND state = 'dead_letter'
+         ORDER BY finished_at_ms, id LIMIT ?) RETURNING id`,
+        nowMs,
+        sinceMs,
+        limit,
+      )
+      .toArray().length;
+  }
+
+  /** How many dead letters there are from the moment on. */
+  deadSince(sinceMs: number): number {
+    return this.#sql
+      .exec<{ n: number }>(
+        "SELECT COUNT(*) AS n FROM delivery WHERE finished_at_ms >= ? AND state = 'dead_letter'",
+        sinceMs,
+      )
+      .one().n;
   }
 
   nextDueMs(keepMs: number): number | undefined {
@@ -232,54 +263,4 @@ export class DeliveryStore {
       .toArray();
     for (const { id } of old) this.#sql.exec("DELETE FROM attempt WHERE delivery_id = ?", id);
   }
-
-  view(id: string): DeliveryView | undefined {
-    const row = this.#sql.exec<DeliveryRow>("SELECT * FROM delivery WHERE id = ?", id).toArray()[0];
-    return row && this.#view(row);
-  }
-
-  /** Newest first; `cursor` is the last id of the page before. */
-  page(limit: number, cursor?: string): DeliveryPage {
-    const rows = this.#sql
-      .exec<DeliveryRow>(
-        "SELECT * FROM delivery WHERE id < ? ORDER BY id DESC LIMIT ?",
-        cursor ?? "dlv_~",
-        limit + 1,
-      )
-      .toArray();
-    const items = rows.slice(0, limit).map((row) => this.#view(row));
-    const last = items.at(-1);
-    return rows.length > limit && last ? { items, next_cursor: last.id } : { items };
-  }
-
-  #view(row: DeliveryRow): DeliveryView {
-    const attempts = this.#sql
-      .exec<AttemptRow>(
-        `SELECT number, at_ms, duration_ms, status, error FROM attempt WHERE delivery_id = ?
-         ORDER BY number DESC LIMIT ?`,
-        row.id,
-        MAX_ATTEMPTS_SHOWN,
-      )
-      .toArray();
-    return {
-      id: row.id,
-      event_id: row.event_id,
-      event_type: row.event_type,
-      state: row.state,
-      created_at: row.created_at_ms / 1000,
-      ...(row.next_at_ms === null ? {} : { next_attempt_at: row.next_at_ms / 1000 }),
-      ...(row.finished_at_ms === null ? {} : { finished_at: row.finished_at_ms / 1000 }),
-      attempts: attempts.map(attemptView),
-    };
-  }
-}
-
-function attemptView(row: AttemptRow): AttemptView {
-  return {
-    number: row.number,
-    at: row.at_ms / 1000,
-    duration_seconds: row.duration_ms / 1000,
-    ...(row.status === null ? {} : { status: row.status }),
-    ...(row.error === null ? {} : { error: row.error }),
-  };
 }

@@ -29,16 +29,24 @@ export const ATTEMPT_TIMEOUT_MS = 15 * SECOND_MS;
 export const LEASE_MS = 2 * ATTEMPT_TIMEOUT_MS;
 /** How many deliveries of one endpoint are on their way at once. */
 export const MAX_IN_FLIGHT = 4;
+/** How many deliveries of one endpoint may wait; what comes then is a dead letter at once, and can be redelivered. */
+export const MAX_WAITING = 10_000;
+/** How many dead letters one call sends again. */
+export const MAX_REDELIVERED = 1_000;
 /** How long a delivery that is over is kept. */
 export const KEEP_MS = 30 * DAY_MS;
 
 export type DeliveryState = "pending" | "delivered" | "dead_letter";
 
-/** Why an attempt failed; `http_status` goes with the status. */
+/** Why a delivery became a dead letter. */
+export type DeadReason = "schedule_exhausted" | "endpoint_disabled" | "queue_full";
+
+/** Why an attempt failed; `http_status` goes with the status, `refused` with a 200 of Slack that says no. */
 export type AttemptError =
   | "http_status"
   | "redirect"
   | "gone"
+  | "refused"
   | "timeout"
   | "connection"
   | "url_refused"

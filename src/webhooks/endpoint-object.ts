@@ -1,31 +1,34 @@
 import { DurableObject } from "cloudflare:workers";
 import { type Config, readConfig } from "../config.ts";
-import { epochSeconds, systemClock } from "../platform/clock.ts";
+import { systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type AttemptOutcome, deliveryId, KEEP_MS, MAX_IN_FLIGHT, nextAttemptAtMs } from "./delivery.ts";
 import {
-  DELIVERY_SCHEMA,
-  type Delivery,
-  type DeliveryPage,
-  DeliveryStore,
-  type DeliveryView,
-} from "./delivery-store.ts";
+  type AttemptOutcome,
+  deliveryId,
+  KEEP_MS,
+  MAX_IN_FLIGHT,
+  MAX_REDELIVERED,
+  MAX_WAITING,
+  nextAttemptAtMs,
+} from "./delivery.ts";
+import { DeliveryLog, type DeliveryPage, type DeliveryView } from "./delivery-log.ts";
+import { DELIVERY_SCHEMA, type Delivery, DeliveryStore } from "./delivery-store.ts";
 import type { EndpointConfig, RegistryPort } from "./endpoint.ts";
-import { EndpointSecrets } from "./endpoint-secret.ts";
-import type { WebhookEvent } from "./event.ts";
-import { sendOnce } from "./sender.ts";
-import { signMessage } from "./signature.ts";
-import { checkWebhookUrl } from "./url-guard.ts";
+import type { EventType, WebhookEvent } from "./event.ts";
+import { Outgoing } from "./outgoing.ts";
+import { publishEvent, publishPorts, type Redelivered } from "./publish.ts";
+import { EndpointRewrapper } from "./rewrap-endpoint.ts";
 
 /** One pass over the queue ends after this many sends a slot, so that an alarm's run stays minutes long. */
 const SENDS_PER_PASS = 20;
 
 const REMOVED = problem("gone", "The endpoint was deleted.");
+const DISABLED = problem("conflict", "The endpoint is disabled. Enable it, then redeliver.");
 
 /** A delivery that is leased to this instance, and where it goes. */
 type Claimed = { delivery: Delivery; endpoint: EndpointConfig };
@@ -37,8 +40,10 @@ type Claimed = { delivery: Delivery; endpoint: EndpointConfig };
 export class EndpointObject extends DurableObject<Env> {
   readonly #durable: Durable;
   readonly #store: DeliveryStore;
+  readonly #log: DeliveryLog;
   readonly #config: Result<Config, string[]>;
-  readonly #secrets: EndpointSecrets;
+  readonly #outgoing: Outgoing;
+  readonly #rewrapper: EndpointRewrapper;
   /** Ids of the deliveries that are being sent by this instance. */
   readonly #inFlight = new Set<string>();
   readonly #slots = new Set<Promise<void>>();
@@ -46,19 +51,28 @@ export class EndpointObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#config = readConfig(env as unknown as Record<string, unknown>);
-    this.#secrets = new EndpointSecrets(env.PORTCULLIS_SECRET);
+    this.#outgoing = new Outgoing(env, systemClock);
+    this.#rewrapper = new EndpointRewrapper(env);
     this.#durable = new Durable(ctx, {
       clock: systemClock,
       log: consoleLogger,
       migrations: [DELIVERY_SCHEMA],
-      deliver: { "endpoint.gone": () => this.#tellRegistry() },
+      deliver: {
+        "endpoint.gone": () => this.#tellRegistry(),
+        "webhook.publish": (row) =>
+          publishEvent(row.payload as WebhookEvent & { type: EventType }, publishPorts(env)),
+      },
       nextDueMs: () => this.#store.nextDueMs(KEEP_MS),
       onDue: (nowMs) => this.#onDue(nowMs),
     });
     this.#store = new DeliveryStore(this.#durable.sql);
+    this.#log = new DeliveryLog(this.#durable.sql);
   }
 
-  /** Accepts one event for delivery, idempotent by its id. At a disabled endpoint it is a dead letter at once. */
+  /**
+   * Accepts one event for delivery, idempotent by its id. It is a dead letter at once where the endpoint is
+   * disabled or has `MAX_WAITING` deliveries that wait already.
+   */
   enqueue(config: EndpointConfig, event: WebhookEvent): Result<{ delivery_id: string }> {
     const result = this.#durable.commit((): Result<{ delivery_id: string }> => {
       const now = systemClock();
@@ -66,8 +80,10 @@ export class EndpointObject extends DurableObject<Env> {
       const known = this.#store.idOfEvent(event.id);
       if (known !== undefined) return ok({ delivery_id: known });
       const id = deliveryId(newId("dlv", now), config.id);
+      const full = this.#store.waiting() >= MAX_WAITING;
       this.#store.add({ id, event_id: event.id, event_type: event.type, body: JSON.stringify(event) }, now);
-      if (!this.#store.config()?.enabled) this.#store.finish(id, "dead_letter", now);
+      if (!this.#store.config()?.enabled) this.#store.bury(id, "endpoint_disabled", now);
+      else if (full) this.#store.bury(id, "queue_full", now);
       return ok({ delivery_id: id });
     });
     this.ctx.waitUntil(this.#sendDue());
@@ -90,36 +106,57 @@ export class EndpointObject extends DurableObject<Env> {
   }
 
   deliveries(page: { limit: number; cursor?: string }): Result<DeliveryPage> {
-    return ok(this.#store.page(page.limit, page.cursor));
+    return ok(this.#log.page(page.limit, page.cursor));
   }
 
   delivery(id: string): Result<DeliveryView> {
-    const view = this.#store.view(id);
+    const view = this.#log.view(id);
     return view ? ok(view) : err(problem("not_found", "No such delivery is kept."));
   }
 
   /** Sends a delivery again, whatever became of it: the same bytes and `webhook-id`, the schedule from its start. */
   redeliver(id: string): Result<DeliveryView> {
     const result = this.#durable.commit((): Result<DeliveryView> => {
-      if (!this.#store.view(id)) return err(problem("not_found", "No such delivery is kept."));
-      if (!this.#store.config()?.enabled) {
-        return err(problem("conflict", "The endpoint is disabled. Enable it, then redeliver."));
-      }
+      if (!this.#log.view(id)) return err(problem("not_found", "No such delivery is kept."));
+      if (!this.#store.config()?.enabled) return err(DISABLED);
       if (!this.#inFlight.has(id)) this.#store.restart(id, systemClock());
-      return ok(this.#store.view(id)!);
+      return ok(this.#log.view(id)!);
+    });
+    this.ctx.waitUntil(this.#sendDue());
+    return result;
+  }
+
+  /** `redeliver` for what became a dead letter at the moment or later: oldest first, a bounded number a call. */
+  redeliverDead(sinceMs: number): Result<Redelivered> {
+    const result = this.#durable.commit((): Result<Redelivered> => {
+      // A removed endpoint has no dead letters left.
+      if (!this.#store.config()?.enabled) return err(this.#store.isRemoved() ? REMOVED : DISABLED);
+      const room = Math.max(0, MAX_WAITING - this.#store.waiting());
+      const limit = Math.min(MAX_REDELIVERED, room);
+      const redelivered = this.#store.restartDead(sinceMs, limit, systemClock());
+      return ok({ redelivered, remaining: this.#store.deadSince(sinceMs) });
     });
     this.ctx.waitUntil(this.#sendDue());
     return result;
   }
 
   /** The cron does not wait for what is sent: receivers may take their time. */
-  sweep(): Result<null> {
+  async sweep(): Promise<Result<{ rewrapped: number }>> {
     this.ctx.waitUntil(this.#durable.sweep());
-    return ok(null);
+    return ok({ rewrapped: await this.#rewrap() });
   }
 
   override async alarm(): Promise<void> {
     return this.#durable.alarm();
+  }
+
+  /** Seals anew what the deployment's previous secret wraps. */
+  async #rewrap(): Promise<number> {
+    const endpoint = this.#store.config();
+    const anew = endpoint && (await this.#rewrapper.rewrap(endpoint));
+    if (!anew) return 0;
+    this.#store.rewrap(endpoint.revision, anew);
+    return 1;
   }
 
   /** False where the endpoint was removed. */
@@ -139,20 +176,20 @@ export class EndpointObject extends DurableObject<Env> {
   /** Fills the free slots and resolves when all slots have come to rest. */
   async #sendDue(): Promise<void> {
     if (!this.#config.ok) return;
-    const { local } = this.#config.value;
+    const { value: where } = this.#config;
     while (this.#slots.size < MAX_IN_FLIGHT) {
       const first = this.#claim();
       if (!first) break;
-      const slot = this.#runSlot(first, local).finally(() => this.#slots.delete(slot));
+      const slot = this.#runSlot(first, where).finally(() => this.#slots.delete(slot));
       this.#slots.add(slot);
     }
     await Promise.all(this.#slots);
   }
 
-  async #runSlot(first: Claimed, local: boolean): Promise<void> {
+  async #runSlot(first: Claimed, where: Config): Promise<void> {
     let claimed: Claimed | undefined = first;
     for (let sent = 0; claimed && sent < SENDS_PER_PASS; sent++) {
-      await this.#attempt(claimed, local);
+      await this.#attempt(claimed, where);
       claimed = this.#claim();
     }
   }
@@ -168,24 +205,13 @@ export class EndpointObject extends DurableObject<Env> {
     return claimed;
   }
 
-  async #attempt(claimed: Claimed, local: boolean): Promise<void> {
+  async #attempt(claimed: Claimed, where: Config): Promise<void> {
     const startedMs = systemClock();
     try {
-      this.#settle(claimed, await this.#send(claimed, local), startedMs);
+      this.#settle(claimed, await this.#outgoing.send(claimed, where), startedMs);
     } finally {
       this.#inFlight.delete(claimed.delivery.id);
     }
-  }
-
-  async #send({ delivery, endpoint }: Claimed, local: boolean): Promise<AttemptOutcome> {
-    // Checked again: what is stored may have been allowed by another deployment's rules.
-    const url = checkWebhookUrl(endpoint.url, { local });
-    if (!url.ok) return { error: "url_refused" };
-    const secrets = await this.#secrets.open(endpoint.id, endpoint.secrets_sealed);
-    if (secrets.length === 0) return { error: "secret_unreadable" };
-    const message = { id: delivery.event_id, body: delivery.body };
-    const signature = signMessage(message, secrets, epochSeconds(systemClock()));
-    return sendOnce({ url: url.value, signature, body: delivery.body }, systemClock);
   }
 
   /** Writes down how an attempt ended and what follows from it. */
@@ -195,7 +221,7 @@ export class EndpointObject extends DurableObject<Env> {
     this.#durable.commit(() => {
       const now = systemClock();
       const tries = this.#store.recordAttempt(id, outcome, startedMs, now - startedMs);
-      if (outcome.error === undefined) return this.#store.finish(id, "delivered", now);
+      if (outcome.error === undefined) return this.#store.deliver(id, now);
       consoleLogger("warn", "webhook.attempt_failed", { ...fields, error: outcome.error });
       // A 410 of an address that was changed meanwhile is an ordinary failure.
       const current = this.#store.config()?.revision === endpoint.revision;
@@ -203,7 +229,7 @@ export class EndpointObject extends DurableObject<Env> {
       if (tries === undefined) return;
       const next = nextAttemptAtMs(tries, outcome, now, Math.random);
       if (next !== undefined) return this.#store.postpone(id, next);
-      this.#store.finish(id, "dead_letter", now);
+      this.#store.bury(id, "schedule_exhausted", now);
       consoleLogger("error", "webhook.dead_letter", fields);
     });
   }
@@ -213,6 +239,14 @@ export class EndpointObject extends DurableObject<Env> {
     this.#store.disable(nowMs);
     const id = `gone:${endpoint.revision}`;
     this.#durable.outbox.put({ id, lane: "registry", kind: "endpoint.gone", payload: null });
+    // In the same lane: it is told to others once the registry has it, so never to this endpoint.
+    const event: WebhookEvent = {
+      id: newId("evt", nowMs),
+      type: "webhook_endpoint.disabled",
+      timestamp: new Date(nowMs).toISOString(),
+      data: { endpoint_id: endpoint.id, reason: "gone" },
+    };
+    this.#durable.outbox.put({ id: event.id, lane: "registry", kind: "webhook.publish", payload: event });
     consoleLogger("error", "webhook.endpoint_disabled", { endpoint: endpoint.id, status: 410 });
   }
 
@@ -221,7 +255,7 @@ export class EndpointObject extends DurableObject<Env> {
     // Enabled again or removed meanwhile: the newer word stands.
     if (!endpoint || endpoint.enabled) return;
     const registry = objectPort<RegistryPort>(this.env.REGISTRY, "main", { log: consoleLogger });
-    const told = await registry.updateEndpoint(endpoint.id, { enabled: false });
+    const told = await registry.updateEndpoint(endpoint.id, { enabled: false, disabled_reason: "gone" });
     if (!told.ok && told.error.code !== "not_found") throw new Error(told.error.detail);
   }
 }

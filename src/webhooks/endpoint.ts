@@ -1,6 +1,7 @@
 import type { Result } from "../protocol/result.ts";
 import type { EventFilter, EventType } from "./event.ts";
 import type { ReviewsAs } from "./reviews-as.ts";
+import type { SlackSettings } from "./slack-settings.ts";
 
 /** How many endpoints a deployment keeps: the registry refuses to create more. */
 export const MAX_ENDPOINTS = 200;
@@ -19,9 +20,13 @@ export type EndpointRecord = {
   events: EventFilter[];
   description?: string;
   reviews_as?: ReviewsAs;
-  /** Sealed 32-byte secrets (`SecretBox`, context = `id`), newest first, one or two. */
+  /** What events are sent as messages of Slack, and whose clicks count. Absent: Standard Webhooks. */
+  slack?: SlackSettings;
+  /** Sealed secrets (`EndpointSecrets`), newest first, one or two. */
   secrets_sealed: string[];
   enabled: boolean;
+  /** Why it is not enabled, where no operator disabled it: the receiver answered 410. */
+  disabled_reason?: "gone";
   created_at: number;
   /** 1 at creation, one more with every change: the endpoint's object ignores an older configuration. */
   revision: number;
@@ -33,7 +38,9 @@ export type EndpointPatch = {
   events?: EventFilter[];
   description?: string | null;
   reviews_as?: ReviewsAs | null;
+  slack?: SlackSettings;
   enabled?: boolean;
+  disabled_reason?: "gone";
 };
 
 type EndpointPage = { items: EndpointRecord[]; next_cursor?: string };
@@ -57,9 +64,13 @@ export type RegistryPort = {
 };
 
 /** What an endpoint's own object must know to deliver. */
-export type EndpointConfig = Pick<EndpointRecord, "id" | "url" | "secrets_sealed" | "enabled" | "revision">;
+export type EndpointConfig = Pick<
+  EndpointRecord,
+  "id" | "url" | "secrets_sealed" | "enabled" | "revision" | "slack"
+>;
 
 /** What the object needs of the registry's record. */
-export function configOf({ id, url, secrets_sealed, enabled, revision }: EndpointRecord): EndpointConfig {
-  return { id, url, secrets_sealed, enabled, revision };
+export function configOf(record: EndpointRecord): EndpointConfig {
+  const { id, url, secrets_sealed, enabled, revision, slack } = record;
+  return { id, url, secrets_sealed, enabled, revision, ...(slack ? { slack } : {}) };
 }

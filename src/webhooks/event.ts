@@ -28,8 +28,10 @@ export const EVENT_TYPES = [
   "revocation.lifted",
   "revocation.confirmation_needed",
   "revocation.emergency",
+  "key.rotation_overdue",
   "session.revoked",
   "session.reuse_detected",
+  "webhook_endpoint.disabled",
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
@@ -47,20 +49,21 @@ export type WebhookEvent = {
   data: { [member: string]: Json };
 };
 
-/** One exact type, one family (`grant.*`), or everything (`*`). */
-export const EVENT_FILTERS = [
-  "*",
-  "access_request.*",
-  "grant.*",
-  "break_glass.*",
-  "revocation.*",
-  "session.*",
-  ...EVENT_TYPES,
-] as const;
+type FamilyOf<T extends string> = T extends `${infer Noun}.${string}` ? `${Noun}.*` : never;
 
-export type EventFilter = (typeof EVENT_FILTERS)[number];
+/** One exact type, one family (`grant.*`), or everything (`*`). */
+export type EventFilter = "*" | FamilyOf<EventType> | EventType;
+
+export const EVENT_FILTERS: readonly EventFilter[] = [
+  "*",
+  ...new Set(EVENT_TYPES.map(familyOf)),
+  ...EVENT_TYPES,
+];
 
 export function matchesEvent(filters: readonly EventFilter[], type: EventType): boolean {
-  const family = `${type.slice(0, type.indexOf("."))}.*`;
-  return filters.some((filter) => filter === "*" || filter === type || filter === family);
+  return filters.some((filter) => filter === "*" || filter === type || filter === familyOf(type));
+}
+
+function familyOf<T extends EventType>(type: T): FamilyOf<T> {
+  return `${type.slice(0, type.indexOf("."))}.*` as FamilyOf<T>;
 }

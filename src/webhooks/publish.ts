@@ -1,9 +1,12 @@
 import { consoleLogger } from "../platform/log.ts";
 import { type Namespace, objectPort } from "../platform/rpc.ts";
 import type { Result } from "../protocol/result.ts";
-import type { DeliveryPage, DeliveryView } from "./delivery-store.ts";
+import type { DeliveryPage, DeliveryView } from "./delivery-log.ts";
 import { configOf, type EndpointConfig, type RegistryPort } from "./endpoint.ts";
 import type { EventType, WebhookEvent } from "./event.ts";
+
+/** How many dead letters are sent again, and how many are left for another call. */
+export type Redelivered = { redelivered: number; remaining: number };
 
 /** An endpoint's object as others see it. */
 export type EndpointPort = {
@@ -13,6 +16,8 @@ export type EndpointPort = {
   deliveries(page: { limit: number; cursor?: string }): Promise<Result<DeliveryPage>>;
   delivery(deliveryId: string): Promise<Result<DeliveryView>>;
   redeliver(deliveryId: string): Promise<Result<DeliveryView>>;
+  /** Sends dead letters again, those that became it at `sinceMs` or later. */
+  redeliverDead(sinceMs: number): Promise<Result<Redelivered>>;
 };
 
 export type PublishPorts = {

@@ -1,10 +1,21 @@
 import type { Clock } from "../platform/clock.ts";
 import { ATTEMPT_TIMEOUT_MS, type AttemptOutcome, outcomeOf } from "./delivery.ts";
-import type { SignatureHeaders } from "./signature.ts";
 
-/** Posts one signed message, once. Never rejects: whatever happens is an outcome. The answer's body is not read. */
+export type Posted = {
+  url: string;
+  /** Beside those that every post has. */
+  headers: Record<string, string>;
+  body: string;
+  /** Whether a 2xx with this body is a success. Absent: it is, and the body is not read. */
+  accepts?: (body: string) => boolean;
+};
+
+/** As much of an answer's body as is looked at. */
+const MAX_ANSWER_BYTES = 16 * 1024;
+
+/** Posts one message, once. Never rejects: whatever happens is an outcome. */
 export async function sendOnce(
-  message: { url: string; signature: SignatureHeaders; body: string },
+  message: Posted,
   clock: Clock,
   timeoutMs: number = ATTEMPT_TIMEOUT_MS,
 ): Promise<AttemptOutcome> {
@@ -18,12 +29,16 @@ export async function sendOnce(
       headers: {
         "content-type": "application/json",
         "user-agent": "Portcullis-Webhooks/1",
-        ...message.signature,
+        ...message.headers,
       },
       body: message.body,
       redirect: "manual",
       signal,
     });
+    const { accepts } = message;
+    if (accepts && response.ok && !accepts(await textUpTo(response, MAX_ANSWER_BYTES))) {
+      return { status: response.status, error: "refused" };
+    }
     // Nobody waits for it: a receiver that keeps its answer open does not hold up the outcome.
     void response.body?.cancel().catch(() => {});
     return outcomeOf(response.status, response.headers.get("retry-after"), clock());
@@ -32,4 +47,18 @@ export async function sendOnce(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The beginning of the body; what is beyond the limit is not waited for. */
+async function textUpTo(response: Response, maxBytes: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    bytes += chunk.byteLength;
+    // Leaving the loop cancels the body.
+    if (bytes >= maxBytes) break;
+  }
+  return text;
 }

@@ -1,6 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import { Webhook } from "standardwebhooks";
-import { utf8 } from "../protocol/encoding.ts";
+import { base64, base64url, utf8 } from "../protocol/encoding.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 
 /** How far a message's timestamp may be from now, to either side (Standard Webhooks). */
@@ -28,21 +27,50 @@ export type SignedMessage = {
 
 export type SignatureFault = "missing" | "malformed" | "too_old" | "too_new" | "mismatch";
 
+/** Signs `id.timestamp.body` in one way: `v1,…` (HMAC-SHA-256) or `v1a,…` (Ed25519), as Standard Webhooks has them. */
+export type Signer = (signed: string) => Promise<string>;
+
+/** An Ed25519 key pair: the seed of RFC 8032 and the public key, 32 bytes each. */
+export type Ed25519Pair = { seed: Uint8Array; publicKey: Uint8Array };
+
 /** The secret as its owner sees it, once: `whsec_` + base64. */
 export function shownSecret(secret: Uint8Array): string {
-  return `whsec_${btoa(String.fromCharCode(...secret))}`;
+  return `whsec_${base64(secret)}`;
 }
 
-/** Signs one message with every secret: while secrets rotate, receivers with either accept it. */
-export function signMessage(
+/** The public key as receivers are given it: `whpk_` + base64. */
+export function shownPublicKey(publicKey: Uint8Array): string {
+  return `whpk_${base64(publicKey)}`;
+}
+
+export async function newEd25519Pair(): Promise<Ed25519Pair> {
+  const pair = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
+  const pkcs8 = new Uint8Array((await crypto.subtle.exportKey("pkcs8", pair.privateKey)) as ArrayBuffer);
+  const publicKey = (await crypto.subtle.exportKey("raw", pair.publicKey)) as ArrayBuffer;
+  // RFC 8410 §7: the seed is the last member of the structure.
+  return { seed: pkcs8.slice(-SECRET_BYTES), publicKey: new Uint8Array(publicKey) };
+}
+
+export function hmacSigner(secret: Uint8Array<ArrayBuffer>): Signer {
+  return (signed) => hmac(secret, utf8(signed));
+}
+
+export function ed25519Signer({ seed, publicKey }: Ed25519Pair): Signer {
+  return async (signed) => {
+    const jwk = { kty: "OKP", crv: "Ed25519", d: base64url(seed), x: base64url(publicKey) };
+    const key = await crypto.subtle.importKey("jwk", jwk, "Ed25519", false, ["sign"]);
+    return `v1a,${base64(new Uint8Array(await crypto.subtle.sign("Ed25519", key, utf8(signed))))}`;
+  };
+}
+
+/** Signs one message in every way: while secrets rotate, receivers with either accept it. */
+export async function signMessage(
   message: { id: string; body: string },
-  secrets: readonly Uint8Array[],
+  signers: readonly Signer[],
   nowSeconds: number,
-): SignatureHeaders {
-  const at = new Date(nowSeconds * 1000);
-  const signatures = secrets.map((secret) =>
-    new Webhook(secret, { format: "raw" }).sign(message.id, at, message.body),
-  );
+): Promise<SignatureHeaders> {
+  const signed = `${message.id}.${nowSeconds}.${message.body}`;
+  const signatures = await Promise.all(signers.map((sign) => sign(signed)));
   return {
     "webhook-id": message.id,
     "webhook-timestamp": String(nowSeconds),
@@ -52,7 +80,7 @@ export function signMessage(
 
 /**
  * The index of the secret that signed the message. Every secret is tried and every comparison is made, so
- * the time taken says nothing about which one fits. The package's own `verify` reads the system's clock and
+ * the time taken says nothing about which one fits. The package `standardwebhooks` reads the system's clock and
  * hashes in JavaScript; anyone may call this with a large body, so the platform's HMAC does it.
  */
 export async function verifyMessage(
@@ -81,7 +109,7 @@ async function hmac(secret: Uint8Array<ArrayBuffer>, signed: Uint8Array<ArrayBuf
     "sign",
   ]);
   const digest = new Uint8Array(await crypto.subtle.sign("HMAC", key, signed));
-  return `v1,${btoa(String.fromCharCode(...digest))}`;
+  return `v1,${base64(digest)}`;
 }
 
 function equal(a: string, b: string): boolean {

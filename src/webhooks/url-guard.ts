@@ -32,6 +32,21 @@ export function checkWebhookUrl(text: string, { local }: { local: boolean }): Re
   return err(problem("invalid_body", `url: ${fault}`, { faults: [`url: ${fault}`] }));
 }
 
+/** The same for an endpoint that sends to Slack: its bot's token is for nobody else. */
+export function checkSlackUrl(
+  text: string,
+  { channel }: { channel?: string },
+  { local }: { local: boolean },
+): Result<string> {
+  const url = checkWebhookUrl(text, { local });
+  if (!url.ok || (local && LOOPBACK.test(new URL(url.value).hostname))) return url;
+  const wanted =
+    channel === undefined ? "https://hooks.slack.com/" : "https://slack.com/api/chat.postMessage";
+  if (channel === undefined ? url.value.startsWith(wanted) : url.value === wanted) return url;
+  const fault = `url: must ${channel === undefined ? "begin with" : "be"} ${wanted}`;
+  return err(problem("invalid_body", fault, { faults: [fault] }));
+}
+
 function urlFault(text: string, local: boolean): string | undefined {
   if (text.length > MAX_URL_CHARS) return `is longer than ${MAX_URL_CHARS} characters`;
   if (!PRINTABLE.test(text))

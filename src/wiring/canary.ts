@@ -4,7 +4,7 @@ import { stalenessOf } from "../edge/freshness.ts";
 import type { Logger } from "../platform/log.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import { denylistKey } from "../revocation/denylist.ts";
-import { fileKey, type Revocation } from "../revocation/rule.ts";
+import { fileKey, PROBE_ACTOR, type Revocation } from "../revocation/rule.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 
 type Parts = Omit<AdmissionDeps, "waitUntil" | "prepare"> & {
@@ -28,7 +28,7 @@ export function canaryDeps({ keyring, revocations, monitor, kv, ...edge }: Parts
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     logger: edge.log,
     mint: (jti, ttlSeconds) =>
-      keyring.mint({ jti, subject: "canary", audience, clientId: "canary", scopes: [], ttlSeconds }),
+      keyring.mint({ jti, subject: PROBE_ACTOR, audience, clientId: PROBE_ACTOR, scopes: [], ttlSeconds }),
     log: revocations,
     monitor,
     decide: async (accessToken, tier): Promise<ProbeDecision> => {

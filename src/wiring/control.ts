@@ -1,5 +1,7 @@
+import { ApprovalLinks } from "../access/approval-link.ts";
+import { askByClient } from "../access/backchannel.ts";
 import { replay } from "../access/replay.ts";
-import { type AccessDeps, reviewRequest } from "../access/routes.ts";
+import { type AccessDeps, type RuleCheck, reviewRequest } from "../access/routes.ts";
 import { simulateAsks } from "../access/simulate.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
@@ -15,11 +17,13 @@ import { ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
-import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "../tokens/bootstrap-client.ts";
+import { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
+import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
+import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { authenticator, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
@@ -34,11 +38,12 @@ export type ControlWiring = {
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
 export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
-  const { issuer, local, secret } = config;
+  const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
-  const secrets = new EndpointSecrets(secret);
+  const secrets = new EndpointSecrets(config.wrapping);
+  const slack = new SlackSecretBox(config.wrapping);
   const policy = async () => {
     const active = await registry.activePolicy();
     return active.ok ? ok(active.value.document) : active;
@@ -50,10 +55,9 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
   const live: LiveTokens = {
     flush: () => keyring.flushMinted(),
     count: (match, issuedBefore) => objects.liveTokens.countLive(match, issuedBefore),
+    among: (jtis) => objects.liveTokens.liveAmong(jtis),
   };
-  const client = (id: string) =>
-    id === BOOTSTRAP_CLIENT_ID ? bootstrapClient(config.operatorSecret) : registry.client(id);
-  const credentials = new SecretBox(secret, SESSION_CREDENTIAL_PURPOSE);
+  const credentials = new SecretBox(config.wrapping, SESSION_CREDENTIAL_PURPOSE);
   const sessions: OAuthDeps["sessions"] = {
     newId: () => newId("ses", clock()),
     session,
@@ -63,14 +67,23 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     const found = await registry.endpointsFor(type);
     return found.ok ? ok(found.value.length) : found;
   };
-  const access = { accessRequest, directory, policy, listeners, ids, clock };
-  const review: InboundDeps["access"]["review"] = async (decision) => {
+  const clientKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
+  const waiting = objects.waitingRequest;
+  const access = { accessRequest, directory, policy, listeners, waiting, ids, clock };
+  const links = { accessRequest, policy, links: new ApprovalLinks(config.wrapping), issuer, clock };
+  const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
-    const reviewed = await reviewRequest(access, access_request_id, given, approver);
+    const reviewed = await reviewRequest(access, access_request_id, given, approver, allowed);
     return reviewed.ok ? ok({ id: reviewed.value.id, state: reviewed.value.decided }) : reviewed;
   };
-  const revocations = { log: objects.log, live, issuer, confirmAbove: confirmLimit, ids, clock };
+  const inbound: InboundDeps = {
+    ...{ clock, log, local, registry, secrets, slack },
+    access: { review: (decision) => reviewSigned(decision) },
+    reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
+  };
+  const ownKeys = () => keyring.keys();
+  const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
@@ -79,33 +92,52 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     logger: log,
     authenticate: authenticator(verifier),
     access,
-    clients: { registry, ids, clock },
+    links,
+    clients: { registry, ids, clock, local },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
-    inbound: { clock, registry, secrets, access: { review } },
+    inbound,
     metrics: { monitor, replica: () => seen(readingOf) },
+    keys: { keyring, ids },
     oauth: {
       issuer,
       clock,
       keyring,
       policy,
-      client,
+      clients: registry,
+      clientKeys,
       mint: (input) => keyring.mint(input),
-      verifyExternal: subjectTokenVerifier(verifier),
+      verifySubject: subjectTokenVerifier(verifier),
+      backchannel: {
+        open: (ask) => askByClient(newId("req", clock()), ask, access, epochSeconds(clock())),
+        poll: (id, clientId) => accessRequest(id).poll(clientId),
+      },
       sessions,
     },
-    policy: { registry, clock, issuer, local, simulate: simulator(directory, clock) },
+    policy: {
+      ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
+      secretRefs: new Set(config.issuerSecrets.keys()),
+    },
     propagation: { monitor },
     imports: {
       clock,
       logger: log,
       denylist: objects.denylist,
       revoke: revocations,
+      announce: (eventId, actor) => objects.log.announceImport(eventId, actor),
       revocations: (limit, cursor) => objects.log.revocations(limit, cursor),
     },
     revocations,
     sessions: { session, directory },
-    tokenState: { client, clock, sessions, verifyOwn: ownTokenVerifier(verifier), log: objects.log },
-    webhooks: { registry, endpoint, secrets, ids, clock, local },
+    webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
+    tokenState: {
+      issuer,
+      clock,
+      clients: registry,
+      clientKeys,
+      sessions,
+      verifyOwn: ownTokenVerifier(verifier),
+      log: objects.log,
+    },
   });
 }
 
@@ -123,7 +155,7 @@ function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRou
 }
 
 /** What the cron looks after. */
-export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): SweepDeps {
+export function wireSweep({ config, objects, clock, log }: Omit<ControlWiring, "verifier">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,
@@ -135,6 +167,7 @@ export function wireSweep(objects: ObjectPorts, clock: Clock, log: Logger): Swee
     directory,
     accessRequest,
     session,
+    secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
     endpoint,
     endpoints: async () => {
       const page = await registry.listEndpoints({ limit: 200 });

@@ -12,6 +12,7 @@ import { confirmDenied } from "../revocation/confirm-denied.ts";
 import { isListed } from "../revocation/denylist.ts";
 import { FilterLoader } from "../revocation/filter-loader.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
+import { SharedSecrets } from "../tokens/shared-secrets.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { assertionKey } from "./verifiers.ts";
 
@@ -37,7 +38,8 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const ages = new AgeReporter(objects.monitor, clock);
   const observe: AgeReporter["observe"] = (...decision) => ages.observe(...decision);
   const freshness = new Freshness({ replica, denylist, clock, log, observe });
-  const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
+  const secrets = new SharedSecrets(config.issuerSecrets);
+  const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log, secrets });
   const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, tokens: new TokenCache() };
   const gate = createGate({
     ...verifier,

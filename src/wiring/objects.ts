@@ -1,6 +1,7 @@
 import type { JWK } from "jose";
 import type { AccessRequestPort, DirectoryReadPort } from "../access/ports.ts";
 import type { CanaryDeps } from "../control/canary.ts";
+import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import type { AgeReportPort } from "../edge/age-reporter.ts";
@@ -9,25 +10,32 @@ import type { ReservationPort } from "../platform/idempotency.ts";
 import type { Logger } from "../platform/log.ts";
 import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
 import type { Result } from "../protocol/result.ts";
+import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { PartSource } from "../revocation/filter-loader.ts";
+import type { ImportDeps } from "../revocation/import.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
+import type { ClientRegisterPort } from "../tokens/client-auth.ts";
+import type { KeyRotationPort } from "../tokens/key-routes.ts";
 import type { KeyringPort } from "../tokens/routes.ts";
 import type { SessionListPort, SessionPort } from "../tokens/session-ports.ts";
 import type { RegistryPort } from "../webhooks/endpoint.ts";
 import type { EndpointPort } from "../webhooks/publish.ts";
 
 type Sweepable = { sweep(): Promise<Result<null>> };
+type EndpointSweep = ReturnType<SweepDeps["endpoint"]>;
 type SweptObject = { sweep(): Promise<Result<Swept>> };
 
 const MAIN = "main";
 /** An edge does not wait longer for the log than this: past it, the route's `on_stale` decides. */
 const LOG_TIMEOUT_MS = 2_000;
+/** Above the longest wait that a caller may prefer. */
+const WAIT_TIMEOUT_MS = 75_000;
 /** Millions of tokens take seconds to count. */
 const COUNT_TIMEOUT_MS = 30_000;
 
@@ -39,34 +47,40 @@ export function objectPorts(env: Env, log: Logger) {
     objectPort<P>(namespace, MAIN, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
-    registry: port<RegistryPort & ClientPort & PolicyPort & SweptObject>(env.REGISTRY),
+    registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
     directory: port<
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
     >(env.DIRECTORY),
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
-    log: port<RevocationLogPort & SweepDeps["log"] & SweptObject>(env.LOG),
+    log: port<RevocationLogPort & EmergencyPort & SweepDeps["log"] & SweptObject>(env.LOG),
     edge: {
       log: edgePort<LogReader>(env.LOG),
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & Sweepable>(env.SESSION, id),
-    endpoint: (id: string) => port<EndpointPort & Sweepable>(env.ENDPOINT, id),
+    waitingRequest: (id: string) =>
+      objectPort<AccessRequestPort>(env.ACCESS_REQUEST, id, { log, timeoutMs: WAIT_TIMEOUT_MS, attempts: 1 }),
+    endpoint: (id: string) => port<EndpointPort & EndpointSweep>(env.ENDPOINT, id),
   };
 }
 
 export type ObjectPorts = ReturnType<typeof objectPorts>;
 
+type EmergencyPort = { announceImport: ImportDeps["announce"] };
+
 type MonitorPort = AgeReportPort & MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
 
 type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;
 
-type KeyringObjectPort = KeyringPort & {
-  mint(input: MintInput): Promise<Result<MintedToken>>;
-  assertionKey(): Promise<Result<{ kid: string; alg: string; jwk: JWK }>>;
-  flushMinted(): Promise<Result<null>>;
-};
+type KeyringObjectPort = KeyringPort &
+  KeyRotationPort &
+  HealthDeps["keyring"] & {
+    mint(input: MintInput): Promise<Result<MintedToken>>;
+    assertionKey(): Promise<Result<{ kid: string; alg: SigningAlgorithm; jwk: JWK }>>;
+    flushMinted(): Promise<Result<null>>;
+  };
 
-type LiveTokenPort = { countLive: LiveTokens["count"] };
+type LiveTokenPort = { countLive: LiveTokens["count"]; liveAmong: LiveTokens["among"] };

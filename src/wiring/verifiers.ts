@@ -4,6 +4,8 @@ import type { AssertionKeyPort } from "../edge/assertion.ts";
 import { authenticateAnyOwn, authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
+import { actorsOf } from "../tokens/act.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 
@@ -17,18 +19,17 @@ export function authenticator(verifier: Verifier): Authenticate {
       const { problem: refused, challenge } = token.error;
       return problemResponse(refused, context.requestId, challenge ? { "www-authenticate": challenge } : {});
     }
-    const { facts, scopes, roles } = token.value;
-    return { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
+    const { facts, scopes, roles, act } = token.value;
+    const actor = { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
+    return act ? { ...actor, actors: actorsOf(act) } : actor;
   };
 }
 
-/** Whose token of an identity provider is exchanged. */
-export function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifyExternal"] {
+/** For whom a token stands that is exchanged, or that names somebody. */
+export function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifySubject"] {
   return async (subjectToken, context) => {
     const token = await authenticateSubjectToken(subjectToken, { ...verifier, ...context });
-    if (!token.ok) return err(token.error.problem);
-    const { facts, scopes, roles, expiresAt, issuerId = "" } = token.value;
-    return ok({ subject: facts.subject, scopes, roles, expiresAt, issuerId, facts });
+    return token.ok ? token : err(token.error.problem);
   };
 }
 
@@ -42,13 +43,13 @@ export function ownTokenVerifier(verifier: Verifier): TokenStateDeps["verifyOwn"
 
 /** The isolate's own copy of the key for assertions, which cannot be read out of it again. */
 export function assertionKey(keyring: {
-  assertionKey(): Promise<Result<{ kid: string; alg: string; jwk: JWK }>>;
+  assertionKey(): Promise<Result<{ kid: string; alg: SigningAlgorithm; jwk: JWK }>>;
 }): AssertionKeyPort {
   return async () => {
     const found = await keyring.assertionKey();
     if (!found.ok) return found;
-    const { kid, jwk } = found.value;
-    const key = (await importJWK(jwk, "ES256", { extractable: false })) as CryptoKey;
-    return ok({ kid, alg: "ES256", key });
+    const { kid, alg, jwk } = found.value;
+    const key = (await importJWK(jwk, alg, { extractable: false })) as CryptoKey;
+    return ok({ kid, alg, key });
   };
 }

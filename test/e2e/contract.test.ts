@@ -148,6 +148,27 @@ describe("bodies", () => {
     expect((await gate.call("/oauth/token", { client: requester, form })).status).toBe(200);
   });
 
+  it("are refused where a call takes none", async () => {
+    const { gate, requester } = stand;
+    const operator = { token: gate.operator };
+    const calls: [string, { token: string }][] = [
+      ["/v1/access-requests/req_00000000000000000000000000/cancel", requester],
+      ["/v1/access-requests/req_00000000000000000000000000/token", requester],
+      ["/v1/webhook-endpoints/whe_00000000000000000000000000/rotate-secret", operator],
+      ["/v1/webhook-endpoints/whe_00000000000000000000000000/test", operator],
+      ["/v1/deliveries/dlv_00000000000000000000000000/redeliver", operator],
+      ["/v1/policy/versions/999/activate", operator],
+      ["/v1/clients/cli_00000000000000000000000000/rotate-secret", operator],
+    ];
+    for (const [path, { token }] of calls) {
+      const refused = await gate.call(path, { token, json: { force: true } });
+      expect(refused, path).toMatchObject({ status: 400, body: { code: "invalid_body" } });
+      expect(JSON.stringify(refused.body), path).toContain("force");
+      expect((await gate.call(path, { token, json: {} })).status, path).toBe(404);
+      expect((await gate.call(path, { token, method: "POST" })).status, path).toBe(404);
+    }
+  });
+
   it("must be JSON, and say so", async () => {
     const { gate, requester } = stand;
     const authorization = `Bearer ${requester.token}`;

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SignJWT } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Answer } from "../../src/local/http-call.ts";
 import { ask, type HeldGrant, hold, ORDERS, read } from "../support/access.ts";
@@ -89,6 +90,16 @@ const FAULTS: [string, { variables?: Record<string, string | undefined>; without
     /^PORTCULLIS_OPERATOR_SECRET: is not set$/,
   ],
   ["the same secret twice", secret(OPERATOR_SECRET), /^PORTCULLIS_OPERATOR_SECRET: must differ/],
+  [
+    "a PORTCULLIS_SECRET_PREVIOUS that is the secret in use",
+    { variables: { PORTCULLIS_SECRET_PREVIOUS: SECRET } },
+    /^PORTCULLIS_SECRET_PREVIOUS: must be the secret before/,
+  ],
+  [
+    "a short secret of an issuer",
+    { variables: { ISSUER_SECRET_LEGACY: "only-31-bytes-are-in-this-one-x" } },
+    /^ISSUER_SECRET_LEGACY: must have at least 32 bytes/,
+  ],
   ["no ISSUER", missing("ISSUER"), /^ISSUER: is not set$/],
   ["an empty ISSUER", { variables: { ISSUER: "" } }, /^ISSUER: is not set$/],
   [
@@ -210,5 +221,94 @@ describe("a PORTCULLIS_SECRET that is not the one the state was made with", () =
     const decision = { access_request_id: pending, approver: "bob", outcome: "approve" };
     expect(await sendDecision(gate, endpoint, decision)).toMatchObject({ body: { state: "approved" } });
     await receiver.waitFor("access_request.approved");
+  });
+});
+
+describe("the change of PORTCULLIS_SECRET, with the one before it in PORTCULLIS_SECRET_PREVIOUS", () => {
+  const PORTCULLIS_SECRET = "YS1uZXctc2VjcmV0LW9ubHktZm9yLXRoZS10ZXN0cy0wMg";
+  const during = { variables: { PORTCULLIS_SECRET, PORTCULLIS_SECRET_PREVIOUS: SECRET } };
+  const after = { variables: { PORTCULLIS_SECRET } };
+
+  const worksAsBefore = async () => {
+    expect((await gate.call("/readyz")).status).toBe(200);
+    expect((await gate.call("/oauth/token", CREDENTIALS)).status).toBe(200);
+    for (const path of ["/orders", "/orders/1001"]) {
+      expect((await gate.call(path, { token: held.token })).status, path).toBe(200);
+    }
+    const { id } = await ask(gate, requester.token);
+    const decision = { access_request_id: id, approver: "bob", outcome: "approve" };
+    expect(await sendDecision(gate, endpoint, decision)).toMatchObject({ body: { state: "approved" } });
+    await receiver.waitFor(({ type, body }) => type === "access_request.approved" && body.includes(id));
+  };
+  const stillWrapped = async () => {
+    const { access_token } = bodyOf<{ access_token: string }>(
+      await gate.call("/oauth/token", CREDENTIALS),
+      200,
+    );
+    const headers = { authorization: `Bearer ${access_token}` };
+    const text = await (await fetch(`${issuer}/metrics`, { headers })).text();
+    return [...text.matchAll(/^portcullis_previous_secret_values\{.*\} (\d+)$/gm)].map(([, n]) => Number(n));
+  };
+
+  it("loses nothing: the cron wraps anew, a metric tells when it is done, and then the old one may go", async () => {
+    runtime = await startRuntime({ stateDir, issuer, ...during });
+    await worksAsBefore();
+    await runtime.cron();
+    const first = await stillWrapped();
+    expect(first).toHaveLength(3);
+    for (const wrapped of first) expect(wrapped).toBeGreaterThan(0);
+    await runtime.cron();
+    expect(await stillWrapped()).toEqual([0, 0, 0]);
+    await runtime.stop();
+    runtime = await startRuntime({ stateDir, issuer, ...after });
+    await worksAsBefore();
+  });
+});
+
+describe("a secret that an issuer shares with the deployment", () => {
+  const shared = "c2hhcmVkLXdpdGgtdGhlLWlzc3Vlci0wMTIzNDU2Nzg5";
+  const PORTCULLIS_SECRET = "YS1uZXctc2VjcmV0LW9ubHktZm9yLXRoZS10ZXN0cy0wMg";
+  const issuers = [
+    {
+      ...{ id: "legacy", issuer: "https://legacy.example.com", audience: "portcullis" },
+      ...{ secret_ref: "ISSUER_SECRET_LEGACY", algorithms: ["HS256"], claims: { scopes: "scope" } },
+    },
+  ];
+  const tokenWith = (secret: string) =>
+    new SignJWT({ scope: "things:read", client_id: "legacy-client" })
+      .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+      .setIssuer("https://legacy.example.com")
+      .setSubject("zoe")
+      .setAudience("portcullis")
+      .setIssuedAt()
+      .setExpirationTime("5m")
+      .sign(new TextEncoder().encode(secret));
+
+  it("opens the gate to the issuer's tokens, is never shown, and its loss is not the client's fault", async () => {
+    const policy = testPolicy({ origin: origin.url, identityProvider: "http://127.0.0.1:9" });
+    const route = { id: "things", path: "/things", origin: "demo", access: { scopes: ["things:read"] } };
+    const document = {
+      ...policy,
+      issuers: [...policy.issuers, ...issuers],
+      routes: [...policy.routes, route],
+    };
+
+    runtime = await startRuntime({ stateDir, issuer, variables: { PORTCULLIS_SECRET } });
+    gate = await Deployment.at(issuer);
+    await expect(gate.putPolicy(document)).rejects.toThrow(/no secret ISSUER_SECRET_LEGACY/);
+    await runtime.stop();
+
+    const variables = { PORTCULLIS_SECRET, ISSUER_SECRET_LEGACY: shared };
+    runtime = await startRuntime({ stateDir, issuer, variables });
+    await gate.putPolicy(document);
+    expect((await gate.call("/things", { token: await tokenWith(shared) })).status).toBe(200);
+    expect((await gate.call("/things", { token: await tokenWith(`${shared}x`) })).status).toBe(401);
+    const shown = JSON.stringify([(await gate.asOperator("/v1/policy")).body, await runtime.kv("snapshot")]);
+    expect(shown).toContain("ISSUER_SECRET_LEGACY");
+    expect(shown).not.toContain(shared);
+    await runtime.stop();
+
+    runtime = await startRuntime({ stateDir, issuer, variables: { PORTCULLIS_SECRET } });
+    expect((await gate.call("/things", { token: await tokenWith(shared) })).status).toBe(503);
   });
 });

@@ -155,9 +155,12 @@ describe("what a token may be used for", () => {
     const { headers } = await letThrough("/staff", { token: theirs });
     expect(Object.fromEntries(headers)).toMatchObject({ "x-portcullis-subject": "demo|alice" });
     expect((await refusedAtGate("/machine", { token: theirs })).status).toBe(403);
-    // Our own tokens are not exchanged again, nor does a client without that grant type exchange anything.
-    expect(await gate.exchange(client, ours.access_token)).toMatchObject({
-      body: { error: "invalid_grant" },
+    // Our own tokens are narrowed by the client that got them, and by no other; without the grant type by nobody.
+    expect((await gate.exchange(client, ours.access_token)).status).toBe(200);
+    const other = await gate.newExchangeClient(DEMO_SCOPES);
+    expect(await gate.exchange(other, ours.access_token)).toMatchObject({
+      status: 400,
+      body: { error: "invalid_request" },
     });
     expect(await gate.exchange(machine, theirs)).toMatchObject({ body: { error: "unauthorized_client" } });
     expect(await gate.exchange(client, theirs, { scope: "keys:rotate" })).toMatchObject({

@@ -453,7 +453,7 @@ it("a refresh token opens nothing but the token endpoint, to its client", async 
   const { refresh_token: token } = await signedIn();
   expect(await use(token)).toBe(401);
   expect((await gate.call("/v1/sessions", { token })).status).toBe(401);
-  expect(await gate.exchange(app, token)).toMatchObject({ body: { error: "invalid_grant" } });
+  expect(await gate.exchange(app, token)).toMatchObject({ body: { error: "invalid_request" } });
   const asSecret = await form("/oauth/token", { ...app, secret: token }, { grant_type: "refresh_token" });
   expect(asSecret).toMatchObject({ status: 401, body: { error: "invalid_client" } });
   expect((await refresh(token)).status).toBe(200);

@@ -166,3 +166,47 @@ describe("the two-person rule", () => {
     expect(JSON.parse(line ?? "{}")).toMatchObject({ level: "warn", id, actor: olivia.id });
   });
 });
+
+describe("an import", () => {
+  const send = async (by: Person, jtis: string[], query = "") => {
+    const body = jtis.map((jti) => `${JSON.stringify({ jti, iss: gate.issuer })}\n`).join("");
+    const headers = { authorization: `Bearer ${by.token}` };
+    const answer = await fetch(`${gate.issuer}/v1/revocations/import${query}`, {
+      method: "POST",
+      headers,
+      body,
+    });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  };
+  const stray = Array.from({ length: 2 * LIMIT + 1 }, (_, n) => `tok_${String(n).padStart(26, "0")}`);
+
+  it("of more live tokens than one person may cut is counted and refused; as an emergency it is told to all", async () => {
+    const { tokens } = await clientWith(LIMIT + 1);
+    const jtis = tokens.map((token) => decodeJwt(token).jti!);
+    expect(await send(olivia, [...jtis, ...jtis, ...stray], "?dry_run=true")).toMatchObject({
+      status: 200,
+      body: { dry_run: true, would_cut: { tokens: LIMIT + 1 }, exact: true, refused: 0 },
+    });
+    expect(await send(olivia, [...jtis, ...stray])).toMatchObject({
+      status: 403,
+      body: { code: "forbidden", accepted: 0, live_tokens: LIMIT + 1, confirm_above: LIMIT },
+    });
+    for (const token of tokens) expect(await use(token)).toBe(200);
+    expect(await send(olivia, [...jtis, ...stray], "?emergency=true")).toMatchObject({
+      status: 200,
+      body: { accepted: jtis.length + stray.length },
+    });
+    for (const token of tokens) expect(await use(token)).toBe(401);
+    const event = await receiver.waitFor(
+      (m) => m.type === "revocation.emergency" && m.data.import !== undefined,
+    );
+    expect(event.data).toMatchObject({ import: { actor: olivia.id } });
+  });
+
+  it("of no more live tokens than that is taken in, however many others it names", async () => {
+    const { tokens } = await clientWith(LIMIT);
+    const jtis = tokens.map((token) => decodeJwt(token).jti!);
+    expect(await send(olivia, [...jtis, ...stray])).toMatchObject({ status: 200, body: { accepted: LIMIT } });
+    for (const token of tokens) expect(await use(token)).toBe(401);
+  });
+});

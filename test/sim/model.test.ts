@@ -22,6 +22,8 @@ const REACHED = [
     ...["token_revoked", "token_expired", "token_unknown_key"].map((why) => `${tier} refuse ${why}`),
   ]),
   ...["strict", "bounded"].flatMap((tier) => [`${tier} refuse stale`, `${tier} refuse no_view`]),
+  "rule compacted",
+  "rule compacted and lifted",
 ];
 
 it("keeps every promise under any schedule", { timeout: 3_600_000 }, async () => {

@@ -103,8 +103,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "only the first asks anew": {
     file: "src/edge/freshness.ts",
-    find: "return this.#othersRecheck(view);",
-    replace: "return undefined;",
+    find: "const theirs = await this.#othersRecheck(view);",
+    replace: "const theirs = undefined;\n      this.#rechecking = false;",
     seed: 2,
     caughtAs: /VIOLATED no refusal without a rule/,
   },
@@ -121,6 +121,20 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     replace: "hi < ? AND expires_at >= ? RETURNING hi",
     seed: 1,
     caughtAs: /VIOLATED nothing acknowledged is lost/,
+  },
+  "rules dropped before the filter is there": {
+    file: "src/replication/compaction.ts",
+    find: "    await this.#published();\n    const { clock, rules, apply }",
+    replace: "    void this.#published();\n    const { clock, rules, apply }",
+    seed: 1,
+    caughtAs: HOLDS,
+  },
+  "a lift that leaves the token on the list": {
+    file: "src/replication/compaction.ts",
+    find: "rule: logged.rule.id };\n    unwrapped",
+    replace: "rule: logged.id };\n    unwrapped",
+    seed: 1,
+    caughtAs: /VIOLATED nothing acknowledged is lost: .* is listed until/,
   },
   "an alarm that is always due": {
     file: "src/platform/outbox.ts",

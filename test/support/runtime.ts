@@ -22,6 +22,10 @@ export type RuntimeOptions = {
   variables?: Record<string, string | undefined>;
   /** Names of bindings that the deployment lacks. */
   without?: readonly string[];
+  /** Flags of V8, like a limit of the heap. */
+  v8Flags?: readonly string[];
+  /** Where V8's inspector listens; nowhere without it. */
+  inspectorPort?: number;
 };
 
 export type Runtime = {
@@ -61,7 +65,7 @@ export async function freeIssuer(): Promise<string> {
 
 /** The deployable bundle on real workerd, listening on the issuer's port, with state on disk. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { issuer, stateDir, without = [] } = options;
+  const { issuer, stateDir, without = [], v8Flags = [], inspectorPort } = options;
   const logs: string[] = [];
   const present = <T>(entries: [string, T][]) => entries.filter(([name]) => !without.includes(name));
   const objects = Object.entries(OBJECTS).map(
@@ -70,6 +74,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       { className, useSQLite: true },
     ],
   );
+  // Miniflare takes flags of V8 from nowhere else.
+  process.env.MINIFLARE_WORKERD_V8_FLAGS = v8Flags.join(" ");
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       name: "portcullis",
@@ -77,8 +83,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         { type: "ESModule", path: "worker.js", contents: readFileSync(inject("bundlePath"), "utf8") },
       ],
       compatibilityDate: "2026-10-30",
+      compatibilityFlags: ["global_fetch_strictly_public"],
       host: "127.0.0.1",
       port: Number(new URL(issuer).port),
+      ...(inspectorPort === undefined ? {} : { inspectorPort }),
       bindings: variablesOf(options),
       kvNamespaces: present([["KV", null]]).map(([name]) => name),
       durableObjects: Object.fromEntries(present(objects)),

@@ -52,7 +52,8 @@ export async function newKey(alg: string, kid: string, rsaBits = 2048): Promise<
   const exported = (await crypto.subtle.exportKey("jwk", pair.publicKey)) as unknown as PublicJwk;
   const { kty, crv, x, y, n, e } = exported;
   const members = Object.fromEntries(Object.entries({ crv, x, y, n, e }).filter(([, value]) => value));
-  const jwk: PublicJwk = { kty, kid, alg, use: "sig", ...members };
+  // Keys of other issuers are of any algorithm.
+  const jwk: PublicJwk = { kty, kid, alg: alg as PublicJwk["alg"], use: "sig", ...members };
   return { kid, alg, jwk, publicKey: pair.publicKey, privateKey: pair.privateKey };
 }
 

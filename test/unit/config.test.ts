@@ -32,6 +32,20 @@ describe("readConfig", () => {
     }
   });
 
+  it("takes a previous secret where there is one, and secrets of issuers by their names", () => {
+    const previous = "YW5vdGhlci1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3Rz";
+    const only = readConfig(good);
+    expect(only.ok && only.value.wrapping).toEqual({ PORTCULLIS_SECRET: good.PORTCULLIS_SECRET });
+    expect(readConfig({ ...good, PORTCULLIS_SECRET_PREVIOUS: "" })).toEqual(only);
+    const both = readConfig({
+      ...good,
+      PORTCULLIS_SECRET_PREVIOUS: previous,
+      ISSUER_SECRET_LEGACY: "x".repeat(32),
+    });
+    expect(both.ok && both.value.wrapping.PORTCULLIS_SECRET_PREVIOUS).toBe(previous);
+    expect(both.ok && [...both.value.issuerSecrets.keys()]).toEqual(["ISSUER_SECRET_LEGACY"]);
+  });
+
   it.each([
     ["ISSUER", "", "is not set"],
     ["ISSUER", undefined, "is not set"],
@@ -46,6 +60,10 @@ describe("readConfig", () => {
     ["PORTCULLIS_SECRET", "change-me-0123456789-abcdefghijklmnop", "sample value"],
     ["PORTCULLIS_OPERATOR_SECRET", undefined, "is not set"],
     ["PORTCULLIS_OPERATOR_SECRET", good.PORTCULLIS_SECRET, "must differ"],
+    ["PORTCULLIS_SECRET_PREVIOUS", good.PORTCULLIS_SECRET, "must be the secret before"],
+    ["PORTCULLIS_SECRET_PREVIOUS", "short", "at least 32"],
+    ["ISSUER_SECRET_LEGACY", "x".repeat(31), "at least 32 bytes"],
+    ["ISSUER_SECRET_LEGACY", undefined, "at least 32 bytes"],
     ["KV", undefined, "the binding is missing"],
     ["LOG", undefined, "the binding is missing"],
   ])("refuses %s = %j and says why", (name, value, why) => {

@@ -57,6 +57,16 @@ describe("the index of live tokens", () => {
     }
   });
 
+  it("knows which of some ids are alive; the canary's tokens are none", async () => {
+    const directory = newDirectory();
+    await directory.putTokens([token("tok_a"), token("tok_b"), token("tok_probe", { client_id: "canary" })]);
+    expect(await directory.liveAmong(["tok_b", "tok_x", "tok_probe"])).toEqual({
+      ok: true,
+      value: ["tok_b"],
+    });
+    expect(expectValue(await directory.countLive({}))).toMatchObject({ would_cut: { tokens: 2 } });
+  });
+
   it("counts a token once, and none that is over", async () => {
     const directory = newDirectory();
     await directory.putTokens([token("tok_1"), token("tok_1"), token("tok_2", { exp: now() })]);

@@ -185,7 +185,7 @@ describe("policy versions", () => {
     expect(await registry.putPolicy(first)).toMatchObject({
       value: { version: 1, receipt: { id: first.id } },
     });
-    expect(await registry.sweep()).toEqual(ok({ outbox_rows: 0 }));
+    expect(await registry.sweep()).toMatchObject(ok({ outbox_rows: 0 }));
   });
 
   it("survive eviction", async () => {
@@ -210,6 +210,7 @@ const client = (over: Partial<ClientRecord> = {}): ClientRecord => ({
   roles: [],
   created_at: 1,
   created_by: "operator",
+  revision: 1,
   ...over,
 });
 
@@ -238,9 +239,9 @@ describe("clients", () => {
     const record = client();
     await registry.createClient(record);
     const rotate = (secret_hash: string) => registry.rotateClientSecret({ id: record.id, secret_hash });
-    expect(await rotate("h2")).toEqual(ok({ ...record, secret_hashes: ["h2", "h1"] }));
-    expect(await rotate("h2")).toEqual(ok({ ...record, secret_hashes: ["h2", "h1"] }));
-    expect(await rotate("h3")).toEqual(ok({ ...record, secret_hashes: ["h3", "h2"] }));
+    expect(await rotate("h2")).toEqual(ok({ ...record, secret_hashes: ["h2", "h1"], revision: 2 }));
+    expect(await rotate("h2")).toEqual(ok({ ...record, secret_hashes: ["h2", "h1"], revision: 2 }));
+    expect(await rotate("h3")).toEqual(ok({ ...record, secret_hashes: ["h3", "h2"], revision: 3 }));
     expect(await registry.client(record.id)).toMatchObject({ value: { secret_hashes: ["h3", "h2"] } });
     expect(await registry.rotateClientSecret({ id: "cli_none", secret_hash: "h" })).toMatchObject({
       error: { code: "not_found" },
@@ -366,7 +367,15 @@ function http(scopes: string[], roles: string[] = [], name = newName()) {
         simulate: async () => ok({}),
       }),
     )
-    .route("/", clientRoutes({ registry: objectPort<ClientPort>(env.REGISTRY, name), ids, clock: Date.now }));
+    .route(
+      "/",
+      clientRoutes({
+        registry: objectPort<ClientPort>(env.REGISTRY, name),
+        ids,
+        clock: Date.now,
+        local: false,
+      }),
+    );
   const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const init = { method, headers: { "content-type": "application/json", ...headers } };
     const text = typeof body === "string" ? body : JSON.stringify(body);
@@ -568,6 +577,40 @@ describe("/v1/clients", () => {
     expect((await operator.call("POST", `/v1/clients/${strong.body.id}/rotate-secret`)).status).toBe(200);
   });
 
+  it("is changed by who may narrow it, and widened by who has what it then has", async () => {
+    const { call, name } = http([...SCOPES, "keys:rotate"], ["developer"]);
+    const { id } = (
+      await call("POST", "/v1/clients", { name: "batch", scopes: ["keys:rotate", "orders:read"] })
+    ).body;
+    const weak = http(["clients:write"], [], name);
+    const path = `/v1/clients/${id}`;
+    expect((await weak.call("PATCH", path, { scopes: ["keys:rotate"], name: "less" })).body).toMatchObject({
+      name: "less",
+      scopes: ["keys:rotate"],
+      disabled: false,
+    });
+    for (const change of [
+      { scopes: ["keys:rotate", "orders:read"] },
+      { roles: ["developer"] },
+      { auth_method: "client_secret_basic" },
+    ]) {
+      expect((await weak.call("PATCH", path, change)).status).toBe(403);
+      expect((await call("PATCH", path, change)).status).toBe(200);
+    }
+    const disabled = await weak.call("PATCH", path, { disabled: true });
+    expect(disabled.body).toMatchObject({ disabled: true, receipt: { seq: expect.any(Number) } });
+    expect((await weak.call("PATCH", path, { disabled: false })).status).toBe(403);
+    expect((await call("PATCH", path, { disabled: false })).body).toMatchObject({ disabled: false });
+    const jwks = { keys: [{ kty: "EC", crv: "P-256", x: "x", y: "y" }] };
+    const keyed = { auth_method: "private_key_jwt", jwks };
+    expect(await call("PATCH", path, keyed)).toMatchObject({ status: 409, body: { code: "conflict" } });
+    expect(await call("PATCH", path, { jwks })).toMatchObject({ status: 400 });
+    expect((await call("PATCH", path, { name: "x" }, { "if-match": '"1"' })).status).toBe(412);
+    const { headers } = await call("GET", path);
+    expect((await call("PATCH", path, { name: "x" }, { "if-match": headers.get("etag")! })).status).toBe(200);
+    expect((await call("PATCH", path, { name: "y" }, { "if-match": "*" })).status).toBe(400);
+  });
+
   it("takes nothing but what a client is registered with", async () => {
     const { call } = http(SCOPES);
     for (const over of [
@@ -616,10 +659,12 @@ describe("/v1/clients", () => {
       ["GET", "/v1/clients", 200],
       ["GET", `/v1/clients/${id}`, 404],
       ["DELETE", `/v1/clients/${id}`, 404],
+      ["PATCH", `/v1/clients/${id}`, 404],
       ["POST", `/v1/clients/${id}/rotate-secret`, 404],
     ] as const;
     for (const [method, path, status] of calls) {
-      const body = method === "POST" ? { name: "batch" } : undefined;
+      const body =
+        path === "/v1/clients" && method === "POST" ? { name: "batch" } : method === "PATCH" ? {} : undefined;
       expect((await call(method, path, body)).status).toBe(403);
       expect((await allowed(method, path, body)).status).toBe(status);
     }

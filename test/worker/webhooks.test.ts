@@ -5,8 +5,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newId } from "../../src/platform/ids.ts";
 import { objectPort } from "../../src/platform/rpc.ts";
 import type { Result } from "../../src/protocol/result.ts";
-import { ATTEMPT_DELAYS_MS, KEEP_MS, LEASE_MS, MAX_IN_FLIGHT } from "../../src/webhooks/delivery.ts";
-import type { DeliveryView } from "../../src/webhooks/delivery-store.ts";
+import {
+  ATTEMPT_DELAYS_MS,
+  KEEP_MS,
+  LEASE_MS,
+  MAX_IN_FLIGHT,
+  MAX_REDELIVERED,
+  MAX_WAITING,
+} from "../../src/webhooks/delivery.ts";
+import type { DeliveryView } from "../../src/webhooks/delivery-log.ts";
 import { configOf, type EndpointConfig, type RegistryPort } from "../../src/webhooks/endpoint.ts";
 import type { EndpointObject } from "../../src/webhooks/endpoint-object.ts";
 import { EndpointSecrets } from "../../src/webhooks/endpoint-secret.ts";
@@ -15,7 +22,7 @@ import { shownSecret } from "../../src/webhooks/signature.ts";
 import { expectValue } from "../support/remote.ts";
 
 const DAY_MS = 86_400_000;
-const secrets = new EndpointSecrets(env.PORTCULLIS_SECRET);
+const secrets = new EndpointSecrets(env);
 const registry = objectPort<RegistryPort>(env.REGISTRY, "main");
 
 type Endpoint = {
@@ -294,6 +301,56 @@ describe("several deliveries of one endpoint", () => {
     await Promise.all(Array.from({ length: 12 }, () => enqueue(e)));
     await settled(e, (items) => items.length === 12 && all("delivered")(items));
     expect(most).toBe(MAX_IN_FLIGHT);
+  });
+});
+
+describe("a queue that is full", () => {
+  /** Puts waiting deliveries into the queue, as a receiver that does not answer for days leaves them. */
+  async function fill({ stub }: Endpoint, count: number): Promise<void> {
+    await runInDurableObject(stub, (_instance, state) => {
+      state.storage.sql.exec(
+        `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO delivery (id, event_id, event_type, body, state, created_at_ms, next_at_ms)
+         SELECT 'dlv_00old' || i, 'evt_old' || i, 'grant.revoked', '{}', 'pending', ?, ? FROM n`,
+        count,
+        nowMs,
+        nowMs + DAY_MS,
+      );
+    });
+  }
+  const latest = async (e: Endpoint) =>
+    (await value(e.stub.deliveries({ limit: 200 }))).items.filter((d) => !d.id.startsWith("dlv_00old"));
+
+  it("takes one more below its limit; above it an event is a dead letter, which can be sent when there is room", async () => {
+    const e = await endpoint();
+    answering = () => new Response(null, { status: 500 });
+    await fill(e, MAX_WAITING - 1);
+    await enqueue(e);
+    await vi.waitFor(async () => expect((await latest(e))[0]!.attempts).toHaveLength(1));
+    const late = await enqueue(e);
+    const full = { id: late, state: "dead_letter", dead_reason: "queue_full", attempts: [] };
+    expect((await latest(e))[0]).toMatchObject(full);
+    expect(await value(e.stub.redeliverDead(0))).toEqual({ redelivered: 0, remaining: 1 });
+    await runInDurableObject(e.stub, (_instance, state) => {
+      state.storage.sql.exec("DELETE FROM delivery WHERE id LIKE 'dlv_00old%'");
+    });
+    answering = () => new Response(null, { status: 200 });
+    expect(await value(e.stub.redeliverDead(0))).toEqual({ redelivered: 1, remaining: 0 });
+    await vi.waitFor(async () => expect((await latest(e))[0]!.state).toBe("delivered"));
+    expect((await latest(e))[0]).not.toHaveProperty("dead_reason");
+  });
+
+  it("sends dead letters again from the moment that is named, a bounded number a call", async () => {
+    const e = await endpoint();
+    await fill(e, MAX_REDELIVERED + 2);
+    await value(e.stub.configure({ ...e.config, revision: 1 }));
+    await value(e.stub.configure({ ...e.config, enabled: false, revision: 2 }));
+    expect(await e.stub.redeliverDead(0)).toMatchObject({ ok: false, error: { code: "conflict" } });
+    await value(e.stub.configure({ ...e.config, revision: 3 }));
+    expect(await value(e.stub.redeliverDead(nowMs + 1))).toEqual({ redelivered: 0, remaining: 0 });
+    const first = await value(e.stub.redeliverDead(nowMs));
+    expect(first).toEqual({ redelivered: MAX_REDELIVERED, remaining: 2 });
+    expect(await value(e.stub.redeliverDead(nowMs))).toMatchObject({ redelivered: 2, remaining: 0 });
   });
 });
 

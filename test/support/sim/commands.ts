@@ -11,7 +11,7 @@ import {
   wait,
 } from "./bad-luck.ts";
 import { bringIn, changePolicy, lift, remove, revoke, revokeAgain, rotate } from "./changes.ts";
-import { call, mint, outage, probe, squeeze, watch } from "./requests.ts";
+import { call, crowd, mint, outage, probe, squeeze, watch } from "./requests.ts";
 
 /** Schedules of the simulation: what a client, an operator, the platform and bad luck may do, in any order. */
 export function schedules(maxSteps: number) {
@@ -27,6 +27,7 @@ export function schedules(maxSteps: number) {
     watch,
     squeeze,
     outage,
+    crowd,
     revoke,
     revoke,
     bringIn,

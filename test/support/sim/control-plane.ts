@@ -25,8 +25,14 @@ export type Recorded = {
   seq: number;
   expires_at?: number;
   lifted_at?: number;
+  /** The list of denied tokens holds it, and replicas do not. */
+  compacted: boolean;
 };
-type RecordedDenial = { iss: string; jti: string; expires_at: number };
+/** `rule`: the revocation that stands behind it, "" for none. */
+type RecordedDenial = { iss: string; jti: string; rule: string; expires_at: number };
+
+/** Rules for one token that a replica holds: more go to the list of denied tokens. */
+const MAX_RULES = 2;
 
 /** No webhook endpoint listens. */
 const NO_ENDPOINTS = { getByName: () => ({ endpointsFor: async () => ok([]) }) };
@@ -41,8 +47,9 @@ export class ControlPlane {
   constructor(time: VirtualTime, network: Network, kv: KvDouble) {
     const { clock } = time;
     this.log = new ObjectHost(time, (ctx, gate) => {
-      const env = { KV: kvBehind(gate, kv), REGISTRY: NO_ENDPOINTS };
-      return new LogObject(ctx, env as unknown as Env, clock);
+      const denylist = network.namespace("log/denylist", this.denylist, gate);
+      const env = { KV: kvBehind(gate, kv), REGISTRY: NO_ENDPOINTS, DENYLIST: denylist };
+      return new LogObject(ctx, env as unknown as Env, clock, { maxRules: MAX_RULES });
     });
     this.denylist = new ObjectHost(time, (ctx, gate) => {
       const env = { KV: kvBehind(gate, kv), LOG: network.namespace("denylist", this.log, gate) };
@@ -55,20 +62,21 @@ export class ControlPlane {
 
   /** What storage holds, for the judge. */
   records() {
-    type Row = { rule: string; seq: number; lifted_at: number | null };
-    const rows = this.log.rows<Row>("SELECT rule, seq, lifted_at FROM revocations");
-    const revocations = rows.map(({ rule, seq, lifted_at }): Recorded => {
+    type Row = { rule: string; seq: number; lifted_at: number | null; place: string | null };
+    const rows = this.log.rows<Row>("SELECT rule, seq, lifted_at, place FROM revocations");
+    const revocations = rows.map(({ rule, seq, lifted_at, place }): Recorded => {
       const { id, match, expires_at } = JSON.parse(rule) as Recorded;
       return {
         id,
         match,
         seq,
+        compacted: place === "denylist",
         ...(expires_at ? { expires_at } : {}),
         ...(lifted_at === null ? {} : { lifted_at }),
       };
     });
     const headSeq = this.log.rows<{ seq: number }>("SELECT MAX(seq) AS seq FROM entries")[0]?.seq ?? 0;
-    const denials = this.denylist.rows<RecordedDenial>("SELECT iss, jti, expires_at FROM denied");
+    const denials = this.denylist.rows<RecordedDenial>("SELECT iss, jti, rule, expires_at FROM denied");
     return { revocations, denials, headSeq };
   }
 

@@ -3,6 +3,7 @@ import { SNAPSHOT_KEY } from "../../../src/replication/entry.ts";
 import { bucketOfToken, deniedBucketKey } from "../../../src/revocation/denied-token.ts";
 import type { Receipt } from "../../../src/revocation/receipt.ts";
 import { fileKey } from "../../../src/revocation/rule.ts";
+import type { Recorded } from "./control-plane.ts";
 import type { KvDouble } from "./kv-double.ts";
 import type { Ledger, SimRule, SimToken, Submission } from "./ledger.ts";
 import type { Tier } from "./sim-policy.ts";
@@ -170,6 +171,13 @@ export class Judge {
     if (held) this.#refused.set(lifeKey(verdict), held);
   }
 
+  /** How many rules left the replicas, and how many of them were lifted then. */
+  noteCompacted(revocations: readonly Recorded[]): void {
+    for (const { compacted, lifted_at } of revocations) {
+      if (compacted) this.#count(lifted_at === undefined ? "rule compacted" : "rule compacted and lifted");
+    }
+  }
+
   #count(what: string): void {
     this.heard.set(what, (this.heard.get(what) ?? 0) + 1);
   }
@@ -190,5 +198,5 @@ function lifeKey({ isolate, life, token }: Verdict): string {
 /** Where KV lists what denies the token. */
 export function kvKeyOf({ match, bulk }: Pick<SimRule, "match" | "bulk">): string {
   if (!bulk) return `deny:${fileKey(match)}`;
-  return deniedBucketKey(bucketOfToken(match.iss ?? "", match.jti ?? ""));
+  return deniedBucketKey(bucketOfToken(match.jti ?? ""));
 }

@@ -2,7 +2,7 @@ import type { Result } from "../../../src/protocol/result.ts";
 import type { LogEntry } from "../../../src/replication/entry.ts";
 import type { DenialInput } from "../../../src/revocation/denied-token.ts";
 import type { BatchOutcome, DenialBatch } from "../../../src/revocation/denylist-port.ts";
-import type { Revocation } from "../../../src/revocation/rule.ts";
+import { defaultExpiry, type Revocation } from "../../../src/revocation/rule.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Ledger, SimRule, SimToken, Submission } from "./ledger.ts";
 import { AUDIENCE, ISSUER, POLICIES } from "./sim-policy.ts";
@@ -63,14 +63,17 @@ export class Operator {
       ...(issuedBefore === undefined ? {} : { issuedBefore }),
       ...end(expiresAt),
     });
+    const now = this.#nowSeconds();
+    // As the interface does.
+    const ends = expiresAt ?? defaultExpiry(match, issuedBefore, now);
     const rule: Revocation = {
       id: sent.id,
       match,
       reason: "simulated",
       actor: ACTOR,
-      created_at: this.#nowSeconds(),
+      created_at: now,
       ...(issuedBefore === undefined ? {} : { issued_before: issuedBefore }),
-      ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+      ...(ends === undefined ? {} : { expires_at: ends }),
     };
     void this.#send(sent, { id: sent.id, kind: "revocation.added", rule });
   }

@@ -17,6 +17,7 @@ export async function judgeRecords(
   nowSeconds: number,
 ): Promise<void> {
   judgeLedger(ledger, records, nowSeconds);
+  judgeCompacted(records, nowSeconds);
   await judgeRules(kv, records, nowSeconds);
   judgeDenials(kv, records, nowSeconds);
 }
@@ -26,7 +27,9 @@ function judgeLedger(ledger: Ledger, { revocations, denials }: Records, nowSecon
   for (const { id, acked, lifts, bulk, match, expiresAt } of ledger.rules) {
     if (bulk) {
       const gone = lifts.length > 0 || (expiresAt !== undefined && expiresAt <= nowSeconds);
-      const listed = denials.some(({ iss, jti }) => jti === match.jti && iss === (match.iss ?? ""));
+      const listed = denials.some(
+        ({ iss, jti, rule }) => rule === "" && jti === match.jti && iss === (match.iss ?? ""),
+      );
       if (bulk.stored && !gone && !listed) throw new Violation(LOST, `${id} ${JSON.stringify(match)}`);
       continue;
     }
@@ -34,6 +37,17 @@ function judgeLedger(ledger: Ledger, { revocations, denials }: Records, nowSecon
     if (lifts.some((lift) => lift.acked) && recorded.get(id)?.lifted_at === undefined) {
       throw new Violation(LOST, `the lift of ${id}`);
     }
+  }
+}
+
+/** The list of denied tokens has each compacted rule that is in force, with its end, and none that was lifted. */
+function judgeCompacted({ revocations, denials }: Records, nowSeconds: number): void {
+  const listed = new Map(denials.map((denial) => [denial.rule, denial.expires_at]));
+  for (const { id, compacted, lifted_at, expires_at } of revocations) {
+    if (!compacted || (expires_at !== undefined && expires_at <= nowSeconds)) continue;
+    const wanted = lifted_at === undefined ? expires_at : undefined;
+    if (listed.get(id) === wanted) continue;
+    throw new Violation(LOST, `${id} is listed until ${listed.get(id)}, not ${wanted}`);
   }
 }
 
@@ -59,7 +73,7 @@ async function judgeRules(
   same(
     "snapshot",
     snapshot.rules.filter(inForce).map(({ id }) => id),
-    [...wanted.values()].flat(),
+    revocations.filter((rule) => inForce(rule) && !rule.compacted).map(({ id }) => id),
   );
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { ROUTES } from "./sim-policy.ts";
 import { hasTokens, index, oneIn, recent, small, step } from "./step.ts";
-import { ALL_EDGES } from "./world.ts";
+import { ALL_EDGES, FROM_DENYLIST } from "./world.ts";
 
 export const mint = step(
   fc
@@ -76,6 +76,25 @@ export const squeeze = step(
         world.call(isolate, -1, route);
       },
     })),
+);
+
+/** More revocations than replicas hold, while the filter that takes them over is slow to reach the log. */
+export const crowd = step(
+  fc.tuple(small, fc.integer({ min: 50, max: 900 })).map(([isolate, byMs]) => ({
+    name: `crowd(${isolate}, ${byMs} ms)`,
+    check: hasTokens,
+    run: async (world) => {
+      world.disturbWay(FROM_DENYLIST, { kind: "slow", byMs }, 6 * byMs);
+      for (const { claims } of world.ledger.tokens.slice(-3)) {
+        world.operator.revoke({ match: { jti: claims.jti } });
+        await world.wait(40);
+      }
+      for (let i = 0; i < 9; i++) {
+        for (const route of ROUTES.keys()) world.call(isolate, -1 - (i % 3), route);
+        await world.wait(Math.ceil(byMs / 3));
+      }
+    },
+  })),
 );
 
 /** Minutes without the log, in which `eventual` routes stand on KV, and a change of authority in the midst of them. */

@@ -30,11 +30,13 @@ const WAYS = [
   ...EDGES.map((edge) => [edge]),
   ["control"],
   ["denylist"],
+  ["log/denylist"],
   EDGES,
   EDGES.map((edge) => `${edge}/denylist`),
 ];
 export const WAY_COUNT = WAYS.length;
 export const ALL_EDGES = WAYS.indexOf(EDGES);
+export const FROM_DENYLIST = WAYS.findIndex(([from]) => from === "denylist");
 
 /** Some isolates of the edge and one control plane in one process, on a clock and a network that only the test moves. */
 export class World {
@@ -221,7 +223,9 @@ export class World {
       throw new Violation("what is stored is published", "an import is not");
     }
     await this.wait(QUIET_MS);
-    await judgeRecords(this.ledger, this.#kv, this.#control.records(), this.time.nowMs / 1000);
+    const records = this.#control.records();
+    await judgeRecords(this.ledger, this.#kv, records, this.time.nowMs / 1000);
+    this.judge.noteCompacted(records.revocations);
     for (let token = 0; token < this.ledger.tokens.length; token++) {
       this.callAll(token);
       await this.wait(200);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type SweepDeps, sweep } from "../../../src/control/sweep.ts";
+import { newId } from "../../../src/platform/ids.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 
@@ -11,7 +12,7 @@ const down = err(problem("unavailable", "down"));
 const object = (name: string) => ({
   sweep: async () => {
     woken.push(name);
-    return ok({ outbox_rows: name.length });
+    return ok({ outbox_rows: name.length, rewrapped: 0 });
   },
 });
 const deps = (over: Partial<SweepDeps> = {}): SweepDeps => ({
@@ -32,7 +33,8 @@ const deps = (over: Partial<SweepDeps> = {}): SweepDeps => ({
   },
   accessRequest: (id) => object(id),
   session: (id) => object(id),
-  endpoints: async () => ok(["whe_a"]),
+  secretChanging: false,
+  endpoints: async () => ok(["whe_turn2", "whe_turn3"]),
   endpoint: (id) => object(id),
   ...over,
 });
@@ -46,7 +48,7 @@ beforeEach(() => {
 describe("the sweep", () => {
   it("wakes every object, and tells the monitor what they owe and how KV compares", async () => {
     await sweep(deps());
-    expect(woken.sort()).toEqual(["keyring", "log", "req_late", "ses_late", "whe_a"]);
+    expect(woken.sort()).toEqual(["keyring", "log", "req_late", "ses_late", "whe_turn2"]);
     expect(notes).toMatchObject([
       {
         gauges: { 'portcullis_outbox_rows{object="log"}': 3, 'portcullis_outbox_rows{object="keyring"}': 7 },
@@ -60,6 +62,21 @@ describe("the sweep", () => {
     expect(lines).toEqual(["sweep.overdue_requests"]);
   });
 
+  it("wakes each webhook endpoint once in ten minutes, a share of them each minute", async () => {
+    const ids = Array.from({ length: 200 }, (_, n) => newId("whe", 1_800_000_000_000 + n));
+    const shares: number[] = [];
+    const seen: string[] = [];
+    for (let minute = 0; minute < 10; minute++) {
+      woken = [];
+      await sweep(deps({ clock: () => 1_800_000_000_000 + minute * 60_000, endpoints: async () => ok(ids) }));
+      const share = woken.filter((id) => id.startsWith("whe_"));
+      shares.push(share.length);
+      seen.push(...share);
+    }
+    expect(seen.sort()).toEqual([...ids].sort());
+    expect(Math.max(...shares)).toBeLessThan(60);
+  });
+
   it("says so in the log where KV and the log differ", async () => {
     await sweep(deps({ log: { checkDrift: async () => ok({ checked: 1, missing: 1, stale: 0 }) } }));
     expect(lines).toContain("denylist.drift");
@@ -71,13 +88,27 @@ describe("the sweep", () => {
     await sweep(
       deps({
         singletons: { log: broken, keyring: object("keyring") },
+        endpoint: () => broken,
         log: { checkDrift: async () => down },
       }),
     );
-    expect(lines.filter((event) => event === "sweep.failed")).toHaveLength(2);
+    expect(lines.filter((event) => event === "sweep.failed")).toHaveLength(3);
     expect(notes).toMatchObject([
       { gauges: { 'portcullis_outbox_rows{object="keyring"}': 7 }, counters: {} },
     ]);
     expect(Object.keys(notes[0]!.gauges)).toHaveLength(1);
+  });
+
+  it("tells the metrics of the objects themselves, and how many values the previous secret still wraps", async () => {
+    const gauges = { portcullis_key_rotation_overdue_seconds: 61 };
+    const keyring = { sweep: async () => ok({ outbox_rows: 0, gauges }) };
+    const endpoints = async () => ok(["whe_a", "whe_b"]);
+    const endpoint = () => ({ sweep: async () => ok({ rewrapped: 1 }) });
+    await sweep(deps({ singletons: { keyring }, endpoints, endpoint, secretChanging: true }));
+    expect(notes[0]!.gauges).toEqual({
+      'portcullis_outbox_rows{object="keyring"}': 0,
+      portcullis_key_rotation_overdue_seconds: 61,
+      'portcullis_previous_secret_values{object="endpoint"}': 2,
+    });
   });
 });

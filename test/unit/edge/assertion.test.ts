@@ -1,13 +1,10 @@
 import { createLocalJWKSet, jwtVerify } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
-import {
-  ASSERTION_TTL_SECONDS,
-  ASSERTION_TYPE,
-  AssertionSigner,
-  MIN_LEFT_SECONDS,
-} from "../../../src/edge/assertion.ts";
+import { ASSERTION_TYPE, AssertionSigner, MIN_LEFT_SECONDS } from "../../../src/edge/assertion.ts";
+import { ASSERTION_TTL_SECONDS } from "../../../src/tokens/key-ring.ts";
 import type { VerifiedToken } from "../../../src/tokens/verify.ts";
 import { EdgeWorld, ISSUER, policyOf } from "../../support/edge-world.ts";
+import { newKey } from "../../support/token-factory.ts";
 
 const ORIGIN = "https://orders.internal";
 
@@ -150,6 +147,34 @@ describe("the assertion key", () => {
     expect(recall(of)).toBe(jwt);
     world.nowMs += 1;
     expect(recall(of)).toBeUndefined();
+  });
+
+  it("is waited for where it is held for longer than ten minutes: by then it may be replaced and forgotten", async () => {
+    await prepare();
+    world.nowMs += 600_000;
+    expect(prepare()).toBeUndefined();
+    await Promise.all(behind);
+    world.nowMs += 600_001;
+    const fetches = world.keyFetches;
+    expect(prepare()).toBeInstanceOf(Promise);
+    expect(world.keyFetches).toBe(fetches + 1);
+    // While the key ring does not answer, the next request of this minute goes on with what is held.
+    expect(prepare()).toBeUndefined();
+  });
+
+  it.each(["EdDSA", "RS256"] as const)("may be of %s", async (alg) => {
+    const key = await newKey(alg, "assertion-2");
+    const other = new AssertionSigner({
+      issuer: ISSUER,
+      clock: world.clock,
+      key: async () => ({ ok: true, value: { kid: key.kid, alg, key: key.privateKey } }),
+    });
+    const signed = await other.sign(token(), ORIGIN, undefined);
+    const jwks = createLocalJWKSet({ keys: [key.jwk] });
+    const { protectedHeader } = await jwtVerify(signed.ok ? signed.value : "", jwks, {
+      currentDate: new Date(world.nowMs),
+    });
+    expect(protectedHeader.alg).toBe(alg);
   });
 
   it("is answered for with a problem where it cannot be had", async () => {

@@ -112,11 +112,15 @@ describe("a token that is sent to be exchanged", () => {
   it("is one of a trusted issuer, for the audience that the policy names", async () => {
     expect(await subject(await theirs())).toBe("demo|alice");
     expect(await subject(await theirs({ aud: "elsewhere" }))).toMatchObject({ reason: "token_audience" });
-    expect(await subject(await ours())).toMatchObject({
-      problem: { code: "invalid_token" },
-      reason: "token_issuer",
-    });
     expect(await subject("")).toMatchObject({ reason: "token_malformed" });
+  });
+
+  it("is one of ours, while it is not revoked", async () => {
+    const token = await ours();
+    expect(await subject(token)).toEqual(expect.any(String));
+    world.revoke({ iss: ISSUER });
+    world.nowMs += 2001;
+    expect(await subject(token)).toMatchObject({ reason: "token_revoked" });
   });
 
   it("can be revoked by the subject's name here", async () => {

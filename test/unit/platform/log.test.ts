@@ -3,6 +3,9 @@ import { faultText, redact } from "../../../src/platform/log.ts";
 
 const jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
 
+const sealed = `v1.${"i".repeat(16)}.${"c".repeat(200)}`;
+const link = `https://auth.example.com/v1/links/${sealed}`;
+
 describe("redact", () => {
   it("removes secrets by name and by shape, at every depth", () => {
     const text = JSON.stringify(
@@ -10,12 +13,22 @@ describe("redact", () => {
         authorization: "Bearer abc",
         nested: {
           client_secret: "s3cr3t",
-          list: [`seen ${jwt} here`, "Basic dXNlcjpwYXNz", "whsec_c2VjcmV0"],
+          list: [`seen ${jwt} here`, "Basic dXNlcjpwYXNz", "whsec_c2VjcmV0", "xoxb-17-abc", link],
         },
         subject_token: "opaque",
       }),
     );
-    for (const secret of ["abc", "s3cr3t", jwt, "eyJ", "dXNlcjpwYXNz", "c2VjcmV0", "opaque"]) {
+    for (const secret of [
+      "abc",
+      "s3cr3t",
+      jwt,
+      "eyJ",
+      "dXNlcjpwYXNz",
+      "c2VjcmV0",
+      "opaque",
+      "17-abc",
+      sealed,
+    ]) {
       expect(text).not.toContain(secret);
     }
   });

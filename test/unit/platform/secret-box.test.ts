@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { SecretBox } from "../../../src/platform/secret-box.ts";
 import { utf8 } from "../../../src/protocol/encoding.ts";
 
-const ROOT = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
+const ROOT = { PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" };
+const OTHER = { PORTCULLIS_SECRET: "YW5vdGhlci1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3Rz" };
 const box = new SecretBox(ROOT, "keys");
 const plain = utf8("the plain bytes");
 
@@ -30,7 +31,7 @@ describe("SecretBox", () => {
     const sealed = await box.seal(plain, "record-1");
     expect(await box.open(sealed, "record-2")).toBeUndefined();
     expect(await new SecretBox(ROOT, "webhooks").open(sealed, "record-1")).toBeUndefined();
-    expect(await new SecretBox(`${ROOT}x`, "keys").open(sealed, "record-1")).toBeUndefined();
+    expect(await new SecretBox(OTHER, "keys").open(sealed, "record-1")).toBeUndefined();
   });
 
   it("refuses a change of any single character", async () => {
@@ -51,5 +52,36 @@ describe("SecretBox", () => {
     expect(await box.open(sealed.slice(0, -4), "record-1")).toBeUndefined();
     expect(await box.open(`${sealed}AAAA`, "record-1")).toBeUndefined();
     expect(await box.open(`${sealed}.AAAA`, "record-1")).toBeUndefined();
+  });
+});
+
+describe("the change of the deployment's secret", () => {
+  const changed = { ...OTHER, PORTCULLIS_SECRET_PREVIOUS: ROOT.PORTCULLIS_SECRET };
+  const during = new SecretBox(changed, "keys");
+  const after = new SecretBox(OTHER, "keys");
+
+  it("opens with either, and seals with the one in use only", async () => {
+    const old = await box.seal(plain, "r");
+    expect(await during.open(old, "r")).toEqual(plain);
+    const anew = await during.seal(plain, "r");
+    expect(await after.open(anew, "r")).toEqual(plain);
+    expect(await box.open(anew, "r")).toBeUndefined();
+    expect(await after.open(old, "r")).toBeUndefined();
+  });
+
+  it("wraps anew what the previous one has wrapped, for its record only, and leaves the rest alone", async () => {
+    const old = await box.seal(plain, "r");
+    const anew = await during.rewrap(old, "r");
+    expect(await after.open(anew!, "r")).toEqual(plain);
+    expect(await after.open(anew!, "other")).toBeUndefined();
+    expect(await during.rewrap(anew!, "r")).toBeUndefined();
+    expect(await during.rewrap(old, "other")).toBeUndefined();
+    expect(await box.rewrap(old, "r")).toBeUndefined();
+  });
+
+  it("takes a previous secret that is set to nothing for none", async () => {
+    const empty = new SecretBox({ ...OTHER, PORTCULLIS_SECRET_PREVIOUS: "" }, "keys");
+    expect(await empty.open(await box.seal(plain, "r"), "r")).toBeUndefined();
+    expect(await empty.open(await after.seal(plain, "r"), "r")).toEqual(plain);
   });
 });

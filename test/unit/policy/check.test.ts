@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { checkPolicy } from "../../../src/policy/check.ts";
 import type { PolicyContext } from "../../../src/policy/cross-faults.ts";
-import { confirmAbove, policySchema } from "../../../src/policy/document.ts";
+import { confirmAbove, keyPolicy, policySchema } from "../../../src/policy/document.ts";
 import { isReservedPath } from "../../../src/policy/reserved-paths.ts";
 
 type Changed = Record<string, unknown>;
@@ -159,7 +159,7 @@ describe("the schema", () => {
     [
       "neither keys nor their address",
       policy({ issuers: [issuer({ jwks_uri: undefined })] }),
-      "issuers.0: give exactly one of jwks_uri and jwks",
+      "issuers.0: give exactly one of jwks_uri, jwks and secret_ref",
     ],
     [
       "a private key",
@@ -468,5 +468,93 @@ describe("the answer", () => {
     expect(checked.ok || checked.error.detail).toMatch(/^The policy has 150 faults\. routes\.0\.origin: /);
     expect(faultsOf(policy({ routes }))).toHaveLength(101);
     expect(faultsOf(policy({ routes })).at(-1)).toBe("(document): and 50 more");
+  });
+});
+
+describe("an issuer that shares a secret", () => {
+  const shared = (over: Changed = {}) =>
+    policy({
+      issuers: [
+        issuer({ jwks_uri: undefined, secret_ref: "ISSUER_SECRET_LEGACY", algorithms: ["HS256"], ...over }),
+      ],
+    });
+  const context = { ...DEPLOYED, secretRefs: new Set(["ISSUER_SECRET_LEGACY"]) };
+
+  it("is named by the deployment's secret, with HS256 alone", () => {
+    expect(faultsOf(shared(), context)).toEqual([]);
+  });
+
+  it.each([
+    [
+      "a secret that the deployment lacks",
+      { secret_ref: "ISSUER_SECRET_OTHER" },
+      /^issuers\.0\.secret_ref: .*no secret/,
+    ],
+    [
+      "another secret of the deployment",
+      { secret_ref: "PORTCULLIS_SECRET" },
+      /^issuers\.0\.secret_ref: must be ISSUER_SECRET_/,
+    ],
+    [
+      "a secret in the clear",
+      { secret_ref: "correct horse battery staple 0123456789" },
+      /^issuers\.0\.secret_ref: must be/,
+    ],
+    ["public keys beside it", { jwks: { keys: [JWK] } }, /^issuers\.0: give exactly one/],
+    [
+      "their address beside it",
+      { jwks_uri: "https://login.example.com/jwks" },
+      /^issuers\.0: give exactly one/,
+    ],
+    ["an asymmetric algorithm", { algorithms: ["RS256"] }, /^issuers\.0\.algorithms: must be \["HS256"\]/],
+    [
+      "an asymmetric algorithm beside it",
+      { algorithms: ["HS256", "RS256"] },
+      /^issuers\.0\.algorithms: must be/,
+    ],
+    ["no secret", { secret_ref: undefined, jwks: { keys: [JWK] } }, /^issuers\.0\.algorithms: must be/],
+    [
+      "no secret, and algorithms mixed",
+      { secret_ref: undefined, jwks: { keys: [JWK] }, algorithms: ["RS256", "HS256"] },
+      /^issuers\.0\.algorithms: must be/,
+    ],
+  ])("is refused with %s", (_what, over, fault) => {
+    const faults = faultsOf(shared(over), context);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(fault);
+  });
+});
+
+describe("the life of our own keys", () => {
+  const keys = (section: Changed, context?: PolicyContext) => faultsOf(policy({ keys: section }), context);
+
+  it("is thirty days with a day's notice where nothing is said, and may be chosen", () => {
+    expect(keyPolicy(policySchema.parse({}))).toEqual({
+      algorithm: "ES256",
+      rotation_seconds: 30 * 86_400,
+      publish_ahead_seconds: 86_400,
+      overdue_grace_seconds: 7 * 86_400,
+    });
+    for (const algorithm of ["ES256", "EdDSA", "RS256"]) expect(keys({ algorithm })).toEqual([]);
+    expect(keys({ publish_ahead_seconds: 600, rotation_seconds: 1_200 })).toEqual([]);
+  });
+
+  it.each([
+    [{ algorithm: "HS256" }, /^keys\.algorithm: /],
+    [{ algorithm: "none" }, /^keys\.algorithm: /],
+    [
+      { publish_ahead_seconds: 600, rotation_seconds: 1_199 },
+      /^keys\.rotation_seconds: must be at least twice/,
+    ],
+    [{ publish_ahead_seconds: 599 }, /^keys\.publish_ahead_seconds: must be at least 600/],
+    [{ rotation_seconds: 0 }, /^keys\.rotation_seconds: /],
+    [{ rotate: 1 }, /^keys\.rotate: /],
+  ])("is refused as %j", (section, fault) => {
+    expect(keys(section).join("\n")).toMatch(fault);
+  });
+
+  it("may be hurried in a local deployment only", () => {
+    expect(keys({ publish_ahead_seconds: 1, rotation_seconds: 2 }, LOCAL).join()).not.toContain("keys.");
+    expect(keys({ publish_ahead_seconds: 1, rotation_seconds: 2 }).join()).toContain("keys.publish_ahead");
   });
 });

@@ -44,6 +44,7 @@ describe("diffPolicies", () => {
       routes: same,
       access_rules: { ...same, reordered: false },
       roles: same,
+      delegation: same,
       revocations: same,
       sessions: same,
     });
@@ -72,6 +73,7 @@ describe("diffPolicies", () => {
       routes: [route("a", { methods: ["GET"] }), route("c")],
       access_rules: [rule("a", { stages: [{ roles: ["r"], count: 2 }] }), rule("b")],
       roles: { r: { scopes: ["x", "y"] } },
+      delegation: [{ id: "d", actors: { subjects: ["svc"] }, for: { roles: ["r"] }, scopes: ["x"] }],
       revocations: { confirm_above: 1_000_000 },
       sessions: { idle_seconds: 120, reassert_seconds: 60 },
     };
@@ -81,6 +83,7 @@ describe("diffPolicies", () => {
       routes: { added: ["c"], removed: ["b"], changed: ["a"] },
       access_rules: { added: [], removed: [], changed: ["a"], reordered: false },
       roles: { added: [], removed: [], changed: ["r"] },
+      delegation: { added: ["d"], removed: [], changed: [] },
       sessions: { added: ["reassert_seconds"], removed: [], changed: ["idle_seconds"] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
     });

@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
 import {
+  banRevocation,
   type ClientRecord,
   checkHandOut,
-  deletionRevocation,
+  checkKeys,
+  clientPatchSchema,
   newClientSchema,
+  onlyNarrows,
+  patchedClient,
   presentClient,
   withSecret,
 } from "../../../src/registry/client.ts";
@@ -19,6 +23,7 @@ const client: ClientRecord = {
   roles: [],
   created_at: 1,
   created_by: "operator",
+  revision: 1,
 };
 
 describe("newClientSchema", () => {
@@ -106,9 +111,9 @@ describe("a secret", () => {
   });
 });
 
-describe("the revocation of a deleted client", () => {
+describe("the ban of a deleted or disabled client", () => {
   const NOW = 1_000;
-  const rule = deletionRevocation("rev_1", "cli_1", "operator", NOW);
+  const rule = banRevocation("rev_1", "cli_1", "client deleted", "operator", NOW);
   const token = (client_id: string, iat: number): TokenFacts => ({
     iss: "https://auth.example.com",
     sub: "corp|dev",
@@ -127,5 +132,77 @@ describe("the revocation of a deleted client", () => {
 
   it("hits nobody else's", () => {
     expect(hits(rule, token("cli_2", NOW - 1), NOW)).toBe(false);
+  });
+});
+
+describe("keys", () => {
+  const jwks = { keys: [{ kty: "EC" as const, crv: "P-256", x: "x", y: "y" }] };
+  const jwks_uri = "https://client.example.com/jwks";
+  const check = (over: object, local = false) =>
+    checkKeys({ auth_method: "private_key_jwt", ...over }, local).ok;
+
+  it("are one set or one address for private_key_jwt, and nothing for a secret", () => {
+    expect([check({ jwks }), check({ jwks_uri })]).toEqual([true, true]);
+    expect([check({}), check({ jwks, jwks_uri })]).toEqual([false, false]);
+    expect(check({ auth_method: "client_secret" })).toBe(true);
+    expect(check({ auth_method: "client_secret", jwks })).toBe(false);
+  });
+
+  it("are at a public address, or on a loopback host where the deployment is on one", () => {
+    const loopback = "http://127.0.0.1:9/jwks";
+    expect([check({ jwks_uri: loopback }, true), check({ jwks_uri: loopback })]).toEqual([true, false]);
+    for (const uri of ["http://client.example.com", "https://10.0.0.1/", "https://db.internal/", "x"]) {
+      expect(check({ jwks_uri: uri }), uri).toBe(false);
+    }
+  });
+
+  it("are public", () => {
+    const schema = (keys: object[]) =>
+      newClientSchema.safeParse({ name: "k", auth_method: "private_key_jwt", jwks: { keys } }).success;
+    expect(schema(jwks.keys)).toBe(true);
+    expect(schema([{ ...jwks.keys[0], d: "secret" }])).toBe(false);
+    expect(schema([{ kty: "oct", k: "secret" }])).toBe(false);
+    expect(schema([])).toBe(false);
+  });
+});
+
+describe("a patch", () => {
+  const patch = (members: object) => clientPatchSchema.parse(members);
+
+  it("replaces what it names, takes away what is null, and leaves the rest", () => {
+    const changed = patchedClient(client, patch({ scopes: ["a"], jwks_uri: "https://c.example.com" }));
+    expect(changed).toEqual({ ...client, scopes: ["a"], jwks_uri: "https://c.example.com", revision: 2 });
+    expect(patchedClient(changed, patch({ jwks_uri: null }))).toEqual({
+      ...client,
+      scopes: ["a"],
+      revision: 3,
+    });
+  });
+
+  it.each([
+    ["an id", { id: "cli_2" }],
+    ["hashes", { secret_hashes: [] }],
+    ["a revision", { revision: 9 }],
+    ["its maker", { created_by: "x" }],
+    ["no grant type", { grant_types: [] }],
+    ["null for a name", { name: null }],
+  ])("does not take %s", (_what, members) => {
+    expect(clientPatchSchema.safeParse(members).success).toBe(false);
+  });
+
+  it.each([
+    [{ name: "other" }, true],
+    [{ disabled: true }, true],
+    [{ scopes: [] }, true],
+    [{ roles: [], grant_types: ["client_credentials"] }, true],
+    [{ disabled: false }, false],
+    [{ scopes: ["orders:read", "orders:write"] }, false],
+    [{ roles: ["approver"] }, false],
+    [{ grant_types: ["client_credentials", "urn:openid:params:grant-type:ciba"] }, false],
+    [{ jwks: { keys: [{ kty: "EC" }] } }, false],
+    [{ jwks_uri: "https://c.example.com" }, false],
+    [{ auth_method: "client_secret_post" }, false],
+  ])("%j only narrows: %s", (members, narrows) => {
+    expect(onlyNarrows(client, patch(members))).toBe(narrows);
   });
 });

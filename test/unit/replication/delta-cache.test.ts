@@ -108,6 +108,18 @@ describe("isolates of one location", () => {
     expect(log.asked).toEqual([4, 1]);
   });
 
+  it("that renew it at the same moment each ask the log: none gets less, and what is shared stays whole", async () => {
+    await isolate().since(2, BOUND_MS);
+    now += RENEW_AFTER_MS + 1;
+    append();
+    const readings = [2, 3, 5, 4].map((seq) => isolate().since(seq, BOUND_MS));
+    expect(await Promise.all(readings.map(seqsOf))).toEqual([[3, 4, 5, 6], [4, 5, 6], [6], [5, 6]]);
+    expect(log.asked).toEqual([2, 2, 3, 5, 4]);
+    now += 100;
+    expect(await seqsOf(isolate().since(2, BOUND_MS))).toEqual([3, 4, 5, 6]);
+    expect(log.asked).toHaveLength(5);
+  });
+
   it("ask the log where they know more than the tail", async () => {
     await isolate().since(5, BOUND_MS);
     append();

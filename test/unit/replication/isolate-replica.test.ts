@@ -272,7 +272,7 @@ describe("a filter of denied tokens", () => {
       ),
     ),
   });
-  const suspects = (jti: string) => replica.peek()?.filter?.mayContain(ISS, jti) ?? false;
+  const suspects = (jti: string) => replica.peek()?.filter?.mayContain(jti) ?? false;
 
   it("is loaded before the view moves on, from the delta and from a snapshot", async () => {
     await replica.refresh();
@@ -340,5 +340,81 @@ describe("a filter of denied tokens", () => {
     await slow;
     expect(suspects("b")).toBe(true);
     expect(filters.loads).toBe(2);
+  });
+
+  const compacted = (id: string, ids: string[]): LogEntry => ({ id, kind: "rules.compacted", ids });
+
+  it("takes the place of rules in one step, and who holds the view before still finds them", async () => {
+    for (const id of ["a", "b"]) log.append(added(id));
+    await replica.refresh();
+    const before = replica.peek()!;
+    log.append(published("f1", ["a"], 1));
+    log.append(compacted("c1", ["a", "unknown"]));
+    await replica.refresh();
+    expect([refuses("a"), suspects("a"), refuses("b")]).toEqual([false, true, true]);
+    expect(before.filter).toBeUndefined();
+    expect(before.revocations.find(facts("a"), 0)?.id).toBe("a");
+  });
+
+  it("is there when rules go, also where the delta comes in pages and its entry is a later one's mark", async () => {
+    log.append(added("a"));
+    await replica.refresh();
+    log.append({ id: "f1", kind: "filter.superseded" });
+    log.append(compacted("c1", ["a"]));
+    log.append(published("f2", ["a"], 2));
+    log.page = 2;
+    const since = log.since.bind(log);
+    const between: boolean[] = [];
+    log.since = async (seq) => {
+      between.push(refuses("a") || suspects("a"));
+      return since(seq);
+    };
+    await replica.refresh();
+    expect(between).toEqual([true, true]);
+    expect([refuses("a"), suspects("a")]).toEqual([false, true]);
+  });
+});
+
+describe("our own keys in the view", () => {
+  async function recordOf(alg: PublicKeyRecord["jwk"]["alg"], kid: string): Promise<PublicKeyRecord> {
+    const { publicKey } = await generateKeyPair(alg, { extractable: true });
+    const jwk = { ...(await exportJWK(publicKey)), kid, alg, use: "sig" } as PublicKeyRecord["jwk"];
+    return { kid, purpose: "access_token", jwk };
+  }
+  const changed = (id: string, keys: PublicKeyRecord[], banned?: Revocation): LogEntry => {
+    return { id, kind: "keys.changed", keys, ...(banned ? { rule: banned } : {}) };
+  };
+  const keyOf = (kid: string) => replica.peek()?.keys.get(kid)?.key;
+
+  it("are of every algorithm that signs, and one that stays is the same object", async () => {
+    const [es, ed, rs] = await Promise.all([
+      recordOf("ES256", "es"),
+      recordOf("EdDSA", "ed"),
+      recordOf("RS256", "rs"),
+    ]);
+    log.append(added("a"));
+    await replica.refresh();
+    log.append(changed("k1", [es, ed]));
+    await replica.refresh();
+    const first = keyOf("es");
+    expect([keyOf("es")?.algorithm.name, keyOf("ed")?.algorithm.name]).toEqual(["ECDSA", "Ed25519"]);
+    log.append(changed("k2", [es, rs]));
+    await replica.refresh();
+    expect(keyOf("es")).toBe(first);
+    expect(keyOf("ed")).toBeUndefined();
+    expect(keyOf("rs")?.algorithm.name).toBe("RSASSA-PKCS1-v1_5");
+  });
+
+  it("lose a compromised one together with all that it signed", async () => {
+    const [leaked, made] = await Promise.all([recordOf("ES256", "leaked"), recordOf("ES256", "made")]);
+    log.append(changed("k1", [leaked]));
+    await replica.refresh();
+    const signed = { ...facts("any"), kid: "leaked" };
+    expect(replica.peek()?.revocations.find(signed, 0)).toBeUndefined();
+    log.append(changed("rev_k", [made], { ...rule("rev_k"), match: { kid: "leaked" } }));
+    await replica.refresh();
+    expect([...(replica.peek()?.keys.keys() ?? [])]).toEqual(["made"]);
+    expect(replica.peek()?.revocations.find(signed, 0)).toMatchObject({ id: "rev_k" });
+    expect(replica.peek()?.revocations.find({ ...signed, kid: "made" }, 0)).toBeUndefined();
   });
 });

@@ -115,6 +115,15 @@ describe("a line", () => {
   });
 });
 
+const OPTIONS: ImportOptions = {
+  actor: "op",
+  nowSeconds: NOW,
+  publish: true,
+  lift: false,
+  emergency: false,
+  dryRun: false,
+};
+
 describe("an import", () => {
   const receipt = (seq: number): Receipt => ({
     id: `log_${seq}`,
@@ -126,6 +135,10 @@ describe("an import", () => {
   let stored: Map<string, DenialInput>;
   let rules: Map<string, Revocation>;
   let publications: number;
+  /** Who was told of in an emergency, of how many ids it was asked whether they live, and whether that is known. */
+  let told: string[];
+  let asked: number[];
+  let counts: boolean;
   let deps: ImportDeps;
 
   beforeEach(() => {
@@ -133,6 +146,7 @@ describe("an import", () => {
     stored = new Map();
     rules = new Map();
     publications = 0;
+    [told, asked, counts] = [[], [], true];
     const log = {
       append: async ({ rule }: { rule: Revocation }) => {
         rules.set(rule.id, rule);
@@ -150,6 +164,10 @@ describe("an import", () => {
     };
     deps = {
       clock: () => NOW * 1000,
+      announce: async (_eventId, actor) => {
+        told.push(actor);
+        return ok(null);
+      },
       denylist: {
         addBatch: async (batch) => {
           batches.push(batch);
@@ -175,8 +193,13 @@ describe("an import", () => {
         issuer: "https://us",
         clock: () => NOW * 1000,
         confirmAbove: async () => ok(10),
+
         live: {
           flush: async () => ok(null),
+          among: async (jtis: string[]) => {
+            asked.push(jtis.length);
+            return counts ? ok(jtis.filter((jti) => jti.endsWith("z"))) : err(problem("unavailable", "down"));
+          },
           count: async (match: { sub?: string }) => {
             const n = match.sub === "everyone" ? 11 : 0;
             return ok({
@@ -191,7 +214,7 @@ describe("an import", () => {
   });
 
   async function run(lines: unknown[], options: Partial<ImportOptions> = {}) {
-    const each = new Import(deps, { actor: "op", nowSeconds: NOW, publish: true, lift: false, ...options });
+    const each = new Import(deps, { ...OPTIONS, ...options });
     for (const [i, line] of lines.entries()) {
       const text = typeof line === "string" ? line : JSON.stringify(line);
       if (each.add({ line: i + 1, text })) {
@@ -203,24 +226,24 @@ describe("an import", () => {
   }
 
   it("stores in batches that stay small, and answers once it is published", async () => {
-    const lines = Array.from({ length: 4_500 }, (_, i) => ({ jti: `t${i}` }));
+    const lines = Array.from({ length: 120_000 }, (_, i) => ({ jti: `t${i}` }));
     expect(await run(lines)).toEqual(
-      ok({ accepted: 4_500, unchanged: 0, refused: 0, errors: [], receipt: receipt(50) }),
+      ok({ accepted: 120_000, unchanged: 0, refused: 0, errors: [], receipt: receipt(50) }),
     );
-    expect(batches.map(({ tokens }) => tokens.length)).toEqual([2_000, 2_000, 500]);
+    expect(batches.map(({ tokens }) => tokens.length)).toEqual([50_000, 50_000, 20_000]);
     expect(publications).toBe(3);
-    expect(await run(lines)).toMatchObject({ value: { accepted: 0, unchanged: 4_500 } });
+    expect(await run(lines)).toMatchObject({ value: { accepted: 0, unchanged: 120_000 } });
   });
 
   it("cuts batches by size as well", async () => {
-    const wide = Array.from({ length: 2_000 }, (_, i) => ({
+    const wide = Array.from({ length: 20_000 }, (_, i) => ({
       jti: `t${i}`,
       iss: "i".repeat(500),
       reason: "r".repeat(500),
     }));
     await run(wide);
-    expect(batches.length).toBeGreaterThan(3);
-    for (const { tokens } of batches) expect(JSON.stringify(tokens).length).toBeLessThan(1_000_000);
+    expect(batches.length).toBe(3);
+    for (const { tokens } of batches) expect(JSON.stringify(tokens).length).toBeLessThan(9_000_000);
   });
 
   it("names the first hundred bad lines and counts all", async () => {
@@ -273,12 +296,61 @@ describe("an import", () => {
     expect(stored.size).toBe(0);
   });
 
+  const own = (n: number, end = "z") => ({ jti: `tok_${String(n).padStart(25, "0")}${end}` });
+  const owns = (count: number) => Array.from({ length: count }, (_, n) => own(n));
+
+  it("is refused to one person where it names too many live tokens, and stores nothing of that batch", async () => {
+    expect(await run(owns(10))).toMatchObject({ value: { accepted: 10 } });
+    const more = [...owns(11), ...owns(11)];
+    expect(await run(more)).toMatchObject({
+      error: { code: "forbidden", extra: { live_tokens: 11, confirm_above: 10 } },
+    });
+    expect(stored.has(own(10).jti)).toBe(false);
+    expect(await run([...owns(10), ...owns(10)])).toMatchObject({ value: { accepted: 0 } });
+    const dead = Array.from({ length: 30 }, (_, n) => own(n, "d"));
+    expect(await run(dead)).toMatchObject({ value: { accepted: 30 } });
+    expect(await run(owns(11), { lift: true })).toMatchObject({ value: { accepted: 10 } });
+    expect(told).toEqual([]);
+  });
+
+  it("in an emergency is taken in uncounted, once everybody was told", async () => {
+    counts = false;
+    expect(await run(owns(1))).toMatchObject({ error: { code: "unavailable" } });
+    expect(await run([...owns(11), { jti: "t" }], { emergency: true })).toMatchObject({
+      value: { accepted: 12 },
+    });
+    expect(told).toEqual(["op"]);
+    deps.announce = async () => err(problem("unavailable", "down"));
+    expect((await run([own(99)], { emergency: true })).ok).toBe(false);
+    expect(stored.has(own(99).jti)).toBe(false);
+  });
+
+  it("only counts in a dry run: live tokens of ours, each once", async () => {
+    const foreign = { ...own(50), iss: "https://elsewhere" };
+    const lines = [...owns(11), ...owns(11), foreign, { match: { sub: "s" }, reason: "r" }, "bad"];
+    expect(await run(lines, { dryRun: true })).toEqual(
+      ok({
+        dry_run: true,
+        tokens: 23,
+        rules: 1,
+        refused: 1,
+        errors: [{ line: 25, error: expect.any(String) }],
+        would_cut: { tokens: 11 },
+        exact: true,
+      }),
+    );
+    expect([batches.length, publications, rules.size]).toEqual([0, 0, 0]);
+    asked.length = 0;
+    await run([foreign, { jti: "elsewhere-1" }], { dryRun: true });
+    expect(asked).toEqual([]);
+  });
+
   it("stops where it cannot store, and says how far it came", async () => {
     const lines = Array.from({ length: 4_000 }, (_, i) => ({ jti: `t${i}` }));
     const addBatch = deps.denylist.addBatch;
     deps.denylist.addBatch = async (batch) =>
       batches.length === 1 ? err(problem("unavailable", "down")) : addBatch(batch);
-    const stopped = new Import(deps, { actor: "op", nowSeconds: NOW, publish: true, lift: false });
+    const stopped = new Import(deps, OPTIONS);
     for (const [i, line] of lines.slice(0, 2_000).entries())
       stopped.add({ line: i + 1, text: JSON.stringify(line) });
     await stopped.flush();

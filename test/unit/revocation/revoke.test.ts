@@ -12,8 +12,10 @@ const NOW = 1_000_000;
 const LIMIT = 1_000;
 const unavailable = err(problem("unavailable", "down"));
 
-/** A log, an index of live tokens and a policy as the route sees them. */
-function scene(over: { tokens?: number; live?: Result<LiveCount>; limit?: Result<number> } = {}) {
+type Over = { tokens?: number; live?: Result<LiveCount>; limit?: Result<number>; keys?: Result<never> };
+
+/** A log, an index of live tokens, a policy and signing keys as the route sees them. */
+function scene(over: Over = {}) {
   const would_cut = { tokens: over.tokens ?? 0, grants: 0, subjects: 0, clients: 0 };
   const appended: Revocation[] = [];
   const proposed: Revocation[] = [];
@@ -45,11 +47,19 @@ function scene(over: { tokens?: number; live?: Result<LiveCount>; limit?: Result
       },
       revocationReceipt: async (id) => ok(receipt(id, records.get(id)?.seq ?? 0)),
     },
+    ownKeys: async () =>
+      over.keys ??
+      ok([
+        { kid: "signing", state: "current" },
+        { kid: "coming", state: "next" },
+        { kid: "replaced", state: "previous" },
+      ]),
     live: {
       flush: async () => {
         flushes++;
         return ok(null);
       },
+      among: async () => ok([]),
       count: async (match, issuedBefore) => {
         counted.push({ match, issuedBefore });
         return over.live ?? ok({ would_cut, exact: true, sample: [] });
@@ -161,6 +171,39 @@ describe("what is put into force", () => {
       expect(await send(body)).toMatchObject({ ok: true });
     }
     expect(revokeSchema.safeParse({ match: {}, reason: "x" }).success).toBe(false);
+  });
+});
+
+describe("a ban of a key of ours", () => {
+  it("is refused while it signs, or will, as nobody could sign on any more", async () => {
+    const { send, appended } = scene();
+    for (const match of [{ kid: "signing" }, { kid: "coming" }, { kid: "signing", iss: ISSUER }]) {
+      const refused = await send({ match });
+      expect(refused).toMatchObject({ error: { code: "invalid_body" } });
+      expect(refused.ok ? "" : refused.error.detail).toContain("/v1/keys/rotate");
+      expect(await send({ match, issued_before: NOW + 61 })).toMatchObject({ ok: false });
+      expect(await send({ match, emergency: true })).toMatchObject({ ok: false });
+    }
+    expect(appended).toEqual([]);
+  });
+
+  it("is in force where it spares what is to come: another key, another claim, a moment", async () => {
+    const { send } = scene();
+    for (const body of [
+      { match: { kid: "replaced" } },
+      { match: { kid: "of-an-identity-provider" } },
+      { match: { kid: "signing", sub: "demo|alice" } },
+      { match: { kid: "signing", iss: "https://idp.example" } },
+      { match: { kid: "signing" }, issued_before: NOW },
+    ]) {
+      expect(await send(body)).toMatchObject({ value: { kind: "in_force" } });
+    }
+  });
+
+  it("is refused where it cannot be told whose the key is, but not with a moment", async () => {
+    const { send } = scene({ keys: unavailable });
+    expect(await send({ match: { kid: "any" } })).toMatchObject({ error: { code: "unavailable" } });
+    expect(await send({ match: { kid: "any" }, issued_before: NOW })).toMatchObject({ ok: true });
   });
 });
 

@@ -140,13 +140,16 @@ describe("RuleIndex", () => {
     );
   });
 
-  it("prunes what has expired and keeps the rest", () => {
+  it("makes another index without some rules and without those that are over; itself it stays whole", () => {
     const index = new RuleIndex();
     index.add(rule({ jti: "a" }, { id: "1", expires_at: 10 }));
     index.add(rule({ jti: "a" }, { id: "2", expires_at: 11 }));
     index.add(rule({ sub: "b" }, { id: "3" }));
-    index.prune(10);
-    expect(index.size).toBe(2);
+    const rest = index.without(new Set(["3"]), 10);
+    expect([index.size, rest.size]).toEqual([3, 1]);
+    expect(rest.find({ ...facts, jti: "a" }, 10)?.id).toBe("2");
+    expect(rest.find({ ...facts, sub: "b", subject: "b" }, 10)).toBeUndefined();
+    expect(index.find({ ...facts, sub: "b", subject: "b" }, 10)?.id).toBe("3");
   });
 });
 

@@ -33,13 +33,19 @@ const access: VerifiedToken = {
 };
 const clientOf = (id: string, introspects: string[] = []) => ({
   id,
-  secret_hashes: [],
   grant_types: [],
   scopes: [],
   roles: [],
   introspects,
 });
 const mine = clientOf("cli_1");
+
+/** Who calls is given to each function; nothing is authenticated here. */
+const authentication = {
+  issuer: "https://auth.example.com",
+  clients: {} as TokenStateDeps["clients"],
+  clientKeys: {} as TokenStateDeps["clientKeys"],
+};
 
 /** `access` and `refresh` are tokens of cli_1; whatever else is unknown. */
 function setUp(over: Partial<TokenStateDeps> = {}) {
@@ -52,7 +58,7 @@ function setUp(over: Partial<TokenStateDeps> = {}) {
     effective_by: { strict: NOW, bounded: NOW, eventual: NOW },
   };
   const deps: TokenStateDeps = {
-    client: async () => ok(mine),
+    ...authentication,
     clock: () => NOW * 1000,
     sessions: {
       sessionOf: async (_kind, token) => (token.startsWith("refresh") ? opening.id : undefined),

@@ -8,7 +8,7 @@ import {
 } from "../../../src/tokens/session-credential.ts";
 import { SECRET } from "../../support/runtime.ts";
 
-const box = new SecretBox(SECRET, SESSION_CREDENTIAL_PURPOSE);
+const box = new SecretBox({ PORTCULLIS_SECRET: SECRET }, SESSION_CREDENTIAL_PURPOSE);
 const id = newId("ses", 1_700_000_000_000);
 
 it("a refresh token names its session to us and tells nobody else", async () => {
@@ -22,8 +22,8 @@ it("a refresh token names its session to us and tells nobody else", async () => 
 it("what was not made here, for this use and under this secret, names none", async () => {
   const token = await newCredential(box, "refresh_token", id);
   const others = [
-    new SecretBox(SECRET, "session-answer"),
-    new SecretBox(`${SECRET}x`, SESSION_CREDENTIAL_PURPOSE),
+    new SecretBox({ PORTCULLIS_SECRET: SECRET }, "session-answer"),
+    new SecretBox({ PORTCULLIS_SECRET: `${SECRET}x` }, SESSION_CREDENTIAL_PURPOSE),
   ];
   for (const other of others) expect(await sessionOf(other, "refresh_token", token)).toBeUndefined();
   const sealed = token.slice("prt_".length);

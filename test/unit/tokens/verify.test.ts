@@ -157,6 +157,14 @@ describe("our own tokens", () => {
 
   it("refuses a sender-constrained token: no proof is checked", async () => {
     expect(await verifyOwn({ cnf: { jkt: "thumbprint" } })).toBe("claims");
-    expect(await verifyOwn({ act: { sub: "svc" } })).toMatchObject({ own: true });
+    expect(await verifyOwn({ act: { sub: "svc" } })).toMatchObject({ own: true, act: { sub: "svc" } });
+  });
+
+  it("takes an act claim that says who acts, and no other", async () => {
+    const act = { sub: "cli_1", act: { sub: "svc" } };
+    expect(await verifyOwn({ act })).toMatchObject({ act });
+    for (const bad of [null, "cli_1", {}, { sub: 1 }, { sub: "a", act: {} }]) {
+      expect(await verifyOwn({ act: bad }), JSON.stringify(bad)).toBe("claims");
+    }
   });
 });

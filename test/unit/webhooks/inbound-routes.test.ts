@@ -1,15 +1,17 @@
+import { createHmac } from "node:crypto";
 import { Webhook } from "standardwebhooks";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok, type Result } from "../../../src/protocol/result.ts";
 import type { SignedReview } from "../../../src/webhooks/decision.ts";
 import { EndpointSecrets } from "../../../src/webhooks/endpoint-secret.ts";
-import { inboundRoutes } from "../../../src/webhooks/inbound-routes.ts";
+import { type InboundDeps, inboundRoutes } from "../../../src/webhooks/inbound-routes.ts";
 import { shownSecret } from "../../../src/webhooks/signature.ts";
+import { SlackSecretBox } from "../../../src/webhooks/slack-settings.ts";
 import { endpointRecord, memoryRegistry } from "./memory-ports.ts";
 
 const NOW = 1_800_000_000;
-const secrets = new EndpointSecrets("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
+const secrets = new EndpointSecrets({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
 const REQUEST_ID = "req_00000000000000000000000001";
 const DATA = { access_request_id: REQUEST_ID, approver: "demo|bob", outcome: "approve" };
 
@@ -31,10 +33,17 @@ const silent = await endpointWith("whe_silent", {});
 const disabled = await endpointWith("whe_off", { reviews_as: { roles: ["approver"] }, enabled: false });
 const { port: registry } = memoryRegistry(any.record, bobOnly.record, silent.record, disabled.record);
 
-const app = inboundRoutes({
-  registry,
+const rest = {
   secrets,
+  slack: new SlackSecretBox({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" }),
   clock: () => NOW * 1000,
+  log: () => {},
+  local: false,
+  reviewInChat: async () => ok({ id: REQUEST_ID, state: "approved" }),
+};
+const app = inboundRoutes({
+  ...rest,
+  registry,
   access: {
     review: async (review) => {
       reviews.push(review);
@@ -195,11 +204,77 @@ describe("a decision that is not accepted changes nothing", () => {
 
   it("the registry does not answer: 503", async () => {
     const down = inboundRoutes({
-      registry: { decisionEndpoints: async () => err(problem("unavailable", "no")) },
-      secrets,
-      clock: () => NOW * 1000,
+      ...rest,
+      registry: { ...registry, decisionEndpoints: async () => err(problem("unavailable", "no")) },
       access: { review: async () => ok({ id: "x", state: "approved" }) },
     });
     expect((await down.request("/v1/hooks/decisions", { method: "POST", body: "{}" })).status).toBe(503);
+  });
+});
+
+describe("a click in Slack", () => {
+  const signing_secret = "8f742231b10e8888abcd99yyyzzz85a5";
+  const id = "whe_00000000000000000000000009";
+
+  async function click(reviewInChat: InboundDeps["reviewInChat"]) {
+    const approvers = { UBOB: { subject: "bob", roles: [] } };
+    const slack = await rest.slack.seal(id, { signing_secret, approvers });
+    const { port } = memoryRegistry(endpointRecord({ id, slack }));
+    const inbound = inboundRoutes({
+      ...rest,
+      registry: port,
+      access: { review: reviewInChat },
+      reviewInChat,
+    });
+    const payload = {
+      type: "block_actions",
+      user: { id: "UBOB" },
+      actions: [{ action_id: "review_approve", value: `${id} ${REQUEST_ID}` }],
+    };
+    const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
+    const digest = createHmac("sha256", signing_secret).update(`v0:${NOW}:${body}`).digest("hex");
+    const headers = { "x-slack-request-timestamp": String(NOW), "x-slack-signature": `v0=${digest}` };
+    const background: Promise<unknown>[] = [];
+    const env = { requestId: "r1", waitUntil: (work: Promise<unknown>) => void background.push(work) };
+    const answer = await inbound.request("/v1/hooks/slack", { method: "POST", headers, body }, env);
+    return { answer, background };
+  }
+
+  it("is answered before Slack gives up, also where the review takes its time; it counts behind the answer", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    let finish = () => {};
+    const slow = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    let counted = 0;
+    const clicked = click(async () => {
+      await slow;
+      counted++;
+      return ok({ id: REQUEST_ID, state: "approved" });
+    });
+    for (let n = 0; vi.getTimerCount() === 0 && n < 1_000; n++) await new Promise(setImmediate);
+    await vi.advanceTimersByTimeAsync(2_000);
+    const { answer, background } = await clicked;
+    vi.useRealTimers();
+    expect([answer.status, counted]).toEqual([200, 0]);
+    finish();
+    await Promise.all(background);
+    expect(counted).toBe(1);
+  });
+
+  it("gives the same review however often it comes", async () => {
+    const given: SignedReview[] = [];
+    const take = async (review: SignedReview) => {
+      given.push(review);
+      return ok({ id: REQUEST_ID, state: "approved" });
+    };
+    await click(take);
+    await click(take);
+    expect(given[0]).toMatchObject({
+      approver: { subject: "bob" },
+      outcome: "approve",
+      via: { endpoint_id: id },
+    });
+    expect(given[1]).toEqual(given[0]);
   });
 });

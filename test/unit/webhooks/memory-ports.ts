@@ -60,6 +60,7 @@ export function recordingEndpoints(answers: Partial<EndpointPort> = {}) {
       remove: told("remove", null),
       deliveries: told("deliveries", { items: [] }),
       redeliver: told("redeliver", { id: "dlv_1" }),
+      redeliverDead: told("redeliverDead", { redelivered: 0, remaining: 0 }),
     } as EndpointPort;
   };
   return { endpoint, calls };

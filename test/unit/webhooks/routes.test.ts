@@ -11,10 +11,11 @@ import { EndpointSecrets } from "../../../src/webhooks/endpoint-secret.ts";
 import type { EndpointPort } from "../../../src/webhooks/publish.ts";
 import { webhookRoutes } from "../../../src/webhooks/routes.ts";
 import { shownSecret } from "../../../src/webhooks/signature.ts";
+import { SlackSecretBox } from "../../../src/webhooks/slack-settings.ts";
 import { memoryRegistry, recordingEndpoints } from "./memory-ports.ts";
 
 const NOW_MS = 1_800_000_000_000;
-const secrets = new EndpointSecrets("dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx");
+const secrets = new EndpointSecrets({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
 const OPERATOR: Actor = {
   subject: "operator",
   clientId: "operator",
@@ -29,6 +30,7 @@ const BOB: Actor = {
 };
 const CREATE = { url: "https://hooks.example.com/", events: ["*"] };
 
+const slack = new SlackSecretBox({ PORTCULLIS_SECRET: "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx" });
 let registry: ReturnType<typeof memoryRegistry>;
 let endpoints: ReturnType<typeof recordingEndpoints>;
 let call: (actor: Actor, method: string, path: string, body?: unknown, headers?: object) => Promise<Answer>;
@@ -54,6 +56,7 @@ function start(answers: Partial<EndpointPort> = {}) {
     registry: registry.port,
     endpoint,
     secrets,
+    slack,
     ids,
     clock: () => NOW_MS,
     local: false,
@@ -98,6 +101,7 @@ describe("creation", () => {
       events: ["grant.*", "access_request.created"],
       description: "chat",
       reviews_as: { roles: ["approver"] },
+      signature: "hmac",
       enabled: true,
       created_at: NOW_MS / 1000,
       secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),
@@ -326,5 +330,112 @@ describe("scopes", () => {
       body: { code: "insufficient_scope", scope: "webhooks:write" },
     });
     expect([201, 404]).toContain((await call(withScopes("webhooks:write"), method, path, body)).status);
+  });
+});
+
+describe("how messages are signed", () => {
+  it("with Ed25519 shows public keys, always, and never a secret; a rotation keeps the one before", async () => {
+    const { status, body } = await create(OPERATOR, { signature: "ed25519" });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ signature: "ed25519", public_keys: [expect.stringMatching(/^whpk_/)] });
+    expect(body).not.toHaveProperty("secret");
+    const rotated = await call(OPERATOR, "POST", `/v1/webhook-endpoints/${body.id}/rotate-secret`);
+    const [newest, before] = rotated.body.public_keys as string[];
+    expect([before]).toEqual(body.public_keys);
+    expect(newest).not.toBe(before);
+    expect((await call(OPERATOR, "GET", `/v1/webhook-endpoints/${body.id}`)).body).toEqual(rotated.body);
+    expect(JSON.stringify(kept())).not.toContain("whsec_");
+  });
+
+  it("lets only who shares a secret send decisions", async () => {
+    const reviews_as = { roles: ["approver"] };
+    expect((await create(OPERATOR, { signature: "ed25519", reviews_as })).status).toBe(400);
+    const { body } = await create(OPERATOR, { signature: "ed25519" });
+    const patched = await call(OPERATOR, "PATCH", `/v1/webhook-endpoints/${body.id}`, { reviews_as });
+    expect(patched.status).toBe(409);
+    expect((await create(OPERATOR, { signature: "hmac", reviews_as })).status).toBe(201);
+    expect((await create(OPERATOR, { signature: "none" })).status).toBe(400);
+  });
+});
+
+describe("Slack endpoints", () => {
+  const HOOK = "https://hooks.slack.com/services/T1/B1/x";
+  const approvers = { UBOB: { subject: "demo|bob", roles: ["approver"] } };
+  const signing_secret = "8f742231b10e8888abcd99yyyzzz85a5";
+
+  it("send to Slack alone, the bot's token to one address", async () => {
+    const bot = { bot_token: "xoxb-1", channel: "C1" };
+    const post = "https://slack.com/api/chat.postMessage";
+    expect((await create(OPERATOR, { url: HOOK, slack: {} })).status).toBe(201);
+    expect((await create(OPERATOR, { url: post, slack: bot })).status).toBe(201);
+    for (const [url, slack] of [
+      [post, {}],
+      [HOOK, bot],
+      ["https://slack.com/api/auth.revoke", bot],
+      ["https://slack.com.evil.example/api/chat.postMessage", bot],
+      ["https://hooks.slack.com.evil.example/services/x", {}],
+      ["https://hooks.example.com/", {}],
+      ["http://127.0.0.1:9/", {}],
+    ]) {
+      expect((await create(OPERATOR, { url, slack })).status, String(url)).toBe(400);
+    }
+    const { body } = await create(OPERATOR, { url: post, slack: bot });
+    const path = `/v1/webhook-endpoints/${body.id}`;
+    expect((await call(OPERATOR, "PATCH", path, { url: "https://hooks.example.com/" })).status).toBe(400);
+    // Without the bot's token the address is no longer one for it.
+    expect((await call(OPERATOR, "PATCH", path, { slack: {} })).status).toBe(400);
+    expect((await call(OPERATOR, "PATCH", path, { slack: {}, url: HOOK })).status).toBe(200);
+    expect((await call(OPERATOR, "POST", `${path}/rotate-secret`)).status).toBe(409);
+  });
+
+  it("hand an approver's authority out as reviews_as does: only one's own without policy:write", async () => {
+    const slack = { signing_secret, approvers };
+    expect((await create(BOB, { url: HOOK, slack })).status).toBe(201);
+    const eve = { UEVE: { subject: "demo|eve", roles: [] } };
+    const lead = { UBOB: { subject: "demo|bob", roles: ["lead"] } };
+    for (const foreign of [eve, lead]) {
+      const refused = await create(BOB, { url: HOOK, slack: { signing_secret, approvers: foreign } });
+      expect(refused.status).toBe(403);
+      expect(
+        (await create(OPERATOR, { url: HOOK, slack: { signing_secret, approvers: foreign } })).status,
+      ).toBe(201);
+    }
+    const { body } = await create(OPERATOR, { url: HOOK, slack: { signing_secret, approvers: eve } });
+    const path = `/v1/webhook-endpoints/${body.id}`;
+    expect((await call(BOB, "PATCH", path, { enabled: true })).status).toBe(403);
+    expect((await call(BOB, "PATCH", path, { description: "x" })).status).toBe(200);
+  });
+
+  it("stay what they were made as", async () => {
+    const plain = (await create(OPERATOR)).body;
+    expect((await call(OPERATOR, "PATCH", `/v1/webhook-endpoints/${plain.id}`, { slack: {} })).status).toBe(
+      409,
+    );
+    const chat = (await create(OPERATOR, { url: HOOK, slack: {} })).body;
+    const reviews_as = { roles: ["approver"] };
+    const patched = await call(OPERATOR, "PATCH", `/v1/webhook-endpoints/${chat.id}`, { reviews_as });
+    expect(patched.status).toBe(409);
+    expect((await create(OPERATOR, { url: HOOK, slack: {}, reviews_as })).status).toBe(400);
+  });
+});
+
+describe("dead letters", () => {
+  it("are asked for again from a moment on", async () => {
+    start({ redeliverDead: async (sinceMs) => ok({ redelivered: sinceMs, remaining: 0 }) });
+    const { body } = await create(OPERATOR);
+    const path = `/v1/webhook-endpoints/${body.id}/redeliver`;
+    expect(await call(OPERATOR, "POST", path, { since: 1_800_000_000.5 })).toMatchObject({
+      status: 202,
+      body: { redelivered: 1_800_000_000_500 },
+    });
+    for (const wrong of [{}, { since: -1 }, { since: "now" }, { since: 1, all: true }]) {
+      expect((await call(OPERATOR, "POST", path, wrong)).status).toBe(400);
+    }
+    expect((await call({ ...OPERATOR, scopes: ["webhooks:read"] }, "POST", path, { since: 1 })).status).toBe(
+      403,
+    );
+    expect((await call(OPERATOR, "POST", "/v1/webhook-endpoints/whe_1/redeliver", { since: 1 })).status).toBe(
+      404,
+    );
   });
 });

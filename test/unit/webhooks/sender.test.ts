@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { sendOnce } from "../../../src/webhooks/sender.ts";
-import { shownSecret, signMessage } from "../../../src/webhooks/signature.ts";
+import { hmacSigner, shownSecret, signMessage } from "../../../src/webhooks/signature.ts";
 import { Receiver } from "../../support/receiver.ts";
 
 const SECRET = new Uint8Array(32).fill(5);
@@ -20,9 +20,13 @@ beforeEach(() => {
 });
 afterAll(() => receiver.close());
 
-function send(url = receiver.url, secret = SECRET, timeoutMs?: number) {
-  const signature = signMessage({ id: "evt_1", body: BODY }, [secret], Math.floor(Date.now() / 1000));
-  return sendOnce({ url, signature, body: BODY }, clock, timeoutMs);
+async function send(url = receiver.url, secret = SECRET, timeoutMs?: number) {
+  const signature = await signMessage(
+    { id: "evt_1", body: BODY },
+    [hmacSigner(secret)],
+    Math.floor(Date.now() / 1000),
+  );
+  return sendOnce({ url, headers: signature, body: BODY }, clock, timeoutMs);
 }
 
 it("a receiver with the standardwebhooks package accepts what arrives, byte for byte", async () => {
@@ -61,7 +65,8 @@ it("gives up on a receiver that does not answer in time, and waits for one that 
   expect(await send(receiver.url, SECRET, 5_000)).toEqual({ status: 204 });
 });
 
-it("does not read an answer that never ends", async () => {
+/** A server whose answer never ends. */
+async function startEndless() {
   const endless = createServer((_request, response) => {
     response.writeHead(200);
     const more = () => {
@@ -71,7 +76,40 @@ it("does not read an answer that never ends", async () => {
     more();
   });
   await new Promise<void>((resolve) => endless.listen(0, "127.0.0.1", resolve));
-  const { port } = endless.address() as AddressInfo;
+  return { endless, port: (endless.address() as AddressInfo).port };
+}
+
+it("looks at the beginning of an answer only, where its text decides", async () => {
+  const { endless, port } = await startEndless();
+  const closed = new Promise((resolve) =>
+    endless.once("connection", (socket) => socket.once("close", resolve)),
+  );
+  const looked: number[] = [];
+  const accepts = (body: string) => looked.push(body.length) > 1;
+  const message = { url: `http://127.0.0.1:${port}/`, headers: {}, body: BODY, accepts };
+  expect(await sendOnce(message, clock)).toEqual({ status: 200, error: "refused" });
+  await closed;
+  expect(looked).toHaveLength(1);
+  expect(looked[0]).toBeLessThan(1024 * 1024);
+  endless.close();
+
+  receiver.answerWith(() => ({ status: 200, body: '{"ok":true}' }));
+  const signed = await signMessage(
+    { id: "evt_1", body: BODY },
+    [hmacSigner(SECRET)],
+    Math.floor(Date.now() / 1000),
+  );
+  const told = {
+    url: receiver.url,
+    headers: signed,
+    body: BODY,
+    accepts: (body: string) => body === '{"ok":true}',
+  };
+  expect(await sendOnce(told, clock)).toEqual({ status: 200 });
+});
+
+it("does not read an answer that never ends", async () => {
+  const { endless, port } = await startEndless();
   const closed = new Promise((resolve) =>
     endless.once("connection", (socket) => socket.once("close", resolve)),
   );

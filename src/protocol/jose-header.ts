@@ -1,5 +1,5 @@
-import type { Json } from "../protocol/json.ts";
-import { err, ok, type Result } from "../protocol/result.ts";
+import type { Json } from "./json.ts";
+import { err, ok, type Result } from "./result.ts";
 
 /** The members of a protected header that are used (RFC 7515 §4.1). */
 export type JoseHeader = { alg: string; typ: string; kid?: string };

@@ -1,0 +1,40 @@
+import { CONTROL_SCOPES } from "../policy/control-scopes.ts";
+import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";
+import { ASSERTION_ALGORITHMS } from "./client-assertion.ts";
+import { AUTH_METHODS } from "./client-auth.ts";
+import { GRANT_TYPES } from "./token-endpoint.ts";
+
+/** RFC 8414 §2 and CIBA §4: what works, and nothing else. */
+export function serverMetadata(issuer: string) {
+  return {
+    issuer,
+    token_endpoint: `${issuer}/oauth/token`,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    scopes_supported: CONTROL_SCOPES,
+    response_types_supported: [],
+    grant_types_supported: GRANT_TYPES,
+    token_endpoint_auth_methods_supported: AUTH_METHODS,
+    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    authorization_details_types_supported: [RESOURCE_DETAIL_TYPE],
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    introspection_endpoint_auth_methods_supported: AUTH_METHODS,
+    introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    revocation_endpoint: `${issuer}/oauth/revoke`,
+    revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+    revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    backchannel_authentication_endpoint: `${issuer}/oauth/bc-authorize`,
+    backchannel_token_delivery_modes_supported: ["poll"],
+    backchannel_user_code_parameter_supported: false,
+  };
+}
+
+/** RFC 9728 §2: the control plane as a protected resource. */
+export function resourceMetadata(issuer: string) {
+  return {
+    resource: issuer,
+    authorization_servers: [issuer],
+    scopes_supported: CONTROL_SCOPES,
+    bearer_methods_supported: ["header"],
+    resource_name: "Portcullis control plane",
+  };
+}

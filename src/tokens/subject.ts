@@ -1,0 +1,71 @@
+import type { Person } from "../policy/access-conditions.ts";
+import type { PolicyDocument } from "../policy/document.ts";
+import { namedRoles } from "../policy/named-roles.ts";
+import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import { usableUntil, type VerifiedToken } from "./claims.ts";
+import type { OAuthClient } from "./client-auth.ts";
+import { scopesThrough } from "./entitlement.ts";
+import type { GrantDeps } from "./grant.ts";
+
+/** Somebody for whom a token stands that was sent as a parameter. */
+export type Subject = Person & {
+  token: VerifiedToken;
+  roles: string[];
+  /** What the person may do through this client. */
+  scopes: string[];
+  /** When its token ends, epoch seconds. */
+  endsBy: number;
+};
+
+/** Verifies a token that stands for somebody; `error` is what a bad one is answered with. */
+export async function readSubject(
+  what: string,
+  token: string,
+  error: OAuthError["error"],
+  deps: GrantDeps,
+): Promise<Result<VerifiedToken, OAuthError>> {
+  const verified = await deps.verifySubject(token);
+  if (verified.ok) return verified;
+  if (verified.error.code !== "invalid_token") {
+    return err(oauthError("temporarily_unavailable", verified.error.detail));
+  }
+  return err(oauthError(error, `The ${what} is not valid, or its issuer is not trusted here.`));
+}
+
+/**
+ * What a person may do through a client. The client is the ceiling: a person's rights never pass through a client
+ * that was not given them. Only a grant that was asked for through this very client brings more.
+ */
+export function subjectOf(token: VerifiedToken, client: OAuthClient, policy: PolicyDocument): Subject {
+  const { facts, own } = token;
+  const named = namedRoles(policy);
+  const roles = own ? token.roles : token.roles.filter((role) => named.has(role));
+  const granted = own && facts.grant !== undefined && facts.client_id === client.id;
+  const carried = granted ? token.scopes : client.scopes;
+  return {
+    token,
+    subject: facts.subject,
+    roles,
+    scopes: scopesThrough(carried, { roles: own ? [] : roles, scopes: token.scopes }, policy.roles),
+    // Within the tolerance for its issuer's clock it may be over: that is no life to pass on.
+    endsBy: Math.floor(own ? usableUntil(token) : token.expiresAt),
+  };
+}
+
+/** A token of ours stands for its subject at the client that got it; at another one only by delegation. */
+export function isOthers({ own, facts }: VerifiedToken, client: OAuthClient): boolean {
+  return own && facts.client_id !== client.id;
+}
+
+export const NOT_THE_CLIENTS = oauthError(
+  "invalid_request",
+  "The token was issued to another client: only that client may use it so, or an actor whom the policy lets.",
+);
+
+/** The first parameter of these that is given, with its value. */
+export function givenOne(form: URLSearchParams, names: readonly string[]): Result<string, OAuthError> {
+  const given = names.filter((name) => form.has(name));
+  if (given.length === 1) return ok(form.get(given[0]!)!);
+  return err(oauthError("invalid_request", `Give exactly one of ${names.join(", ")}.`));
+}

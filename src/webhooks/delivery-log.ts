@@ -1,0 +1,106 @@
+import type { AttemptError, DeadReason, DeliveryState } from "./delivery.ts";
+import type { Delivery } from "./delivery-store.ts";
+
+const MAX_ATTEMPTS_SHOWN = 20;
+
+type DeliveryRow = Delivery & {
+  state: DeliveryState;
+  /** Attempts since the delivery was made or asked for again: its place in the schedule. */
+  tries: number;
+  created_at_ms: number;
+  next_at_ms: number | null;
+  finished_at_ms: number | null;
+  dead_reason: DeadReason | null;
+};
+
+type AttemptRow = {
+  number: number;
+  at_ms: number;
+  duration_ms: number;
+  status: number | null;
+  error: AttemptError | null;
+};
+
+/** A delivery as the API shows it, without its body. Times are epoch seconds with milliseconds as the fraction. */
+export type DeliveryView = {
+  id: string;
+  event_id: string;
+  event_type: string;
+  state: DeliveryState;
+  created_at: number;
+  next_attempt_at?: number;
+  finished_at?: number;
+  dead_reason?: DeadReason;
+  /** The latest ones, newest first. */
+  attempts: AttemptView[];
+};
+
+type AttemptView = {
+  number: number;
+  at: number;
+  duration_seconds: number;
+  status?: number;
+  error?: AttemptError;
+};
+
+export type DeliveryPage = { items: DeliveryView[]; next_cursor?: string };
+
+/** The delivery log of one endpoint, as the API reads it. */
+export class DeliveryLog {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  view(id: string): DeliveryView | undefined {
+    const row = this.#sql.exec<DeliveryRow>("SELECT * FROM delivery WHERE id = ?", id).toArray()[0];
+    return row && this.#view(row);
+  }
+
+  /** Newest first; `cursor` is the last id of the page before. */
+  page(limit: number, cursor?: string): DeliveryPage {
+    const rows = this.#sql
+      .exec<DeliveryRow>(
+        "SELECT * FROM delivery WHERE id < ? ORDER BY id DESC LIMIT ?",
+        cursor ?? "dlv_~",
+        limit + 1,
+      )
+      .toArray();
+    const items = rows.slice(0, limit).map((row) => this.#view(row));
+    const last = items.at(-1);
+    return rows.length > limit && last ? { items, next_cursor: last.id } : { items };
+  }
+
+  #view(row: DeliveryRow): DeliveryView {
+    const attempts = this.#sql
+      .exec<AttemptRow>(
+        `SELECT number, at_ms, duration_ms, status, error FROM attempt WHERE delivery_id = ?
+         ORDER BY number DESC LIMIT ?`,
+        row.id,
+        MAX_ATTEMPTS_SHOWN,
+      )
+      .toArray();
+    return {
+      id: row.id,
+      event_id: row.event_id,
+      event_type: row.event_type,
+      state: row.state,
+      created_at: row.created_at_ms / 1000,
+      ...(row.next_at_ms === null ? {} : { next_attempt_at: row.next_at_ms / 1000 }),
+      ...(row.finished_at_ms === null ? {} : { finished_at: row.finished_at_ms / 1000 }),
+      ...(row.dead_reason === null ? {} : { dead_reason: row.dead_reason }),
+      attempts: attempts.map(attemptView),
+    };
+  }
+}
+
+function attemptView(row: AttemptRow): AttemptView {
+  return {
+    number: row.number,
+    at: row.at_ms / 1000,
+    duration_seconds: row.duration_ms / 1000,
+    ...(row.status === null ? {} : { status: row.status }),
+    ...(row.error === null ? {} : { error: row.error }),
+  };
+}
