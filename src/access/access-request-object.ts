@@ -131,9 +131,9 @@ export class AccessRequestObject extends DurableObject<Env> {
     });
   }
 
-  /** Issues an access token within the grant's window; each is recorded before it leaves. */
-  async issueToken(subject: string): Promise<Result<IssuedToken>> {
-    return this.#tokens.issue(subject);
+  /** Issues an access token within the grant's window; `actors` collect it for the subject, nearest first. */
+  async issueToken(subject: string, actors: readonly string[] = []): Promise<Result<IssuedToken>> {
+    return this.#tokens.issue(subject, actors);
   }
 
   /** Lets one client poll for the grant's tokens. Idempotent: called before the request is opened. */

@@ -99,6 +99,11 @@ export function pendingExtension(request: AccessRequest): Extension | undefined 
   return last?.decided === "pending" ? last : undefined;
 }
 
+/** What is reviewed: the request, or the extension that is named. */
+export function roundOf(request: AccessRequest, extension: string | undefined): Round | undefined {
+  return extension === undefined ? request : request.extensions.find(({ id }) => id === extension);
+}
+
 export function withExtension(request: AccessRequest, extension: Extension): AccessRequest {
   const others = request.extensions.filter(({ id }) => id !== extension.id);
   return { ...request, extensions: [...others, extension] };

@@ -8,7 +8,7 @@ import type { AccessRequestStore } from "./access-request-store.ts";
 import { checkIssue } from "./decide.ts";
 import { takePoll } from "./polling.ts";
 import type { PollingStore } from "./polling-store.ts";
-import type { KeyringPort } from "./ports.ts";
+import type { ActClaim, KeyringPort } from "./ports.ts";
 
 type TokenPorts = {
   store: AccessRequestStore;
@@ -28,7 +28,7 @@ export class GrantTokens {
     this.#p = ports;
   }
 
-  async issue(subject: string): Promise<Result<IssuedToken>> {
+  async issue(subject: string, actors: readonly string[] = []): Promise<Result<IssuedToken>> {
     const { store, durable, keyring, clock } = this.#p;
     const request = store.read()?.request;
     if (!request) return err(NOT_FOUND);
@@ -39,6 +39,7 @@ export class GrantTokens {
     const jti = newId("tok", clock());
     durable.commit(() => store.addToken(jti, this.#now()));
     const { id, access_start: accessStart, access_expiry: accessExpiry, resource, scope } = grant.value;
+    const act = actOf(actors);
     const minted = await keyring.mint({
       jti,
       subject,
@@ -47,6 +48,7 @@ export class GrantTokens {
       scopes: scope,
       ttlSeconds: request.access_token_ttl_seconds,
       grant: { id, accessStart, accessExpiry, resource },
+      ...(act ? { act } : {}),
     });
     if (!minted.ok) return minted;
     // The grant may have been revoked while the token was being signed.
@@ -99,4 +101,9 @@ export class GrantTokens {
   #now(): number {
     return epochSeconds(this.#p.clock());
   }
+}
+
+/** The claim that names who acts for the subject; the nearest is outermost. */
+function actOf(actors: readonly string[]): ActClaim | undefined {
+  return actors.reduceRight<ActClaim | undefined>((act, sub) => (act ? { sub, act } : { sub }), undefined);
 }

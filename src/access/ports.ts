@@ -15,6 +15,9 @@ export type LogPort = {
   append(entry: { id: string; kind: "revocation.added"; rule: Revocation }): Promise<Result<Receipt>>;
 };
 
+/** RFC 8693 §4.1: who acts now, and within it who acted before. */
+export type ActClaim = { sub: string; act?: ActClaim };
+
 /** What this room needs of the key ring. */
 export type KeyringPort = {
   mint(input: {
@@ -25,6 +28,7 @@ export type KeyringPort = {
     scopes: string[];
     ttlSeconds: number;
     grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
+    act?: ActClaim;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
 };
 
@@ -52,7 +56,7 @@ export type AccessRequestPort = {
   decided(timeoutMs: number): Promise<Result<AccessRequest>>;
   happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
-  issueToken(subject: string): Promise<Result<IssuedToken>>;
+  issueToken(subject: string, actors?: readonly string[]): Promise<Result<IssuedToken>>;
   startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
   poll(clientId: string): Promise<Result<PolledToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;

@@ -156,7 +156,8 @@ export function accessRequestRoutes(deps: AccessDeps) {
     .post("/v1/access-requests/:id/token", requireScope("requests:create"), async (c) => {
       const id = c.req.param("id");
       if (!isId("req", id)) return refuse(c, NOT_FOUND);
-      return answer(c, await deps.accessRequest(id).issueToken(c.var.actor.subject));
+      const { subject, actors } = c.var.actor;
+      return answer(c, await deps.accessRequest(id).issueToken(subject, actors));
     });
 }
 
