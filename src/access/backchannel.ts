@@ -17,6 +17,7 @@ export type ClientAsk = {
   resource?: string;
   durationSeconds?: number;
   justification: string;
+  ticket?: string;
   expiresInSeconds?: number;
   intervalSeconds: number;
 };
@@ -38,6 +39,7 @@ export async function askByClient(
     scope: scopes.join(" "),
     justification: ask.justification,
     ...(durationSeconds === undefined ? {} : { duration_seconds: durationSeconds }),
+    ...(ask.ticket === undefined ? {} : { ticket: ask.ticket }),
     ...(expiresInSeconds === undefined ? {} : { review_within_seconds: expiresInSeconds }),
   };
   // First: a request that nobody can poll would wait for an approver in vain.

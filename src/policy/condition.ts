@@ -57,6 +57,25 @@ function celValue(value: unknown): unknown {
   return Object.fromEntries(members.map(([name, member]) => [name, celValue(member)]));
 }
 
+/** The strings that an expression holds; none where it is not CEL. */
+export function textsOf(source: string): string[] {
+  try {
+    return [...literals(parse(source).expr)];
+  } catch {
+    return [];
+  }
+}
+
+/** Every string constant, wherever in the tree it is. */
+function literals(tree: unknown): Set<string> {
+  const found = new Set<string>();
+  if (typeof tree !== "object" || tree === null) return found;
+  const { case: kind, value } = tree as Node;
+  if (kind === "stringValue") return found.add(value as string);
+  for (const child of Object.values(tree)) for (const text of literals(child)) found.add(text);
+  return found;
+}
+
 const TOO_DEEP = " ";
 
 type Node = { case?: string | undefined; value?: unknown };

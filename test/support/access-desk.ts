@@ -1,6 +1,7 @@
 import type { AccessRequest, IssuedToken, Transition } from "../../src/access/access-request.ts";
 import { ADMISSION_SCHEMA, AdmissionStore } from "../../src/access/admission-store.ts";
 import { nextChange, onTime, passTime } from "../../src/access/agenda.ts";
+import { askByClient, type BackchannelDeps, type ClientAsk } from "../../src/access/backchannel.ts";
 import { applyReview, cancel, checkIssue, revokeGrant } from "../../src/access/decide.ts";
 import { DIRECTORY_MIGRATIONS, DirectoryStore } from "../../src/access/directory-store.ts";
 import { askExtension } from "../../src/access/extension.ts";
@@ -30,6 +31,8 @@ export class AccessDesk {
   now: number;
   policy: PolicyDocument;
   readonly told: Told[] = [];
+  /** Which client may poll for which request. */
+  readonly polls = new Map<string, string>();
   /** Every change that was kept, with what was told of it. */
   readonly changes: Change[] = [];
   readonly #requests = new Map<string, { request: AccessRequest; version: number }>();
@@ -44,19 +47,32 @@ export class AccessDesk {
   }
 
   ask(actor: Actor, wanted: Wanted): Promise<Result<AccessRequest>> {
-    const deps = {
+    const id = this.#newId();
+    return openAccessRequest(this.#deps(), actor, wanted, async () => ok({ id }), this.now);
+  }
+
+  /** As a client asks by the backchannel. */
+  askByClient(ask: ClientAsk): ReturnType<typeof askByClient> {
+    return askByClient(this.#newId(), ask, this.#deps(), this.now);
+  }
+
+  #newId(): string {
+    return newId("req", this.now * 1000 + this.#made++);
+  }
+
+  #deps(): BackchannelDeps {
+    return {
       policy: async () => ok(this.policy),
       listeners: async () => ok(1),
-      directory: {
-        admit: async (admission: Parameters<AdmissionStore["admit"]>[0]) =>
-          this.#admissions.admit(admission, this.now),
-      },
-      accessRequest: () => ({
-        open: async (...args: Parameters<typeof this.open>) => this.open(...args),
+      directory: { admit: async (admission) => this.#admissions.admit(admission, this.now) },
+      accessRequest: (id) => ({
+        open: async (...args) => this.open(...args),
+        startPolling: async (clientId) => {
+          this.polls.set(id, clientId);
+          return ok(null);
+        },
       }),
     };
-    const id = newId("req", this.now * 1000 + this.#made++);
-    return openAccessRequest(deps, actor, wanted, async () => ok({ id }), this.now);
   }
 
   open(...[id, requester, ask, rule, audience, emergency]: OpenArgs): Result<AccessRequest> {

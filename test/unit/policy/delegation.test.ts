@@ -66,7 +66,8 @@ describe("namedRoles", () => {
       access_rules: [
         {
           ...{ id: "x", resource: "x", origin: "api", scopes: ["s"], max_duration_seconds: 60 },
-          requesters: { roles: ["asks"] },
+          requesters: { roles: ["asks"], condition: "requester.roles.exists(r, r == 'conditional')" },
+          approve_when: "'on-call' in requester.roles",
           stages: [{ roles: ["approves"] }],
           escalation: { after_seconds: 60, roles: ["escalates"] },
           break_glass: { roles: ["breaks"], reviewers: { roles: ["looks-after"] } },
@@ -82,10 +83,12 @@ describe("namedRoles", () => {
         "asks",
         "breaks",
         "brings",
+        "conditional",
         "escalates",
         "looks-after",
         "manager",
         "of-route",
+        "on-call",
       ].sort(),
     );
   });
