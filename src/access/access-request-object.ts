@@ -5,6 +5,7 @@ import { consoleLogger } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
 import type { Person } from "../policy/access-conditions.ts";
 import type { AccessRule } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -131,9 +132,13 @@ export class AccessRequestObject extends DurableObject<Env> {
     });
   }
 
-  /** Issues an access token within the grant's window; `actors` collect it for the subject, nearest first. */
-  async issueToken(subject: string, actors: readonly string[] = []): Promise<Result<IssuedToken>> {
-    return this.#tokens.issue(subject, actors);
+  /** Issues an access token within the grant's window, bound to its sender's key; `actors` collect it for the subject. */
+  async issueToken(
+    subject: string,
+    confirmation: Confirmation | null,
+    actors: readonly string[] = [],
+  ): Promise<Result<IssuedToken>> {
+    return this.#tokens.issue(subject, confirmation, actors);
   }
 
   /** Lets one client poll for the grant's tokens. Idempotent: called before the request is opened. */
@@ -142,8 +147,8 @@ export class AccessRequestObject extends DurableObject<Env> {
   }
 
   /** The grant's next access token for the client that asked; `too_many_requests` where it did not wait. */
-  async poll(clientId: string): Promise<Result<PolledToken>> {
-    return this.#tokens.poll(clientId);
+  async poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>> {
+    return this.#tokens.poll(clientId, confirmation);
   }
 
   /** Ends the grant and answers once the log has the revocation, with its receipt. */

@@ -1,6 +1,7 @@
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import type { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { AccessRequest, IssuedToken, PolledToken } from "./access-request.ts";
@@ -28,7 +29,11 @@ export class GrantTokens {
     this.#p = ports;
   }
 
-  async issue(subject: string, actors: readonly string[] = []): Promise<Result<IssuedToken>> {
+  async issue(
+    subject: string,
+    confirmation: Confirmation | null,
+    actors: readonly string[],
+  ): Promise<Result<IssuedToken>> {
     const { store, durable, keyring, clock } = this.#p;
     const request = store.read()?.request;
     if (!request) return err(NOT_FOUND);
@@ -49,6 +54,7 @@ export class GrantTokens {
       ttlSeconds: request.access_token_ttl_seconds,
       grant: { id, accessStart, accessExpiry, resource },
       ...(act ? { act } : {}),
+      ...(confirmation ? { confirmation } : {}),
     });
     if (!minted.ok) return minted;
     // The grant may have been revoked while the token was being signed.
@@ -57,7 +63,7 @@ export class GrantTokens {
     const { accessToken, expiresInSeconds } = minted.value;
     return ok({
       access_token: accessToken,
-      token_type: "Bearer",
+      token_type: confirmation?.jkt === undefined ? "Bearer" : "DPoP",
       expires_in: expiresInSeconds,
       scope: scope.join(" "),
     });
@@ -71,7 +77,7 @@ export class GrantTokens {
     return ok(null);
   }
 
-  async poll(clientId: string): Promise<Result<PolledToken>> {
+  async poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>> {
     const { store, polling, durable, clock } = this.#p;
     const known = polling.read();
     const request = store.read()?.request;
@@ -82,7 +88,7 @@ export class GrantTokens {
       const seconds = taken.polling.interval_ms / 1000;
       return err(problem("too_many_requests", `Wait ${seconds} seconds between two polls from now on.`));
     }
-    const issued = await this.issue(request.requester.subject);
+    const issued = await this.issue(request.requester.subject, confirmation, []);
     if (!issued.ok) return issued;
     const detail = { type: "portcullis_resource" as const, identifier: request.ask.resource };
     return ok({ ...issued.value, authorization_details: [detail] });

@@ -1,5 +1,6 @@
 import type { Person } from "../policy/access-conditions.ts";
 import type { AccessRule } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
@@ -29,6 +30,7 @@ export type KeyringPort = {
     ttlSeconds: number;
     grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
     act?: ActClaim;
+    confirmation?: Confirmation;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
 };
 
@@ -56,9 +58,14 @@ export type AccessRequestPort = {
   decided(timeoutMs: number): Promise<Result<AccessRequest>>;
   happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
-  issueToken(subject: string, actors?: readonly string[]): Promise<Result<IssuedToken>>;
+  /** `confirmation`: what the token is bound to, null where nothing. `actors` collect it for the subject, nearest first. */
+  issueToken(
+    subject: string,
+    confirmation: Confirmation | null,
+    actors?: readonly string[],
+  ): Promise<Result<IssuedToken>>;
   startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
-  poll(clientId: string): Promise<Result<PolledToken>>;
+  poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
 };
 

@@ -15,6 +15,7 @@ import { isId, newId } from "../platform/ids.ts";
 import type { Person } from "../policy/access-conditions.ts";
 import { approversOf, groundsOf, mayReview, ownGrounds } from "../policy/access-rules.ts";
 import type { AccessRule, PolicyDocument } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { preferredWaitSeconds } from "../protocol/prefer.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -32,6 +33,8 @@ export type AccessDeps = Omit<OpenDeps, "accessRequest" | "directory"> & {
   waiting(id: string): Pick<AccessRequestPort, "decided" | "happened">;
   ids: CreationIds;
   clock: Clock;
+  /** What a token for the caller is bound to: what the caller's own is, or the key of a DPoP proof; null: nothing. */
+  binding(request: Request, actor: Actor): Promise<Result<Confirmation | null>>;
 };
 
 /** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
@@ -156,8 +159,10 @@ export function accessRequestRoutes(deps: AccessDeps) {
     .post("/v1/access-requests/:id/token", requireScope("requests:create"), async (c) => {
       const id = c.req.param("id");
       if (!isId("req", id)) return refuse(c, NOT_FOUND);
-      const { subject, actors } = c.var.actor;
-      return answer(c, await deps.accessRequest(id).issueToken(subject, actors));
+      const { actor } = c.var;
+      const bound = await deps.binding(c.req.raw, actor);
+      if (!bound.ok) return refuse(c, bound.error);
+      return answer(c, await deps.accessRequest(id).issueToken(actor.subject, bound.value, actor.actors));
     });
 }
 

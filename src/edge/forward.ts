@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import { clientResponse } from "./headers.ts";
 import type { Target } from "./target.ts";
 
-export type OriginFetch = (request: Request) => Promise<Response>;
+export type OriginFetch = (url: string, init: RequestInit) => Promise<Response>;
 export type OriginFault = "origin_unreachable" | "origin_timeout";
 
 /** The address at the origin: the very path and query that were decided on, appended and not encoded again. */
@@ -13,33 +13,32 @@ export function originUrl(origin: Pick<Origin, "url">, target: Pick<Target, "pat
 }
 
 /**
- * Sends the request on, once: bodies are streamed, redirects go to the client. The time limit is for the
- * answer's headers; a body may take as long as it takes. What went wrong is told without the exception,
- * whose text may hold the address.
+ * Sends the request on, once, whatever its method: a gate cannot know what the origin did before it failed.
+ * Bodies are streamed, redirects go to the client. The time limit is for the answer's headers; a body may take
+ * as long as it takes. What went wrong is told without the exception, whose text may hold the address.
  */
 export async function forward(
   request: Request,
-  to: { url: string; timeoutMs: number; requestId: string; dress: (headers: Headers) => void },
+  to: { url: string; timeoutMs: number; requestId: string; headers: Record<string, string> },
   fetch: OriginFetch,
 ): Promise<Result<Response, OriginFault>> {
-  const abort = new AbortController();
   // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.
   const init: RequestInit & { duplex: "half" } = {
     method: request.method,
-    headers: request.headers,
+    headers: to.headers,
     body: request.body,
     redirect: "manual",
-    signal: abort.signal,
     duplex: "half",
   };
-  const outgoing = new Request(to.url, init);
-  to.dress(outgoing.headers);
-  const timer = setTimeout(() => abort.abort(), to.timeoutMs);
+  const { promise: late, resolve: giveUp } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(giveUp, to.timeoutMs);
   try {
+    // The runtime gives up what is still under way when the client has its answer: no signal is needed for that.
+    const answer = await Promise.race([fetch(to.url, init), late]);
     // An answer that cannot be passed on, such as an upgrade that nobody asked for, is a fault of the origin.
-    return ok(clientResponse(await fetch(outgoing), to.requestId));
+    return answer ? ok(clientResponse(answer, to.requestId)) : err("origin_timeout");
   } catch {
-    return err(abort.signal.aborted ? "origin_timeout" : "origin_unreachable");
+    return err("origin_unreachable");
   } finally {
     clearTimeout(timer);
   }

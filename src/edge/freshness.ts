@@ -5,6 +5,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader, ReplicaView } from "../replication/replica.ts";
 import type { Tier } from "../revocation/receipt.ts";
 import type { TokenFacts } from "../revocation/rule.ts";
+import { SharedAsk } from "./shared-ask.ts";
 
 /** Whether KV lists the token as denied: what stands where the log cannot be reached. */
 export type Denylist = (facts: TokenFacts) => Promise<Result<boolean>>;
@@ -14,7 +15,7 @@ export type WaitUntil = (work: Promise<unknown>) => void;
 /** How old the view may be on which a request is accepted, and what happens where it cannot be renewed. */
 export type Staleness = {
   tier: Tier;
-  /** Every request asks the log itself. */
+  /** The view must have been asked for after the request came. */
   always: boolean;
   boundMs: number;
   /** Past the bound, and with the log out of reach, the KV denylist decides until this age; below 0: never. */
@@ -68,7 +69,7 @@ export function stalenessOf(route: Pick<Route, "consistency" | "on_stale">): Sta
 
 /**
  * Sees to it that a decision is taken on a view that is young enough. One for each isolate: where several
- * requests need a younger view at once, one asks and the others wait for what it brings, but for strict ones.
+ * requests need a younger view at once, one asks and the others wait for what it brings; a strict one gets what was asked for after it came.
  */
 export class Freshness {
   readonly #o: FreshnessOptions;
@@ -76,9 +77,11 @@ export class Freshness {
   #recheckedAtMs = Number.NEGATIVE_INFINITY;
   #lockedUntilMs = Number.NEGATIVE_INFINITY;
   #rechecking = false;
+  readonly #strict: SharedAsk<ReplicaView | undefined>;
 
   constructor(options: FreshnessOptions) {
     this.#o = options;
+    this.#strict = new SharedAsk({ clock: options.clock, sleep: (ms) => this.#sleep(ms) });
   }
 
   /**
@@ -190,7 +193,7 @@ export class Freshness {
   }
 
   async #refresh(always: boolean, maxAgeMs = 0): Promise<ReplicaView | undefined> {
-    if (always) return this.#ask(0);
+    if (always) return this.#strict.ask(() => this.#ask(0));
     const { clock, replica } = this.#o;
     const before = replica.peek();
     while (clock() < this.#lockedUntilMs) {

@@ -2,16 +2,20 @@ import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
+import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
 import { type AssertionKeyPort, AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
+import { stripCarriers } from "./credential.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
-import { dressForOrigin, type OwnHeaders } from "./headers.ts";
+import { headersForOrigin, type OwnHeaders } from "./headers.ts";
+import { keepOpen, type Pipe } from "./open-connection.ts";
 import { logRefusal, refusalResponse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
+import { watch } from "./watch.ts";
 
 /** What the gate works with. One set for each isolate: all of it remembers something from request to request. */
 export type GateDeps = {
@@ -22,9 +26,11 @@ export type GateDeps = {
   freshness: Freshness;
   denied: DeniedTokens;
   remoteKeys: RemoteKeys;
+  proofs: ProofChecker;
   tokens: TokenCache;
   assertionKey: AssertionKeyPort;
   fetch: OriginFetch;
+  pipe: Pipe;
 };
 
 /** `requestId` names the request and the decision on it (`dec_…`). */
@@ -52,13 +58,8 @@ async function handle(
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   try {
-    const ask = {
-      method: request.method,
-      url: request.url,
-      authorization: request.headers.get("authorization"),
-    };
     const prepare = () => signer.prepare(deps.replica.peek(), waitUntil);
-    const decision = await authorize(ask, { ...deps, waitUntil, prepare });
+    const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
     const assertion = await assertionFor(decision, signer, deps);
     if (!assertion.ok) return assertion;
@@ -85,10 +86,11 @@ async function assertionFor(
 async function send(
   request: Request,
   requestId: string,
-  { route, origin, target, token }: Allowance,
+  allowance: Allowance,
   assertion: string | undefined,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
+  const { route, origin, target, token, dpopNonce } = allowance;
   const asked = route.identity_headers;
   const own: OwnHeaders = {
     requestId,
@@ -100,8 +102,37 @@ async function send(
     scope: token && asked.includes("scope") ? token.scopes.join(" ") : undefined,
     grant: asked.includes("grant") ? token?.facts.grant : undefined,
   };
-  const dress = (headers: Headers) => dressForOrigin(headers, own);
-  const url = originUrl(origin, target);
-  const answer = await forward(request, { url, timeoutMs: origin.timeout_ms, requestId, dress }, deps.fetch);
-  return answer.ok ? answer : err(refusal(answer.error, { route }));
+  const headers = headersForOrigin(request.headers, own);
+  const stripped = !own.passAuthorization;
+  if (stripped) stripCarriers(headers, route.credential);
+  if (stripped && token?.confirmation) delete headers.dpop;
+  const to = { url: originUrl(origin, target), timeoutMs: origin.timeout_ms, requestId, headers };
+  const answer = await forward(request, to, deps.fetch);
+  if (!answer.ok) return err(refusal(answer.error, { route }));
+  // To whoever proved possession here, a nonce of the origin's would be one of ours.
+  if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
+  if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
+  return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));
+}
+
+function watchOpen(
+  allowance: Allowance,
+  cut: (why: Refusal) => void,
+  requestId: string,
+  { clock, log }: GateDeps,
+): () => void {
+  const openedAtMs = clock();
+  const told = (why: Refusal) => {
+    const open_ms = clock() - openedAtMs;
+    const { jti } = allowance.token?.facts ?? {};
+    log("info", "gate.cut", {
+      request_id: requestId,
+      route: allowance.route.id,
+      reason: why.reason,
+      open_ms,
+      jti,
+    });
+    cut(why);
+  };
+  return watch(allowance, told, clock);
 }

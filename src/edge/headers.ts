@@ -86,13 +86,14 @@ const HOP_BY_HOP = [
   "host",
 ];
 
-const STRIPPED_FROM_REQUEST = matcher([...STRIPPED_REQUEST_HEADERS, ...HOP_BY_HOP]);
-const STRIPPED_FROM_RESPONSE = matcher(["x-portcullis-*", ...HOP_BY_HOP]);
+/** Bounds what is kept about names: clients may make up any number of them. */
+const MAX_KNOWN_NAMES = 500;
+const MAX_KNOWN_CHARS = 64;
+const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
 /** Whether a client's header of this name (lower case) is kept from the origin. */
-export function isStripped(name: string): boolean {
-  return STRIPPED_FROM_REQUEST.test(spelled(name));
-}
+export const isStripped = matcher([...STRIPPED_REQUEST_HEADERS, ...HOP_BY_HOP]);
+const isStrippedFromResponse = matcher(["x-portcullis-*", ...HOP_BY_HOP]);
 
 /** What the edge itself says to the origin. */
 export type OwnHeaders = {
@@ -107,53 +108,71 @@ export type OwnHeaders = {
 };
 
 /**
- * Makes a copy of the client's headers fit for the origin, in place and in one pass, as copies cost more
- * than anything else on this path. Ours come last: nothing that the client names can remove them.
+ * The headers for the origin, made in one pass over the client's: each call into a `Headers` costs more than most
+ * checks of this path. Ours come last: nothing that the client names can remove or precede them. A field that
+ * was sent more than once is one field with commas (RFC 9110 §5.3), so that nobody can read another of its lines.
  */
-export function dressForOrigin(headers: Headers, own: OwnHeaders): void {
-  const dropped = namedByConnection(headers);
-  for (const name of headers.keys()) if (isStripped(name)) dropped.push(name);
+export function headersForOrigin(headers: Headers, own: OwnHeaders): Record<string, string> {
+  const forOrigin: Record<string, string> = {};
+  let connection: string | undefined;
+  let upgrade: string | undefined;
+  let address: string | undefined;
+  for (const [name, value] of headers) {
+    if (name === "connection") connection = value;
+    else if (name === "upgrade") upgrade = value;
+    else if (name === "cf-connecting-ip") address = value;
+    if (!isStripped(name)) forOrigin[name] = value;
+  }
+  if (connection !== undefined) for (const name of namesIn(connection)) delete forOrigin[name];
+  if (!own.passAuthorization) delete forOrigin.authorization;
   // A WebSocket handshake is the one upgrade that is carried on.
-  const webSocket = headers.get("upgrade")?.toLowerCase() === "websocket";
-  const address = headers.get("cf-connecting-ip");
-  for (const name of dropped) headers.delete(name);
-  if (!own.passAuthorization) headers.delete("authorization");
-  if (webSocket) headers.set("upgrade", "websocket");
-  headers.set("x-request-id", own.requestId);
-  headers.set("x-forwarded-proto", own.scheme);
-  headers.set("x-forwarded-host", own.host);
-  if (address !== null) headers.set("x-forwarded-for", address);
-  if (own.assertion !== undefined) headers.set("x-portcullis-assertion", own.assertion);
-  if (own.subject !== undefined) headers.set("x-portcullis-subject", own.subject);
-  if (own.scope !== undefined) headers.set("x-portcullis-scope", own.scope);
-  if (own.grant !== undefined) headers.set("x-portcullis-grant", own.grant);
+  if (upgrade?.toLowerCase() === "websocket") forOrigin.upgrade = "websocket";
+  forOrigin["x-request-id"] = own.requestId;
+  forOrigin["x-forwarded-proto"] = own.scheme;
+  forOrigin["x-forwarded-host"] = own.host;
+  if (address !== undefined) forOrigin["x-forwarded-for"] = address;
+  if (own.assertion !== undefined) forOrigin["x-portcullis-assertion"] = own.assertion;
+  if (own.subject !== undefined) forOrigin["x-portcullis-subject"] = own.subject;
+  if (own.scope !== undefined) forOrigin["x-portcullis-scope"] = own.scope;
+  if (own.grant !== undefined) forOrigin["x-portcullis-grant"] = own.grant;
+  return forOrigin;
 }
 
 /** The origin's answer for the client, its body streamed on; an origin cannot speak in our name. */
 export function clientResponse(answer: Response, requestId: string): Response {
-  const response = new Response(answer.body, answer);
-  const dropped = namedByConnection(answer.headers);
-  for (const name of answer.headers.keys())
-    if (STRIPPED_FROM_RESPONSE.test(spelled(name))) dropped.push(name);
-  for (const name of dropped) response.headers.delete(name);
-  response.headers.set("x-request-id", requestId);
+  const { status, statusText, webSocket } = answer;
+  const init = { status, statusText, headers: answer.headers, ...(webSocket ? { webSocket } : {}) };
+  const response = new Response(answer.body, init);
+  const { headers } = response;
+  const names = [...headers.keys()];
+  for (const name of names) if (isStrippedFromResponse(name)) headers.delete(name);
+  const connection = names.includes("connection") ? answer.headers.get("connection") : null;
+  if (connection !== null) for (const name of namesIn(connection)) headers.delete(name);
+  headers.set("x-request-id", requestId);
   return response;
 }
 
 /** RFC 9110 §7.6.1: what `Connection` names goes no further. */
-function namedByConnection(headers: Headers): string[] {
-  const value = headers.get("connection");
-  if (value === null) return [];
-  return value.split(",").flatMap((item) => {
-    const name = item.trim().toLowerCase();
-    return /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name) ? [name] : [];
-  });
+function namesIn(connection: string): string[] {
+  return connection
+    .split(",")
+    .map((item) => item.trim().toLowerCase())
+    .filter((name) => FIELD_NAME.test(name));
+}
+
+/** Whether a name is one of these, in whatever spelling. Names come again and again: what was found is kept. */
+function matcher(patterns: readonly string[]): (name: string) => boolean {
+  const pattern = new RegExp(`^(?:${patterns.map((each) => each.replace(/\*$/, ".*")).join("|")})$`);
+  const known = new Map<string, boolean>();
+  return (name) => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const found = pattern.test(spelled(name));
+    if (known.size < MAX_KNOWN_NAMES && name.length <= MAX_KNOWN_CHARS) known.set(name, found);
+    return found;
+  };
 }
 
 function spelled(name: string): string {
   return /[^a-z0-9-]/.test(name) ? name.toLowerCase().replace(/[^a-z0-9]/g, "-") : name;
-}
-
-function matcher(names: readonly string[]): RegExp {
-  return new RegExp(`^(?:${names.map((name) => name.replace(/\*$/, ".*")).join("|")})$`);
 }

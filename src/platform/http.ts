@@ -1,6 +1,7 @@
 import { sValidator } from "@hono/standard-validator";
 import type { Context, MiddlewareHandler } from "hono";
 import * as z from "zod";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { type Problem, problem, problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 
@@ -14,6 +15,8 @@ export type Actor = {
   scopes: string[];
   roles: string[];
   actors?: string[];
+  /** What the token is bound to; tokens that are issued to the actor are bound to the same. */
+  confirmation?: Confirmation;
 };
 
 /** What belongs to one request and is given to the control plane with it. */

@@ -26,7 +26,7 @@ import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
-import { authenticator, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
+import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
   config: Config;
@@ -68,8 +68,10 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     return found.ok ? ok(found.value.length) : found;
   };
   const clientKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
+  const { proofs } = verifier;
+  const binding = callerBinding(proofs);
   const waiting = objects.waitingRequest;
-  const access = { accessRequest, directory, policy, listeners, waiting, ids, clock };
+  const access = { accessRequest, directory, policy, listeners, waiting, ids, clock, binding };
   const links = { accessRequest, policy, links: new ApprovalLinks(config.wrapping), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
@@ -105,11 +107,12 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       policy,
       clients: registry,
       clientKeys,
+      proofs,
       mint: (input) => keyring.mint(input),
       verifySubject: subjectTokenVerifier(verifier),
       backchannel: {
         open: (ask) => askByClient(newId("req", clock()), ask, access, epochSeconds(clock())),
-        poll: (id, clientId) => accessRequest(id).poll(clientId),
+        poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
     },

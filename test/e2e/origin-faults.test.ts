@@ -7,11 +7,13 @@ import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { freePort } from "../../src/local/ports.ts";
 import { clientToken, type Person } from "../support/deployment.ts";
 import { answerOf, bodyText, openRaw, type RawRequest, sendRaw } from "../support/raw-request.ts";
+import type { Answering } from "../support/recording-origin.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 import type { testPolicy } from "../support/test-policy.ts";
 
 const TIMEOUT_MS = 700;
 const MEBIBYTE = 1024 * 1024;
+const HUGE_HEADERS = `HTTP/1.1 200 OK\r\nX-Huge: ${"a".repeat(MEBIBYTE)}\r\nContent-Length: 0\r\n\r\n`;
 
 let stand: Stand;
 let token: string;
@@ -90,6 +92,32 @@ describe("an origin that fails", () => {
       response.end("late");
     });
     expect(await (await call("/any/x")).text()).toBe("early late");
+  });
+
+  it("is asked once, whatever it does and whatever the method, and its fault tells no secret", async () => {
+    const faults: [string, number, Answering][] = [
+      ["hangs up at once", 502, ({ message }) => message.socket.destroy()],
+      ["answers with what is no HTTP", 502, ({ message }) => message.socket.end("nonsense\r\n\r\n")],
+      ["ends within its headers", 502, ({ message }) => message.socket.end("HTTP/1.1 200 OK\r\nX-A: ")],
+      ["answers with huge headers", 502, ({ message }) => message.socket.end(HUGE_HEADERS)],
+      ["never answers", 504, () => {}],
+    ];
+    for (const [what, status, answering] of faults) {
+      stand.origin.answerWith(answering);
+      for (const method of ["GET", "POST"]) {
+        const before = stand.origin.received.length;
+        const began = Date.now();
+        const answer = await problemOf(
+          await call("/any/x?secret=1", { method, ...(method === "POST" ? { body: "once" } : {}) }),
+        );
+        expect(answer.status, `${method} ${what}`).toBe(status);
+        expect(Date.now() - began).toBeLessThan(TIMEOUT_MS + 1_500);
+        expect(JSON.stringify(answer.body)).not.toMatch(/eyJ|Bearer|secret=1|127\.0\.0\.1:\d{4,5}\/any/);
+        expect(stand.origin.received.length - before, `${method} ${what}`).toBe(1);
+      }
+    }
+    stand.origin.answerWith();
+    expect((await call("/any/x")).status).toBe(200);
   });
 
   it("is seen to have failed where it breaks off in the middle of a body", async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { inject } from "vitest";
-import { OBJECTS, type RuntimeOptions, variablesOf } from "./runtime.ts";
+import { COMPATIBILITY, OBJECTS, type RuntimeOptions, variablesOf } from "./runtime.ts";
 
 /** One Worker that has the objects, and others that only use them: each is an edge with a memory of its own. */
 export type Edges = {
@@ -26,7 +26,7 @@ export async function startEdges(
   const worker = (name: string) => ({
     name,
     modules: [{ type: "ESModule" as const, path: "worker.js", contents }],
-    compatibilityDate: "2026-10-30",
+    ...COMPATIBILITY,
     bindings: variablesOf({ issuer }),
     kvNamespaces: { KV: "shared" },
     durableObjects: Object.fromEntries(

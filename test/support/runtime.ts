@@ -44,6 +44,12 @@ export type Runtime = {
   cpuSeconds(): number;
 };
 
+/** As in wrangler.toml. */
+export const COMPATIBILITY = {
+  compatibilityDate: "2026-10-30",
+  compatibilityFlags: ["global_fetch_strictly_public", "no_nodejs_global_timers"],
+};
+
 /** The Durable Object classes, by binding. */
 export const OBJECTS = {
   LOG: "LogObject",
@@ -54,6 +60,7 @@ export const OBJECTS = {
   ENDPOINT: "EndpointObject",
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
+  PROOF: "ProofObject",
   SESSION: "SessionObject",
 };
 
@@ -82,8 +89,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       modules: [
         { type: "ESModule", path: "worker.js", contents: readFileSync(inject("bundlePath"), "utf8") },
       ],
-      compatibilityDate: "2026-10-30",
-      compatibilityFlags: ["global_fetch_strictly_public"],
+      ...COMPATIBILITY,
       host: "127.0.0.1",
       port: Number(new URL(issuer).port),
       ...(inspectorPort === undefined ? {} : { inspectorPort }),

@@ -69,6 +69,7 @@ function routes(waiting: Pick<AccessRequestPort, "decided" | "happened">) {
     listeners: async () => ok(1),
     policy: async () => UNREACHABLE,
     ids: async () => UNREACHABLE,
+    binding: async () => UNREACHABLE,
   };
   vi.setSystemTime(0);
   return new Hono<HttpEnv>()

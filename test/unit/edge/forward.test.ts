@@ -39,7 +39,12 @@ function send(path: string, init: RequestInit = {}, timeoutMs = 2000) {
   } as RequestInit);
   const target = readTarget(request.url);
   if (!target.ok) throw new Error(target.error);
-  const to = { url: originUrl({ url: base }, target.value), timeoutMs, requestId: "r", dress: () => {} };
+  const to = {
+    url: originUrl({ url: base }, target.value),
+    timeoutMs,
+    requestId: "r",
+    headers: Object.fromEntries(request.headers),
+  };
   return forward(request, to, fetch);
 }
 
@@ -158,7 +163,12 @@ describe("forwarding", () => {
     });
     expect(seen).toEqual(["POST /hangup"]);
     const request = new Request("https://api.example.com/");
-    const to = { url: "http://127.0.0.1:1/", timeoutMs: 2000, requestId: "r", dress: () => {} };
+    const to = {
+      url: "http://127.0.0.1:1/",
+      timeoutMs: 2000,
+      requestId: "r",
+      headers: Object.fromEntries(request.headers),
+    };
     const refused = await forward(request, to, fetch);
     expect(refused).toEqual({ ok: false, error: "origin_unreachable" });
   });

@@ -33,12 +33,46 @@ describe("many requests at once", () => {
     expect(world.refreshes).toBe(2);
   });
 
-  it("each ask the log on a strict route", async () => {
+  it("each ask the log on a strict route, or share what is asked after they came", async () => {
     expect(await status("/strict")).toBe(200);
     const before = world.refreshes;
+    world.sleep = () => new Promise(() => {});
     world.whileRefreshing = pause;
-    expect(await all(10, "/strict")).toEqual(new Set([200]));
-    expect(world.refreshes).toBe(before + 10);
+    for (let n = 0; n < 3; n++) expect(await status("/strict")).toBe(200);
+    expect(world.refreshes).toBe(before + 3);
+    expect(await all(40, "/strict")).toEqual(new Set([200]));
+    // The first one's own, and one that is asked when that is answered, for all the others.
+    expect(world.refreshes).toBe(before + 5);
+  });
+
+  it("never share on a strict route what was asked before they came", async () => {
+    expect(await status("/strict")).toBe(200);
+    world.sleep = () => new Promise(() => {});
+    const answers: (() => void)[] = [];
+    world.whileRefreshing = () => new Promise<void>((resolve) => void answers.push(resolve));
+    const early = status("/strict");
+    await pause();
+    expect(answers).toHaveLength(1);
+    world.revoke({ jti: "tok_01jd0000000000000000000000" });
+    const late = Array.from({ length: 20 }, () => status("/strict"));
+    await pause();
+    world.whileRefreshing = undefined;
+    for (const answer of answers) answer();
+    expect(await early).toBe(200);
+    expect(new Set(await Promise.all(late))).toEqual(new Set([401]));
+  });
+
+  it("do not wait for long for a strict one that was cancelled while it asked", async () => {
+    expect(await status("/strict")).toBe(200);
+    world.whileRefreshing = () => new Promise<void>(() => {});
+    void status("/strict");
+    await pause();
+    world.whileRefreshing = undefined;
+    expect(await all(20, "/strict")).toEqual(new Set([200]));
+    // It is taken for lost, and nobody waits for it any more.
+    world.sleep = () => new Promise(() => {});
+    world.nowMs += 2_001;
+    expect(await status("/strict")).toBe(200);
   });
 
   it("do not hang on one that was cancelled while it asked", async () => {

@@ -1,0 +1,32 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import type { TokenMix } from "./tokens.ts";
+
+/** What one run of wrk saw. */
+export type LoadResult = {
+  requests: number;
+  seconds: number;
+  p50_ms: number;
+  p99_ms: number;
+  failed: number;
+};
+
+const SCRIPT = new URL("./load.lua", import.meta.url).pathname;
+const run = promisify(execFile);
+
+/** Puts load on a URL over so many connections; the tokens that are not in constant use go round and round. */
+export async function load(
+  url: string,
+  mix: TokenMix,
+  options: { connections: number; seconds: number },
+): Promise<LoadResult> {
+  const { stdout } = await run("wrk", [
+    ...["-t1", `-c${options.connections}`, `-d${options.seconds}s`, "-s", SCRIPT, url, "--"],
+    ...[mix.file, String(mix.hot), String(mix.hotPercent), String(mix.next)],
+  ]);
+  const line = stdout.split("\n").find((each) => each.startsWith("{"));
+  if (line === undefined) throw new Error(`wrk told nothing: ${stdout}`);
+  const result = JSON.parse(line) as LoadResult;
+  mix.next = (mix.next + result.requests) % Math.max(1, mix.count - mix.hot);
+  return result;
+}

@@ -1,0 +1,79 @@
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const ISSUER = "https://idp.example.com/realms/staff";
+export const AUDIENCE = "https://gate.example.com";
+export const ALGORITHMS = ["ES256", "RS256", "EdDSA"] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
+
+/** Tokens in a file, and how a run uses them: so many of them in constant use, by so many of 100 requests. */
+export type TokenMix = { file: string; count: number; hot: number; hotPercent: number; next: number };
+
+type Pair = { privateKey: KeyObject; publicKey: KeyObject };
+
+/** An identity provider of the bench: a key for each algorithm, and tokens that differ in subject and id. */
+export class BenchIssuer {
+  readonly #keys: Record<Algorithm, Pair> = {
+    ES256: generateKeyPairSync("ec", { namedCurve: "P-256" }),
+    RS256: generateKeyPairSync("rsa", { modulusLength: 2048 }),
+    EdDSA: generateKeyPairSync("ed25519"),
+  };
+  readonly #folder: string;
+  #made = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  jwks() {
+    return {
+      keys: ALGORITHMS.map((alg) => ({
+        ...(this.#keys[alg].publicKey.export({ format: "jwk" }) as object),
+        ...{ kid: kidOf(alg), alg, use: "sig" },
+      })),
+    };
+  }
+
+  pem(alg: Algorithm): string {
+    return this.#keys[alg].publicKey.export({ format: "pem", type: "spki" }) as string;
+  }
+
+  jwk(alg: Algorithm): object {
+    return this.jwks().keys[ALGORITHMS.indexOf(alg)]!;
+  }
+
+  /** A file of new tokens; absent `hot`: all of them are in constant use. */
+  mix(alg: Algorithm, count: number, { hot = count, hotPercent = 100, typ = "at+jwt" } = {}): TokenMix {
+    const file = join(this.#folder, `tokens-${this.#made}.txt`);
+    const lines = Array.from({ length: count }, () => this.#token(alg, typ));
+    writeFileSync(file, `${lines.join("\n")}\n`);
+    return { file, count, hot, hotPercent, next: 0 };
+  }
+
+  #token(alg: Algorithm, typ: string): string {
+    const n = this.#made++;
+    const now = Math.floor(Date.now() / 1000);
+    const header = { alg, typ, kid: kidOf(alg) };
+    const claims = {
+      ...{ iss: ISSUER, aud: AUDIENCE, sub: `user-${n}`, client_id: "web", iat: now, exp: now + 3 * 3600 },
+      ...{ jti: `tok_${n.toString(36).padStart(26, "0")}`, scope: "orders:read orders:write" },
+      ...{ roles: ["developer", "support"] },
+    };
+    const signed = `${encode(header)}.${encode(claims)}`;
+    const { privateKey } = this.#keys[alg];
+    const signature = sign(alg === "EdDSA" ? null : "sha256", Buffer.from(signed), {
+      key: privateKey,
+      dsaEncoding: "ieee-p1363",
+    });
+    return `${signed}.${signature.toString("base64url")}`;
+  }
+}
+
+function kidOf(alg: Algorithm): string {
+  return `bench-${alg.toLowerCase()}`;
+}
+
+function encode(part: object): string {
+  return Buffer.from(JSON.stringify(part)).toString("base64url");
+}
