@@ -32,6 +32,7 @@ export async function askByClient(
   const policy = await deps.policy();
   if (!policy.ok) return policy;
   const { subject, roles, scopes, clientId, durationSeconds, expiresInSeconds } = ask;
+  const actors = actorsFor(ask);
   const resource = ask.resource ?? onlyResource(policy.value, { subject, roles }, scopes);
   if (resource === undefined) return err(NAME_IT);
   const wanted: Wanted = {
@@ -47,9 +48,14 @@ export async function askByClient(
     const started = await deps.accessRequest(id).startPolling(clientId, ask.intervalSeconds);
     return started.ok ? ok({ id }) : started;
   };
-  const actor = { subject, roles, clientId, scopes: [] };
+  const actor = { subject, roles, clientId, scopes: [], actors };
   const opened = await openAccessRequest(deps, actor, wanted, startPolling, now);
   return opened.ok ? ok({ id, expires_at: opened.value.review_deadline }) : opened;
+}
+
+/** A client that asks for somebody else acts for them: in conditions, in the request, and in its tokens. */
+export function actorsFor({ clientId, subject }: Pick<ClientAsk, "clientId" | "subject">): string[] {
+  return clientId === subject ? [] : [clientId];
 }
 
 const NAME_IT = problem(

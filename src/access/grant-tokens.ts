@@ -6,6 +6,7 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { AccessRequest, IssuedToken, PolledToken } from "./access-request.ts";
 import type { AccessRequestStore } from "./access-request-store.ts";
+import { actorsFor } from "./backchannel.ts";
 import { checkIssue } from "./decide.ts";
 import { takePoll } from "./polling.ts";
 import type { PollingStore } from "./polling-store.ts";
@@ -88,7 +89,8 @@ export class GrantTokens {
       const seconds = taken.polling.interval_ms / 1000;
       return err(problem("too_many_requests", `Wait ${seconds} seconds between two polls from now on.`));
     }
-    const issued = await this.issue(request.requester.subject, confirmation, []);
+    const { subject } = request.requester;
+    const issued = await this.issue(subject, confirmation, actorsFor({ clientId, subject }));
     if (!issued.ok) return issued;
     const detail = { type: "portcullis_resource" as const, identifier: request.ask.resource };
     return ok({ ...issued.value, authorization_details: [detail] });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { ask, collect, read, review, type ShownRequest } from "../support/access.ts";
 import { bodyOf, type Client, clientToken, type Receipt } from "../support/deployment.ts";
+import { peopleIssuer } from "../support/people-issuer.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 
 const CIBA = "urn:openid:params:grant-type:ciba";
@@ -15,14 +16,17 @@ const SCOPES = ["requests:create", "requests:read", "machine:use"];
 const CC = { grant_type: "client_credentials" };
 
 let stand: Stand;
+let people: Awaited<ReturnType<typeof peopleIssuer>>;
 /** Acts for itself, exchanges and asks by the backchannel. */
 let machine: Client;
 /** May act for `machine`. */
 let actor: Client;
 
 beforeAll(async () => {
+  people = await peopleIssuer();
   stand = await standUp((policy) => ({
     ...policy,
+    issuers: [...policy.issuers, people.trusted],
     routes: [
       ...policy.routes,
       { id: "machine", path: "/machine", origin: "demo", access: { scopes: ["machine:use"] } },
@@ -237,6 +241,20 @@ describe("a backchannel request", () => {
       status: 403,
       body: { error: "access_denied" },
     });
+  });
+
+  it("for somebody else names the client as the one who acts, to approvers and in its tokens", async () => {
+    const { gate, approver } = stand;
+    const login_hint_token = await people.token("ann", { scope: "requests:create", roles: ["developer"] });
+    const form = { login_hint_token, scope: "payouts:read" };
+    const opened = await gate.call("/oauth/bc-authorize", { client: machine, form });
+    const { auth_req_id } = bodyOf<{ auth_req_id: string }>(opened, 200);
+    const shown = { requester: "people|ann", client_id: machine.id, actors: [machine.id] };
+    expect(await read(gate, auth_req_id)).toMatchObject(shown);
+    bodyOf(await review(gate, approver.token, auth_req_id), 201);
+    const { access_token } = bodyOf<{ access_token: string }>(await poll(machine, auth_req_id), 200);
+    expect(decodeJwt(access_token)).toMatchObject({ sub: "people|ann", act: { sub: machine.id } });
+    expect((await gate.call("/payouts", { token: access_token })).status).toBe(200);
   });
 
   it("is over when it says", async () => {

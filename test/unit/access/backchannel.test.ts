@@ -35,10 +35,12 @@ async function askWith(over: Partial<ClientAsk>, desk = new AccessDesk(policy, N
 describe("a request of a client for somebody", () => {
   it("is one like every other, for the person with their roles, until the rule's deadline or sooner", async () => {
     expect(await askWith({})).toMatchObject({
-      requester: { subject: "corp|ann", client_id: "cli_bot", roles: ["developer"] },
+      requester: { subject: "corp|ann", client_id: "cli_bot", roles: ["developer"], actors: ["cli_bot"] },
       ask: { resource: "orders", scope: ["orders:read"], duration_seconds: 600, ticket: "OPS-1" },
       expires_at: NOW + 3_600,
     });
+    // Who asks for itself acts for nobody.
+    expect((await askWith({ subject: "cli_bot" })) as object).not.toHaveProperty("requester.actors");
     const sooner = { review_deadline: NOW + 60, expires_at: NOW + 60 };
     expect(await askWith({ expiresInSeconds: 60 })).toMatchObject(sooner);
     const atMost = { review_deadline: NOW + 3_600, expires_at: NOW + 3_600 };
