@@ -1,5 +1,6 @@
 import { epochSeconds } from "../platform/clock.ts";
-import { namedRoles, type PolicyDocument } from "../policy/document.ts";
+import type { PolicyDocument } from "../policy/document.ts";
+import { namedRoles } from "../policy/named-roles.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Assertion } from "../tokens/session.ts";

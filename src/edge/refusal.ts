@@ -95,6 +95,7 @@ const TELLINGS: Record<RefuseReason, Telling> = {
   credential_csrf: {
     code: "forbidden",
     detail: "This needs the session's token in the header X-CSRF-Token. The session's address tells it.",
+    challenge: { error: "invalid_request", description: "X-CSRF-Token is missing or not the session's" },
   },
   credential_malformed: INVALID_TOKEN,
   credential_too_long: INVALID_TOKEN,

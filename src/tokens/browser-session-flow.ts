@@ -6,7 +6,6 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
 import {
   BROWSER_CLIENT,
-  type BrowserState,
   type BrowserTerms,
   type CookieUse,
   isAtHome,
@@ -18,7 +17,14 @@ import {
   withToken,
 } from "./browser-session.ts";
 import { entitlement, scopesThrough } from "./entitlement.ts";
-import { type Assertion, openSession, presentSession, type Session, sessionFacts } from "./session.ts";
+import {
+  type Assertion,
+  type HeldToken,
+  openSession,
+  presentSession,
+  type Session,
+  sessionFacts,
+} from "./session.ts";
 import type { SessionFlowDeps } from "./session-flow.ts";
 import { Turns } from "./turns.ts";
 
@@ -158,7 +164,7 @@ export class BrowserSessionFlow {
   async #keep(
     use: CookieUse,
     audience: string,
-    held: BrowserState["tokens"][string],
+    held: HeldToken,
     answer: CookieToken,
   ): Promise<Result<CookieToken>> {
     const d = this.#d;

@@ -1,22 +1,9 @@
 import type { PolicyDocument, SessionPolicy } from "../policy/document.ts";
 import { type SessionTerms, sessionTerms } from "./entitlement.ts";
-import { type Session, sessionState } from "./session.ts";
+import { type BrowserState, type HeldToken, type Session, sessionState } from "./session.ts";
 
 /** `client_id` of what browsers get: no client is registered under it, as their ids are `cli_…`. */
 export const BROWSER_CLIENT = "browser";
-
-/** What a browser's session has in place of a refresh token: nothing of it is spent by its use. */
-export type BrowserState = {
-  /** SHA-256, hex, of the cookie that each host has. */
-  hosts: Record<string, string>;
-  /** The newest access token for each audience, sealed. */
-  tokens: Record<string, HeldToken>;
-  /** Hand-overs that were redeemed, with the time until which each could be sent again. */
-  redeemed: Record<string, number>;
-};
-
-/** Times are epoch seconds. */
-export type HeldToken = { sealed: string; issued_at: number; expires_at: number };
 
 /** What of the policy a browser's session depends on; the ceiling is that of the provider that signed it in. */
 export type BrowserTerms = Omit<SessionTerms, "ceiling"> & { ceilings: Record<string, string[]> };

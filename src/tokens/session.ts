@@ -5,7 +5,6 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { TokenFacts } from "../revocation/rule.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
-import type { BrowserState } from "./browser-session.ts";
 import type { CredentialKind } from "./session-credential.ts";
 
 /**
@@ -32,7 +31,20 @@ export type SessionEnd = {
   receipt?: Receipt;
 };
 
-/** One refresh-token family as it is stored. Times are epoch seconds but for `…_ms`. */
+/** What a browser's session has in place of a refresh token: nothing of it is spent by its use. */
+export type BrowserState = {
+  /** SHA-256, hex, of the cookie that each host has. */
+  hosts: Record<string, string>;
+  /** The newest access token for each audience, sealed. */
+  tokens: Record<string, HeldToken>;
+  /** Hand-overs that were redeemed, with the time until which each could be sent again. */
+  redeemed: Record<string, number>;
+};
+
+/** Times are epoch seconds. */
+export type HeldToken = { sealed: string; issued_at: number; expires_at: number };
+
+/** One refresh-token family, or one browser's session, as it is stored. Times are epoch seconds but for `…_ms`. */
 export type Session = {
   id: string;
   subject: string;

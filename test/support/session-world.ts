@@ -1,4 +1,5 @@
 import { policySchema, type SessionPolicy } from "../../src/policy/document.ts";
+import type { BrowserTerms } from "../../src/tokens/browser-session.ts";
 import type { SessionTerms } from "../../src/tokens/entitlement.ts";
 import type { Assertion, SessionOpening } from "../../src/tokens/session.ts";
 
@@ -20,6 +21,11 @@ export function termsWith(over: Partial<SessionTerms> = {}): SessionTerms {
     ceiling: ["orders:read", "orders:write", "profile"],
     ...over,
   };
+}
+
+export function browserTermsWith(over: Partial<BrowserTerms> = {}): BrowserTerms {
+  const { ceiling, ...terms } = termsWith();
+  return { ...terms, ceilings: { idp: ceiling }, ...over };
 }
 
 export function assertionWith(over: Partial<Assertion> & { iat?: number } = {}): Assertion {

@@ -47,6 +47,15 @@ describe("readConfig", () => {
     expect(both.ok && [...both.value.issuerSecrets.keys()]).toEqual(["ISSUER_SECRET_LEGACY"]);
   });
 
+  it("takes secrets of our clients at providers by their names, of any length, and never an empty one", () => {
+    const read = readConfig({ ...good, SIGN_IN_SECRET_CORP: "short" });
+    expect(read.ok && [...read.value.signInSecrets]).toEqual([["SIGN_IN_SECRET_CORP", "short"]]);
+    expect(readConfig({ ...good, SIGN_IN_SECRET_CORP: "" })).toEqual({
+      ok: false,
+      error: ["SIGN_IN_SECRET_CORP: is not set"],
+    });
+  });
+
   it.each([
     ["ISSUER", "", "is not set"],
     ["ISSUER", undefined, "is not set"],

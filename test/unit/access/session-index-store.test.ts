@@ -26,6 +26,19 @@ function record(n: number, over: Partial<SessionRecord> = {}): SessionRecord {
 const storeOf = (max?: number) => new SessionIndexStore(memorySql([SESSION_INDEX_SCHEMA]), max);
 const idsIn = (store: SessionIndexStore) => store.list({ limit: 10 }, NOW).map(({ id }) => id);
 
+it("a session is found by the provider's session that it grew from, and by no other", () => {
+  const store = storeOf();
+  store.put(record(1, { provider_session: "s-1" }), 1);
+  store.put(record(2), 1);
+  store.put(record(3, { provider_session: "s-3" }), 1);
+  const found = (provider_session: string) =>
+    store.list({ limit: 10, provider_session }, NOW).map(({ id }) => id);
+  expect([found("s-1"), found("s-3"), found("")]).toEqual([["ses_1"], ["ses_3"], []]);
+  // A fresh token of the provider may be of another session there.
+  store.put(record(1, { provider_session: "s-3" }), 2);
+  expect([found("s-1"), found("s-3")]).toEqual([[], ["ses_3", "ses_1"]]);
+});
+
 it("a session is forgotten a week after its end, at most so many at a time", () => {
   const store = storeOf();
   for (const n of [1, 2, 3]) store.put(record(n), 1);

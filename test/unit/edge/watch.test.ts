@@ -62,6 +62,12 @@ describe("an open connection", () => {
     expect(reasons()).toEqual(["token_expired"]);
   });
 
+  it("is looked at no more often past its token's end, where a session has another token", async () => {
+    start(1);
+    await vi.advanceTimersByTimeAsync(1_000 + 10 * BOUND_MS);
+    expect([looks, cuts]).toEqual([42, []]);
+  });
+
   it("outlives what cannot be told for a moment, and not for longer than the bound", async () => {
     start();
     found = "stale";

@@ -471,9 +471,13 @@ describe("paths of the control plane", () => {
 
   it("are known by their bytes", () => {
     expect(
-      ["/v1/", "/oauth/token", "/readyz", "/metrics", "/forward-auth"].map(isReservedPath),
+      ["/v1/", "/oauth/token", "/readyz", "/metrics", "/forward-auth", "/session", "/session/x"].map(
+        isReservedPath,
+      ),
     ).not.toContain(false);
-    expect(["/v1", "/V1/x", "/%761/x", "/readyz/", "/", "/oauth"].map(isReservedPath)).not.toContain(true);
+    expect(
+      ["/v1", "/V1/x", "/%761/x", "/readyz/", "/", "/oauth", "/sessions"].map(isReservedPath),
+    ).not.toContain(true);
   });
 });
 
@@ -601,5 +605,77 @@ describe("the life of our own keys", () => {
   it("may be hurried in a local deployment only", () => {
     expect(keys({ publish_ahead_seconds: 1, rotation_seconds: 2 }, LOCAL).join()).not.toContain("keys.");
     expect(keys({ publish_ahead_seconds: 1, rotation_seconds: 2 }).join()).toContain("keys.publish_ahead");
+  });
+});
+
+describe("signing in with a browser", () => {
+  const context = { ...DEPLOYED, secretRefs: new Set(["SIGN_IN_SECRET_CORP", "ISSUER_SECRET_LEGACY"]) };
+  const signIn = (sign_in: Changed = {}, more: Changed = {}) => {
+    const client = { client_id: "gate", client_secret_ref: "SIGN_IN_SECRET_CORP", ...sign_in };
+    const input = policy({ issuers: [issuer({ sign_in: client })], sessions: {}, ...more });
+    // As JSON, in which nothing is undefined.
+    return checkPolicy(JSON.parse(JSON.stringify(input)), context);
+  };
+  const faults = (checked: ReturnType<typeof checkPolicy>) =>
+    checked.ok ? [] : (checked.error.extra?.faults as string[]);
+
+  it("takes a client with its secret's name, or a public one", () => {
+    const checked = signIn();
+    expect(checked.ok && checked.value.issuers[0]?.sign_in).toEqual({
+      client_id: "gate",
+      client_secret_ref: "SIGN_IN_SECRET_CORP",
+      client_auth: "client_secret_basic",
+      scopes: ["openid"],
+      session_scopes: [],
+    });
+    expect(faults(signIn({ client_secret_ref: undefined }))).toEqual([]);
+  });
+
+  it.each<[string, Changed, Changed, RegExp]>([
+    [
+      "another secret's name",
+      { client_secret_ref: "PORTCULLIS_SECRET" },
+      {},
+      /client_secret_ref: must be SIGN_IN_SECRET_/,
+    ],
+    [
+      "a secret itself",
+      { client_secret_ref: "correct horse" },
+      {},
+      /client_secret_ref: must be SIGN_IN_SECRET_/,
+    ],
+    [
+      "a name without a secret",
+      { client_secret_ref: "SIGN_IN_SECRET_GONE" },
+      {},
+      /client_secret_ref: .*no secret/,
+    ],
+    ["scopes without openid", { scopes: ["profile"] }, {}, /sign_in\.scopes: must include openid/],
+    ["no section sessions", {}, { sessions: undefined }, /sign_in: needs the section sessions/],
+  ])("refuses %s", (_what, sign_in, more, told) => {
+    expect(faults(signIn(sign_in, more))).toEqual([expect.stringMatching(told)]);
+  });
+
+  it("is nothing for an issuer with a shared secret", () => {
+    const shared = issuer({
+      jwks_uri: undefined,
+      secret_ref: "ISSUER_SECRET_LEGACY",
+      algorithms: ["HS256"],
+      sign_in: { client_id: "gate" },
+    });
+    expect(faults(checkPolicy(policy({ issuers: [shared], sessions: {} }), context))).toEqual([
+      expect.stringMatching(/sign_in: an issuer with a shared secret signs nobody in/),
+    ]);
+  });
+
+  it("is a place of credentials of its own, named once", () => {
+    const taken = (credential: unknown[]) =>
+      faults(checkPolicy(policy({ routes: [route({ credential })] }), context));
+    expect(taken([{ from: "session" }, { from: "authorization" }])).toEqual([]);
+    expect(taken([{ from: "session", csrf: "token" }])).toEqual([]);
+    expect(taken([{ from: "session" }, { from: "session", csrf: "token" }])).toEqual([
+      expect.stringMatching(/credential: names the same place twice/),
+    ]);
+    expect(taken([{ from: "session", csrf: "none" }])).toHaveLength(1);
   });
 });
