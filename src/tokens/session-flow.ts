@@ -120,7 +120,7 @@ export class SessionFlow {
 
   async #refresh(call: RefreshCall, presented: Presentation): Promise<Result<SessionAnswer>> {
     const session = this.#d.read();
-    if (!session) return err(NOT_VALID);
+    if (session?.kind !== "refresh_token") return err(NOT_VALID);
     const now = this.#now();
     switch (judge(session, presented, call.terms.sessions, now)) {
       case "rotate":

@@ -12,7 +12,14 @@ import type { Assertion, SessionOpening } from "../../src/tokens/session.ts";
 import type { RefreshCall } from "../../src/tokens/session-flow.ts";
 import type { SessionObject } from "../../src/tokens/session-object.ts";
 import { expectValue, remote } from "../support/remote.ts";
-import { assertionWith, openingWith, sessionPolicy, termsWith } from "../support/session-world.ts";
+import {
+  assertionWith,
+  browserTermsWith,
+  openingWith,
+  SESSION_ISSUER,
+  sessionPolicy,
+  termsWith,
+} from "../support/session-world.ts";
 
 const log = remote<LogObject>(env.LOG.getByName("main"));
 const directory = remote<DirectoryObject>(env.DIRECTORY.getByName("main"));
@@ -295,4 +302,94 @@ it("the directory lists by subject, client and state, newest first, and takes no
   expect(await ids({ subject: "idp|y" })).toEqual([]);
   expect(expectValue(await stub.overdueSessions(0, 10))).toEqual([late.id]);
   expect(expectValue(await stub.overdueSessions(60, 10))).toEqual([]);
+});
+
+describe("a browser's session", () => {
+  const HOME = "auth.example.com";
+  const cookieUse = async (cookie: string, host = HOME) => ({
+    host,
+    credential: await sha256Hex(cookie),
+    terms: browserTermsWith(),
+  });
+
+  async function signedIn() {
+    const id = newId("ses", Date.now());
+    const stub = env.SESSION.getByName(id);
+    const object = remote<SessionObject>(stub);
+    const sub = id.slice(-8);
+    const at = { sub, subject: `idp|${sub}`, session: `s-${id}`, iat: nowSeconds() };
+    const assertion: Assertion = { ...assertionWith(), facts: { ...assertionWith().facts, ...at } };
+    const opening = { id, host: HOME, audience: SESSION_ISSUER, assertion, terms: browserTermsWith() };
+    const { cookie } = expectValue(await object.signIn(opening));
+    return { id, stub, object, cookie, opening, facts: assertion.facts };
+  }
+
+  it("gives fifty who ask at once one access token, also after eviction, and keeps no secret in clear", async () => {
+    const { object, stub, cookie, id } = await signedIn();
+    const use = await cookieUse(cookie);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => object.token(use, "urn:origin")));
+    const tokens = new Set(answers.map((answer) => expectValue(answer).access_token));
+    expect(tokens.size).toBe(1);
+    const [token = ""] = tokens;
+    expect(decodeJwt(token)).toMatchObject({ sid: id, aud: "urn:origin", client_id: "browser" });
+    await evictDurableObject(stub);
+    expect(expectValue(await object.token(use, "urn:origin")).access_token).toBe(token);
+    const text = await stored(stub);
+    for (const secret of [cookie, token]) expect(text).not.toContain(secret);
+    expect(await events(stub)).toEqual(["session.opened"]);
+  });
+
+  it("is found by the provider's session, and ends by a rule that hits what the provider said, and no other", async () => {
+    const { object, cookie, id, facts } = await signedIn();
+    const listed = await directory.listSessions({ limit: 5, provider_session: facts.session! });
+    expect(expectValue(listed).map((each) => each.id)).toEqual([id]);
+    const rule = (over: Partial<Revocation>): Revocation => ({
+      id: newId("rev", Date.now()),
+      match: { iss: facts.iss, session: facts.session! },
+      issued_before: facts.iat + 1,
+      reason: "signed out there",
+      actor: "issuer:idp",
+      created_at: nowSeconds(),
+      ...over,
+    });
+    const spared = [
+      rule({ issued_before: facts.iat }),
+      rule({ match: { iss: "https://other.example.com", session: facts.session! } }),
+      rule({ match: { iss: facts.iss, session: "another" } }),
+    ];
+    for (const each of spared) expectValue(await object.revokeIfHit(each, "issuer:idp"));
+    const use = await cookieUse(cookie);
+    expect(expectValue(await object.who(use)).state).toBe("active");
+    for (let i = 0; i < 2; i++) expectValue(await object.revokeIfHit(rule({}), "issuer:idp"));
+    expect(expectValue(await object.read())).toMatchObject({
+      state: "revoked",
+      ended: { by: "issuer:idp", reason: "signed out there" },
+    });
+    for (const answer of [await object.token(use, "urn:origin"), await object.who(use)]) {
+      expect(answer).toMatchObject(refused);
+    }
+    const ended = {
+      iss: env.ISSUER,
+      sub: facts.subject,
+      subject: facts.subject,
+      iat: 0,
+      kid: "",
+      session: id,
+    };
+    expect(expectValue(await log.hit([ended], 0))).toMatchObject({ actor: "issuer:idp" });
+  });
+
+  it("cannot be refreshed, and a refresh token's session has no cookie", async () => {
+    const { object, cookie, opening } = await signedIn();
+    const call = { credential: await sha256Hex(cookie), binding: { client_id: "browser" }, ask: {} };
+    expect((await object.refresh({ ...call, terms: termsWith() })).ok).toBe(false);
+    expect(await object.signIn(opening)).toMatchObject(refused);
+    expect((await object.token(await cookieUse(cookie), "urn:origin")).ok).toBe(true);
+    const family = await newSession();
+    const use = await cookieUse(family.token);
+    expect(await family.object.token(use, "urn:origin")).toMatchObject(refused);
+    expect(await family.object.who(use)).toMatchObject(refused);
+    const code = { id: "c", host: HOME, expires_at: nowSeconds() + 60, terms: browserTermsWith() };
+    expect(await family.object.handOver(code)).toMatchObject(refused);
+  });
 });
