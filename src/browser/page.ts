@@ -37,7 +37,8 @@ export async function page(title: string, body: Markup, options: PageOptions = {
     "content-type": "text/html; charset=utf-8",
     "content-security-policy": `default-src 'none'; style-src 'nonce-${nonce}'; form-action ${forms}; base-uri 'none'; frame-ancestors 'none'`,
     "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
+    // Not `no-referrer`: with that, a form of the page has the origin `null`.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-robots-tag": "noindex, nofollow",
   });

@@ -280,6 +280,7 @@ const SITES: [string, Record<string, string>, boolean][] = [
   ["Origin, as a form", { origin: "own", "content-type": "application/x-www-form-urlencoded" }, true],
   ["Origin, as plain text", { origin: "own", "content-type": "text/plain" }, true],
   ["Origin, as JSON", { origin: "own", "content-type": "application/json" }, true],
+  ["same-origin and Origin null", { "sec-fetch-site": "same-origin", origin: "null" }, true],
   ["cross-site", { "sec-fetch-site": "cross-site", origin: "https://evil.example" }, false],
   ["cross-site with our Origin", { "sec-fetch-site": "cross-site", origin: "own" }, false],
   ["same-site", { "sec-fetch-site": "same-site", origin: "http://other.localhost" }, false],

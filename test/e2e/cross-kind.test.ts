@@ -1,11 +1,20 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BROWSER_CLIENT_ID, startIdentityProvider } from "../../src/local/identity-provider.ts";
+import type { LoopbackServer } from "../../src/local/loopback-server.ts";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { ask, review } from "../support/access.ts";
+import { Browser, send } from "../support/browser.ts";
 import { bodyOf, type Client, clientToken, type Endpoint } from "../support/deployment.ts";
 import { proofOf } from "../support/proof-factory.ts";
+import { freeIssuer } from "../support/runtime.ts";
 import { signed } from "../support/signed-decision.ts";
 import { type Stand, standUp } from "../support/stand.ts";
+import type { testPolicy } from "../support/test-policy.ts";
 import { newKey, signToken, type TestKey } from "../support/token-factory.ts";
 
 const CIBA = "urn:openid:params:grant-type:ciba";
@@ -34,6 +43,11 @@ const KINDS: Record<string, () => string | Promise<string>> = {
   "refresh token": () => refreshToken(),
   "approval link": () => link,
   auth_req_id: () => authReqId,
+  "session cookie": () => browser.cookie(gate().issuer, SESSION)!,
+  "session cookie of another host": () => browser.cookie(elsewhereOf(gate().issuer), SESSION)!,
+  "session's CSRF token": () => csrfToken,
+  "hand-over code": () => handOverCode(),
+  "logout token": () => logoutToken(),
 };
 
 type Kind = keyof typeof KINDS;
@@ -69,6 +83,38 @@ const PLACES: Record<string, Place> = {
   "a header at the gate": {
     takes: ["access token for the origin", "identity provider's token"],
     send: (credential) => status("/places/1", { "x-access-token": credential }),
+  },
+  "the session's cookie at the gate": {
+    takes: ["session cookie"],
+    send: (credential) => status("/signed-in/1", { cookie: `${SESSION}=${credential}` }),
+  },
+  "the session's cookie at another host": {
+    takes: ["session cookie of another host"],
+    send: async (credential) => {
+      const url = `${elsewhereOf(gate().issuer)}/hosted/1`;
+      return (await send(url, "GET", { cookie: `${SESSION}=${credential}` })).status;
+    },
+  },
+  "X-CSRF-Token of a session": {
+    takes: ["session's CSRF token"],
+    send: async (credential) => {
+      const headers = { cookie: browser.cookies(gate().issuer), "x-csrf-token": credential };
+      const sent = { ...headers, "sec-fetch-site": "same-origin" };
+      return (await send(`${gate().issuer}/signed-in/1`, "POST", sent)).status;
+    },
+  },
+  "the code of a hand-over": {
+    takes: ["hand-over code"],
+    send: async (code) => {
+      const url = `${elsewhereOf(gate().issuer)}/.portcullis/session?${new URLSearchParams({ code })}`;
+      const answer = await send(url, "GET", { cookie: `${HAND_OVER}=${"v".repeat(43)}` });
+      return answer.headers.getSetCookie().some((line) => line.startsWith(`${SESSION}=psc_`)) ? 200 : 400;
+    },
+  },
+  "logout_token of a provider": {
+    takes: ["logout token"],
+    send: async (logout_token) =>
+      (await gate().call("/v1/signals/backchannel-logout", { form: { logout_token } })).status,
   },
   "a public route": {
     takes: ["access token for the origin", "identity provider's token"],
@@ -165,7 +211,14 @@ const PLACES: Record<string, Place> = {
   },
 };
 
+const SESSION = "__Host-portcullis-session";
+const HAND_OVER = "__Host-portcullis-hand-over";
+
 let stand: Stand;
+let stateDir: string;
+let provider: LoopbackServer;
+const browser = new Browser("alice");
+let csrfToken: string;
 let client: Client;
 let exchanger: Client;
 let endpoint: Endpoint;
@@ -193,19 +246,33 @@ beforeAll(async () => {
     audience: "portcullis",
     token_types: ["at+jwt"],
     claims: { roles: "roles" },
+    sign_in: { client_id: "portcullis" },
   };
   const open = { origin: "demo", access: {} };
   const credential = [
     { from: "cookie", name: "__Host-token" },
     { from: "header", name: "x-access-token" },
   ];
-  stand = await standUp((policy) => ({
+  stateDir = await mkdtemp(join(tmpdir(), "portcullis-cross-kind-"));
+  const issuer = await freeIssuer();
+  provider = await startIdentityProvider({
+    port: 0,
+    keyFile: join(stateDir, "idp.jwk.json"),
+    gate: { issuer },
+  });
+  const signedIn = (from: object) => ({ ...open, credential: [{ from: "session", ...from }] });
+  const change = (policy: ReturnType<typeof testPolicy>) => ({
     ...policy,
-    issuers: [...policy.issuers, trusted],
+    issuers: [
+      ...policy.issuers.map((each) => ({ ...each, sign_in: { client_id: BROWSER_CLIENT_ID } })),
+      trusted,
+    ],
     routes: [
       ...policy.routes,
       { ...open, id: "things", path: "/things/**" },
       { ...open, id: "places", path: "/places/**", credential },
+      { ...signedIn({ csrf: "token" }), id: "signed-in", path: "/signed-in/**" },
+      { ...signedIn({}), id: "hosted", host: "localhost", path: "/hosted/**" },
     ],
     delegation: [
       {
@@ -216,7 +283,12 @@ beforeAll(async () => {
       },
     ],
     sessions: { idle_seconds: 600, absolute_seconds: 3600 },
-  }));
+  });
+  stand = await standUp(change, provider.url, { issuer });
+  const choose = "/session/sign-in?provider=demo&return_to=/session";
+  expect((await browser.open(`${issuer}${choose}`)).status).toBe(200);
+  expect((await browser.open(`${elsewhereOf(issuer)}/hosted/1`)).status).toBe(200);
+  csrfToken = JSON.parse((await browser.script(`${issuer}/session`)).text).csrf_token;
   client = await gate().newClient({
     grant_types: ["client_credentials", TOKEN_EXCHANGE, "refresh_token", CIBA],
     scopes: ["requests:read", "requests:create"],
@@ -237,7 +309,41 @@ beforeAll(async () => {
   assertion = sent.find(([name]) => name.toLowerCase() === "x-portcullis-assertion")![1];
 });
 
-afterAll(() => stand?.stop());
+afterAll(async () => {
+  await stand?.stop();
+  await provider?.close();
+  await rm(stateDir, { recursive: true });
+});
+
+/** The same Worker under another host's name. */
+function elsewhereOf(issuer: string): string {
+  return issuer.replace("127.0.0.1", "localhost");
+}
+
+/** For whoever has the verifier of 43 v. */
+async function handOverCode(): Promise<string> {
+  const challenge = createHash("sha256").update("v".repeat(43)).digest("base64url");
+  const return_to = `${elsewhereOf(gate().issuer)}/hosted/1`;
+  const query = new URLSearchParams({ return_to, challenge });
+  const answer = await browser.step(`${gate().issuer}/session/sign-in?${query}`);
+  return new URL(answer.headers.get("location")!).searchParams.get("code")!;
+}
+
+/** Of somebody else than who is signed in. */
+function logoutToken(): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const events = { "http://schemas.openid.net/event/backchannel-logout": {} };
+  const claims = {
+    iss: IDP,
+    aud: "portcullis",
+    sub: "bob",
+    iat: now,
+    exp: now + 60,
+    jti: crypto.randomUUID(),
+    events,
+  };
+  return signToken(idp, { alg: "ES256", typ: "logout+jwt", kid: "idp-1" }, claims);
+}
 
 async function status(path: string, headers: Record<string, string>): Promise<number> {
   return (await gate().call(path, { headers })).status;

@@ -242,6 +242,35 @@ describe("headers for the origin", () => {
   });
 });
 
+describe("cookies of ours", () => {
+  it.each([
+    ["__Host-portcullis-session=x", undefined],
+    ["a=1; __Host-portcullis-session=x; b=2", "a=1; b=2"],
+    ["__host-PORTCULLIS-Session=x; a=1", "a=1"],
+    ["__Host-portcullis-sign-in-abc=x; __Host-portcullis-hand-over=y; a=1", "a=1"],
+    ["portcullis-session=x; __Host-portcullis=y", "portcullis-session=x; __Host-portcullis=y"],
+  ])("never reach an origin, whatever the route passes on: %s", (cookie, expected) => {
+    expect(forwarded({ cookie }).cookie).toBe(expected);
+    expect(forwarded({ cookie }, { passAuthorization: true }).cookie).toBe(expected);
+  });
+
+  it("are not set by an origin, which sets its own", () => {
+    const headers = new Headers();
+    for (const line of [
+      "a=1; Path=/",
+      "__Host-portcullis-session=x; Path=/",
+      "__HOST-Portcullis-x=1",
+      "b=2",
+    ]) {
+      headers.append("set-cookie", line);
+    }
+    expect(clientResponse(new Response("", { headers }), "r").headers.getSetCookie()).toEqual([
+      "a=1; Path=/",
+      "b=2",
+    ]);
+  });
+});
+
 describe("the origin's answer for the client", () => {
   it("loses hop-by-hop and Connection-named fields and anything in our name", async () => {
     const answer = clientResponse(

@@ -14,7 +14,7 @@ it.each<[string | null, string | null, boolean]>([
   ["none", null, false],
   ["none", OWN, false],
   ["same-origin", "https://evil.example", false],
-  ["same-origin", "null", false],
+  ["same-origin", "null", true],
   [null, "null", false],
   [null, "https://evil.example", false],
   [null, "http://app.example.com", false],
