@@ -1,4 +1,4 @@
-import { IDENTITY_AUDIENCE } from "./identity-provider.ts";
+import { BROWSER_CLIENT_ID, IDENTITY_AUDIENCE } from "./identity-provider.ts";
 import { ORIGIN_AUDIENCE } from "./origin.ts";
 
 /** Where the demo's servers listen; they move when a port is taken. */
@@ -36,11 +36,16 @@ export function demoPolicy(addresses: Addresses) {
         algorithms: ["ES256", "RS256"],
         audience: IDENTITY_AUDIENCE,
         claims: { roles: "roles" },
+        sign_in: { client_id: BROWSER_CLIENT_ID },
       },
     ],
     origins: { demo: { url: addresses.origin, audience: ORIGIN_AUDIENCE } },
     routes: [
       { id: "public", path: "/public/**", methods: ["GET", "HEAD"], origin: "demo", access: "public" },
+      {
+        ...route("me", "/me", ["GET"], { roles: Object.keys(ROLE_SCOPES) }),
+        credential: [{ from: "session" }],
+      },
       route("orders-read", "/orders/**", ["GET", "HEAD"], { scopes: ["orders:read"], resource: "orders" }),
       route("orders-write", "/orders/**", ["POST"], { scopes: ["orders:write"], resource: "orders" }),
       route("project-read", "/projects/:id", ["GET", "HEAD"], {
@@ -76,6 +81,7 @@ export function demoPolicy(addresses: Addresses) {
         default_duration_seconds: 300,
       },
     ],
+    sessions: {},
     roles: Object.fromEntries(Object.entries(ROLE_SCOPES).map(([role, scopes]) => [role, { scopes }])),
   };
 }
@@ -84,7 +90,12 @@ function jwksUri(addresses: Addresses): string {
   return `${addresses.identityProvider}/jwks`;
 }
 
-function route(id: string, path: string, methods: string[], access: { scopes: string[]; resource: string }) {
+function route(
+  id: string,
+  path: string,
+  methods: string[],
+  access: { scopes?: string[]; roles?: string[]; resource?: string },
+) {
   return { id, path, methods, origin: "demo", access, identity_headers: ["subject", "scope", "grant"] };
 }
 

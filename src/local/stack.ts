@@ -79,7 +79,12 @@ async function startServers(
     identity_provider: `http://127.0.0.1:${identityPort}`,
   };
   const { identityKeyFile: keyFile } = places;
-  const identity = await startIdentityProvider({ port: identityPort, keyFile, info: { pid: process.pid } });
+  const identity = await startIdentityProvider({
+    port: identityPort,
+    keyFile,
+    info: { pid: process.pid },
+    gate: { issuer: running.issuer },
+  });
   started.defer(identity.close);
   await claim(places.runningFile, running);
   started.defer(() => rm(places.runningFile, { force: true }));

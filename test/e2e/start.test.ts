@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { freePort } from "../../src/local/ports.ts";
 import type { RunningRecord } from "../../src/local/running.ts";
+import { Browser } from "../support/browser.ts";
 
 const LOCAL = resolve(import.meta.dirname, "../../src/local");
 const FIRST_PORT = 21_787;
@@ -110,6 +111,9 @@ describe("npm start and npm run demo", () => {
     expect(running.issuer).toBe(`http://localhost:${port}`);
     expect((await fetch(`${running.issuer}/public/status`)).status).toBe(200);
     expect((await fetch(`${running.issuer}/orders`)).status).toBe(401);
+    const page = await new Browser("alice").open(`${running.issuer}/me`);
+    expect(page.url.href).toBe(`${running.issuer}/me`);
+    expect(JSON.parse(page.text)).toMatchObject({ identity: { subject: "demo|alice" } });
     for (const file of ["dev.vars", "demo.json", "running.json", "identity-provider.jwk.json"]) {
       expect((await stat(join(stateDir, file))).mode & 0o777).toBe(0o600);
     }
