@@ -4,6 +4,7 @@ import { sha256Bytes, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Revocation } from "../revocation/rule.ts";
+import { SESSION_RULE_SECONDS } from "../tokens/session.ts";
 import type { SessionListPort, SessionLogPort } from "../tokens/session-ports.ts";
 import { type Logout, verifyLogoutToken } from "./logout-token.ts";
 import type { BrowserDeps } from "./ports.ts";
@@ -13,8 +14,6 @@ export type LogoutDeps = Pick<BrowserDeps, "policy" | "keys" | "clock" | "sessio
   log: Pick<SessionLogPort, "append"> & { revocation(id: string): Promise<Result<unknown>> };
 };
 
-/** A session's access tokens live five minutes at most; the rule outlives them by the clocks' tolerance. */
-const RULE_SECONDS = 300 + 120;
 const PAGE = 200;
 
 /**
@@ -49,7 +48,7 @@ async function ruleOf({ provider, jti, iat, sub, sid }: Logout, now: number): Pr
     reason: "Signed out at the identity provider.",
     actor: `issuer:${provider.id}`,
     created_at: now,
-    expires_at: now + RULE_SECONDS,
+    expires_at: now + SESSION_RULE_SECONDS,
   };
 }
 

@@ -22,7 +22,14 @@ import {
   type HandOverCall,
   type SignInCall,
 } from "./browser-session-flow.ts";
-import { endSession, presentSession, type Session, type SessionEnd, sessionState } from "./session.ts";
+import {
+  endSession,
+  presentSession,
+  SESSION_RULE_SECONDS,
+  type Session,
+  type SessionEnd,
+  sessionState,
+} from "./session.ts";
 import { newCredential, SESSION_CREDENTIAL_PURPOSE } from "./session-credential.ts";
 import {
   NO_SESSION,
@@ -37,8 +44,6 @@ import { SESSION_MIGRATIONS, SessionStore } from "./session-store.ts";
 
 type SessionEvent = WebhookEvent & { type: EventType };
 
-/** Its access tokens live five minutes at most; the rule outlives them by the clocks' tolerance. */
-const RULE_SECONDS = 300 + 120;
 /** How long a session that is over can still be looked at. */
 const KEPT_SECONDS = 7 * 86_400;
 /** The directory learns of use when this part of the idle time has passed since it last did. */
@@ -223,7 +228,7 @@ export class SessionObject extends DurableObject<Env> {
       reason,
       actor: by,
       created_at: at,
-      expires_at: at + RULE_SECONDS,
+      expires_at: at + SESSION_RULE_SECONDS,
     };
     const payload = { id: rule.id, kind: "revocation.added", rule };
     this.#durable.outbox.put({ id: rule.id, lane: "log", kind: "log.append", payload });

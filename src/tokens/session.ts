@@ -22,6 +22,9 @@ export type SessionBinding = {
 /** What an identity provider said of the subject, and in which token. */
 export type Assertion = { facts: TokenFacts; issuer_id: string; roles: string[]; scopes: string[] };
 
+/** A session's access tokens live five minutes at most; a rule against them outlives them by the clocks' tolerance. */
+export const SESSION_RULE_SECONDS = 300 + 120;
+
 /** How a session came to its end. */
 export type SessionEnd = {
   how: "expired" | "revoked" | "reuse_detected";

@@ -46,10 +46,7 @@ export function wireControl({ config, objects, verifier, browser, clock, log }: 
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(config.wrapping);
   const slack = new SlackSecretBox(config.wrapping);
-  const policy = async () => {
-    const active = await registry.activePolicy();
-    return active.ok ? ok(active.value.document) : active;
-  };
+  const { policy } = browser;
   const confirmLimit = async () => {
     const active = await policy();
     return active.ok ? ok(confirmAbove(active.value)) : active;
