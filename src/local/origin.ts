@@ -78,6 +78,7 @@ function dataAt(path: string, method: string): unknown {
   if (collection === "orders" && id === undefined) return method === "POST" ? { accepted: true } : ORDERS;
   if (collection === "orders") return ORDERS.find((order) => order.id === id);
   if (collection === "projects" && id !== undefined) return { id, name: `Project ${id}` };
+  if (collection === "me" && id === undefined) return { greeting: "This is what the gate says of you." };
   if (collection === "payouts" && id === undefined) return [{ id: "p-1", amount_cents: 125_000 }];
   return undefined;
 }

@@ -28,12 +28,14 @@ export function withoutCookie(header: string, name: string): string {
     .join("; ");
 }
 
-/** Whether a `Cookie` header has a cookie whose name begins so, in any spelling. */
+/** Whether a `Cookie` header has a cookie whose name begins so, in upper or lower case. */
 export function hasCookiePrefix(header: string, prefix: string): boolean {
+  // Most have none, and are not taken apart.
+  if (!header.toLowerCase().includes(prefix.toLowerCase())) return false;
   return pairs(header).some(({ name }) => folded(name).startsWith(folded(prefix)));
 }
 
-/** The header without every cookie whose name begins so, in whatever spelling. */
+/** The header without every cookie whose name begins so, in upper or lower case. */
 export function withoutCookiePrefix(header: string, prefix: string): string {
   return pairs(header)
     .filter(({ name }) => !folded(name).startsWith(folded(prefix)))

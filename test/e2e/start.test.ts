@@ -112,7 +112,7 @@ describe("npm start and npm run demo", () => {
     expect((await fetch(`${running.issuer}/public/status`)).status).toBe(200);
     expect((await fetch(`${running.issuer}/orders`)).status).toBe(401);
     const page = await new Browser("alice").open(`${running.issuer}/me`);
-    expect(page.url.href).toBe(`${running.issuer}/me`);
+    expect([page.url.href, page.status]).toEqual([`${running.issuer}/me`, 200]);
     expect(JSON.parse(page.text)).toMatchObject({ identity: { subject: "demo|alice" } });
     for (const file of ["dev.vars", "demo.json", "running.json", "identity-provider.jwk.json"]) {
       expect((await stat(join(stateDir, file))).mode & 0o777).toBe(0o600);
