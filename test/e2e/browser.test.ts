@@ -235,6 +235,18 @@ describe("a session at the gate", () => {
     expect([1, 2]).toContain(would_cut.tokens);
   });
 
+  it("is there after kill -9 at the moment of its sign-in, and so is its end", async () => {
+    const [kept, ended] = [await signedIn(), await signedIn()];
+    const { csrf_token = "" } = (await me(ended)).body;
+    const headers = { "x-csrf-token": csrf_token };
+    const cookie = ended.cookies(issuer);
+    const out = await ended.script(`${issuer}/session/sign-out`, { method: "POST", headers });
+    expect(out.status).toBe(303);
+    await stand.runtime.kill();
+    expect(await use(kept)).toBe(200);
+    expect((await send(`${issuer}/app/1`, "GET", { cookie })).status).toBe(401);
+  });
+
   it("is refused beside an Authorization header, equal or not, and changes nothing", async () => {
     const browser = await signedIn();
     const { requester } = stand;
@@ -410,6 +422,21 @@ describe("signing out", () => {
       .poll(async () => (await browser.script(`${elsewhere}/hosted/1`)).status, { timeout: 10_000 })
       .toBe(401);
     expect((await me(thief)).status).toBe(401);
+  });
+
+  it("works at every host that has a cookie, by that host's own token, and sends a link nowhere", async () => {
+    const browser = await signedIn();
+    await browser.open(`${elsewhere}/hosted/page`);
+    const here = `${elsewhere}/.portcullis/session`;
+    const tokens = [await me(browser, here), await me(browser)].map(({ body }) => body.csrf_token!);
+    const post = (token: string) =>
+      browser.script(`${here}/sign-out`, { method: "POST", headers: { "x-csrf-token": token } });
+    expect((await browser.step(`${here}/sign-out`)).status).toBe(404);
+    expect((await post(tokens[1]!)).status).toBe(403);
+    expect((await me(browser)).status).toBe(200);
+    expect((await post(tokens[0]!)).status).toBe(303);
+    expect([(await me(browser, here)).status, (await me(browser)).status]).toEqual([401, 401]);
+    await expect.poll(() => use(browser), { timeout: 10_000 }).toBe(401);
   });
 
   it("at the provider ends it here at once, by the logout token", async () => {
