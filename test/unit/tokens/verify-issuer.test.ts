@@ -6,13 +6,13 @@ import {
   IDP,
   NOW,
   newScene,
-  type Scene,
   tokenMaker,
   trustedIssuer,
+  type VerifierScene,
   verdict,
 } from "../../support/token-scene.ts";
 
-let scene: Scene;
+let scene: VerifierScene;
 let make: ReturnType<typeof tokenMaker>;
 
 beforeAll(async () => {

@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MAX_TOKEN_CHARS } from "../../src/protocol/bearer.ts";
+import { type BareStand, bareStand, type Tried } from "../support/bare-stand.ts";
+import { framedRequests } from "../support/corpus/framing.ts";
+import {
+  connectionSets,
+  credentialSets,
+  FORGED,
+  type HeaderSet,
+  repeatedSets,
+  smuggledSets,
+  spelledSets,
+} from "../support/corpus/header-sets.ts";
+import {
+  climbingTargets,
+  hostileTargets,
+  mixedTargets,
+  PLAIN_TARGETS,
+} from "../support/corpus/hostile-targets.ts";
+import { CLAIM_GROUPS } from "../support/corpus/token-claims.ts";
+import { FORM_GROUPS } from "../support/corpus/token-form.ts";
+import { KEY_GROUPS } from "../support/corpus/token-keys.ts";
+import { deployedKeys } from "../support/deployed-keys.ts";
+import { newKey } from "../support/token-factory.ts";
+import { AUDIENCE, IDP_B, type Scene, tokenMaker, trustedIssuer } from "../support/token-scene.ts";
+import { requestBytes } from "../support/wire.ts";
+
+let stand: BareStand;
+let scene: Scene;
+
+/** Every hostile request goes where nothing but the gate's own checks is between it and the origin. */
+beforeAll(async () => {
+  const [rsa, idpB] = await Promise.all([newKey("RS256", "idp-1"), newKey("RS256", "idp-b")]);
+  const identity_headers = ["subject", "scope", "grant"];
+  stand = await bareStand((url) => ({
+    issuers: [trustedIssuer(rsa), trustedIssuer(idpB, { id: "b", issuer: IDP_B })],
+    origins: { api: { url, audience: AUDIENCE } },
+    routes: [
+      { id: "closed", origin: "api", path: "/closed/**", access: {}, identity_headers },
+      { id: "open", origin: "api", path: "/**", access: "public", identity_headers },
+    ],
+  }));
+  const own = await deployedKeys(stand.stateDir);
+  const stranger = await newKey("ES256", own.own.kid);
+  const issuer = stand.gate.issuer;
+  scene = { keys: { ...own, rsa, idpB, stranger }, issuer, nowSeconds: Math.floor(Date.now() / 1000) };
+});
+
+afterAll(() => stand?.stop());
+
+const at = (target: string, lines: readonly string[] = []) => requestBytes(target, stand.host, lines);
+const bearer = (token: string) => `Authorization: Bearer ${token}`;
+
+/** Sends them all; what reached the origin meanwhile, and whom the empty Worker answered better. */
+async function tryAll(
+  requests: string[],
+): Promise<{ tried: Tried[]; arrived: typeof stand.origin.received }> {
+  const before = stand.origin.received.length;
+  const tried = await stand.tryAll(requests);
+  const worse = tried.filter(({ answer, empty }) => answer.status >= 500 && empty.status < 500);
+  expect(worse).toEqual([]);
+  return { tried, arrived: stand.origin.received.slice(before) };
+}
+
+/** What answered where the runtime does not take the bytes at all: it, alike for every Worker. */
+const byRuntime = ({ answer, empty }: Tried) => answer.status === empty.status && answer.status >= 400;
+
+describe("hostile targets, as bytes on a socket", () => {
+  it("are refused for their reason, and reach no origin", async () => {
+    const exact = [...hostileTargets(), ...climbingTargets()].map(({ target, fault }) => ({
+      target,
+      faults: [fault],
+    }));
+    // The runtime cuts a fragment off before anybody decides.
+    const targets = [...exact, ...mixedTargets(11, 400)].filter(({ target }) => !target.includes("#"));
+    const { tried, arrived } = await tryAll(targets.map(({ target }) => at(utf8Bytes(target))));
+    const wrong = targets.filter(({ target, faults }, i) => {
+      const { answer, reason } = tried[i]!;
+      if (byRuntime(tried[i]!)) return !isRefusedByRuntime(target);
+      return answer.status !== 400 || !faults.some((fault) => reason === `target_${fault}`);
+    });
+    expect(wrong).toEqual([]);
+    expect(arrived).toEqual([]);
+    expect(targets.length).toBeGreaterThan(2_000);
+  });
+
+  it("are decided on without their fragment, which goes nowhere", async () => {
+    const closed = ["/closed/1#/open", "/closed/1#", "/closed/1?x=#/open", "/closed#/../open"];
+    const refused = await tryAll(closed.map((target) => at(target)));
+    expect(refused.tried.map(({ reason }) => reason)).toEqual([
+      ...["credential_missing", "credential_missing", "credential_missing", "credential_missing"],
+    ]);
+    expect(refused.arrived).toEqual([]);
+    const { arrived } = await tryAll([at("/open#/../closed/1")]);
+    expect(arrived.map(({ url }) => url)).toEqual(["/open"]);
+  });
+
+  it("have neighbours that arrive as they were sent", async () => {
+    const targets = PLAIN_TARGETS.filter((target) => !target.startsWith("/.well-known"));
+    const { tried, arrived } = await tryAll(targets.map((target) => at(`${target}?next=%2F..%2f;`)));
+    expect(tried.map(({ answer }) => answer.status)).toEqual(targets.map(() => 200));
+    expect(arrived.map(({ url }) => url).sort()).toEqual(targets.map((t) => `${t}?next=%2F..%2f;`).sort());
+  });
+});
+
+describe("hostile headers, as bytes on a socket", () => {
+  it("tell the origin nothing that is not ours", async () => {
+    const token = await tokenMaker(scene).mint();
+    const sets = [...spelledSets(), ...repeatedSets(5, 250), ...connectionSets(6, 150)];
+    const { tried, arrived } = await tryAll(
+      sets.map(({ lines }, i) => at(`/closed/${i}`, [...lines, bearer(token)])),
+    );
+    expect(tried.filter(({ answer }) => answer.status !== 200)).toEqual([]);
+    expect(sets.filter((set, i) => faultOf(set, i, arrived))).toEqual([]);
+    expect(sets.length).toBeGreaterThan(900);
+  });
+
+  it("hide in no other header", async () => {
+    const sets = smuggledSets();
+    const token = await tokenMaker(scene).mint();
+    const { tried, arrived } = await tryAll(
+      sets.map(({ lines }, i) => at(`/closed/${i}`, [...lines, bearer(token)])),
+    );
+    const wrong = sets.filter((set, i) =>
+      "kept" in set ? faultOf(set, i, arrived) : !byRuntime(tried[i]!) || arrived.some(isFor(i)),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("are refused as credentials for their reason, where a token is needed and where none is", async () => {
+    const token = await tokenMaker(scene).mint();
+    const sets = credentialSets(token);
+    for (const path of ["/closed/1", "/open"]) {
+      const { tried, arrived } = await tryAll(sets.map(({ lines }) => at(path, lines)));
+      expect(tried.map(({ reason }, i) => `${sets[i]!.what}: ${reason}`)).toEqual(
+        sets.map(({ what, reason }) => `${what}: ${reason}`),
+      );
+      expect(arrived).toEqual([]);
+    }
+    // A field that is empty carries nothing: the runtime joins what comes after it to nothing.
+    const good = [[`authorization:  bearer   ${token} `], ["Authorization:", bearer(token)]];
+    const { tried } = await tryAll(good.map((lines) => at("/closed/1", lines)));
+    expect(tried.map(({ answer }) => answer.status)).toEqual([200, 200]);
+  });
+});
+
+describe("hostile framing, as bytes on a socket", () => {
+  it("hides no second request in the body of the first", async () => {
+    const { tried, arrived } = await tryAll(framedRequests(stand.host, "/open", "/open/hidden"));
+    expect(arrived.filter(({ url }) => url !== "/open")).toEqual([]);
+    expect(tried.filter(({ answer }) => ![200, 400, 501].includes(answer.status))).toEqual([]);
+    expect(tried.filter(({ answer }) => answer.status === 200).length).toBeGreaterThan(3);
+  });
+});
+
+describe("hostile tokens, as bytes on a socket", () => {
+  it("are refused for their reason, and their neighbours are let through", async () => {
+    const groups = [...Object.values({ ...FORM_GROUPS, ...KEY_GROUPS, ...CLAIM_GROUPS })];
+    const made = await Promise.all(groups.map((make) => make(scene)));
+    // White space around it, or a line end in it, would be the header's and not the token's.
+    const hostile = made.flatMap((group) => group.hostile).filter(({ token }) => /^[!-~]+$/.test(token));
+    const refused = await tryAll(hostile.map(({ token }) => at("/closed/1", [bearer(token)])));
+    const wrong = hostile.filter(({ token, reason }, i) => {
+      const { answer, reason: found } = refused.tried[i]!;
+      const expected =
+        B64TOKEN.test(token) && token.length <= MAX_TOKEN_CHARS ? `token_${reason}` : /^credential_/;
+      return ![400, 401].includes(answer.status) || !found?.match(expected);
+    });
+    expect(wrong).toEqual([]);
+    expect(refused.arrived).toEqual([]);
+    expect(hostile.length).toBeGreaterThan(800);
+
+    const neighbours = made.flatMap((group) => group.neighbours);
+    const passed = await tryAll(neighbours.map(({ token }) => at("/closed/1", [bearer(token)])));
+    expect(neighbours.filter((_, i) => passed.tried[i]!.answer.status !== 200)).toEqual([]);
+    expect(passed.arrived).toHaveLength(neighbours.length);
+  });
+});
+
+/** What a bearer token may be (RFC 6750 §2.1). */
+const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
+
+/** What ends a request line, or what the runtime takes for no part of a target. */
+function isRefusedByRuntime(target: string): boolean {
+  return [...target].some((character) => character <= " " || "<>`\u007f".includes(character));
+}
+
+function utf8Bytes(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+const isFor = (i: number) => (request: { url: string }) => request.url === `/closed/${i}`;
+
+/** What the origin got that it must not, or did not get that it must. */
+function faultOf(set: HeaderSet, i: number, arrived: typeof stand.origin.received): string | undefined {
+  const request = arrived.find(isFor(i));
+  if (!request) return "did not arrive";
+  const { headers } = request;
+  if (headers.some(([name, value]) => `${name}${value}`.includes(FORGED))) return "forged";
+  const named = (name: string) => headers.filter(([each]) => each.toLowerCase() === name);
+  for (const name of ["x-portcullis-assertion", "x-portcullis-subject", "x-portcullis-scope"]) {
+    if (named(name).length !== 1) return name;
+  }
+  if (named("x-portcullis-subject")[0]![1] !== "demo|alice") return "another subject";
+  if (named("x-forwarded-host")[0]?.[1] !== stand.host) return "another host";
+  return set.kept.find((name) => named(name).length !== 1);
+}
