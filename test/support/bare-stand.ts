@@ -28,7 +28,9 @@ export type BareStand = {
 
 export type Tried = { answer: WireAnswer; empty: WireAnswer; reason: string | undefined };
 
-const EMPTY_WORKER = "export default { fetch: () => new Response() };";
+/** Reads what it is sent, as whoever forwards it must, and does nothing else. */
+const EMPTY_WORKER =
+  "export default { async fetch(request) { await request.arrayBuffer(); return new Response(); } };";
 const LOG_TIMEOUT_MS = 20_000;
 
 export async function bareStand(policyOf: (origin: string) => object): Promise<BareStand> {
