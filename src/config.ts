@@ -65,6 +65,7 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "PROOF",
   "SESSION",
 ];
 
