@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MAX_TOKEN_CHARS } from "../../src/protocol/bearer.ts";
 import { type BareStand, bareStand, type Tried } from "../support/bare-stand.ts";
+import { FETCH_SITES, goodCookies, refusedCookieSets } from "../support/corpus/cookies.ts";
 import { framedRequests } from "../support/corpus/framing.ts";
 import {
   connectionSets,
@@ -25,6 +26,8 @@ import { newKey } from "../support/token-factory.ts";
 import { AUDIENCE, IDP_B, type Scene, tokenMaker, trustedIssuer } from "../support/token-scene.ts";
 import { requestBytes } from "../support/wire.ts";
 
+const COOKIE = "__Host-token";
+
 let stand: BareStand;
 let scene: Scene;
 
@@ -37,6 +40,10 @@ beforeAll(async () => {
     origins: { api: { url, audience: AUDIENCE } },
     routes: [
       { id: "closed", origin: "api", path: "/closed/**", access: {}, identity_headers },
+      {
+        ...{ id: "cookie", origin: "api", path: "/cookie/**", access: {} },
+        credential: [{ from: "cookie", name: COOKIE }],
+      },
       { id: "open", origin: "api", path: "/**", access: "public", identity_headers },
     ],
   }));
@@ -143,6 +150,46 @@ describe("hostile headers, as bytes on a socket", () => {
     const good = [[`authorization:  bearer   ${token} `], ["Authorization:", bearer(token)]];
     const { tried } = await tryAll(good.map((lines) => at("/closed/1", lines)));
     expect(tried.map(({ answer }) => answer.status)).toEqual([200, 200]);
+  });
+});
+
+describe("hostile cookies, as bytes on a socket", () => {
+  it("are refused for their reason, and reach no origin", async () => {
+    const [token, other] = await Promise.all([
+      tokenMaker(scene).mint(),
+      tokenMaker(scene).mint(undefined, tokenMaker(scene).claims({ sub: "demo|mallory" })),
+    ]);
+    const sets = refusedCookieSets(COOKIE, token, other);
+    const { tried, arrived } = await tryAll(sets.map(({ lines }) => at("/cookie/1", lines)));
+    expect(sets.filter(({ reason }, i) => tried[i]!.reason !== reason)).toEqual([]);
+    expect(arrived).toEqual([]);
+    expect(sets.length).toBeGreaterThan(300);
+  });
+
+  it("have neighbours that are let through, without the token and with all the rest", async () => {
+    const cookies = goodCookies(COOKIE, await tokenMaker(scene).mint());
+    const requests = cookies.map(({ cookie }, i) => at(`/cookie/${i}`, [`Cookie: ${cookie}`]));
+    const { arrived } = await tryAll(requests);
+    const rest = (i: number) =>
+      arrived
+        .find(({ url }) => url === `/cookie/${i}`)
+        ?.headers.find(([name]) => name.toLowerCase() === "cookie")?.[1];
+    expect(arrived).toHaveLength(cookies.length);
+    expect(cookies.map((_, i) => rest(i))).toEqual(cookies.map((each) => each.rest));
+  });
+
+  it("open nothing that may change something to a request that another site had a browser make", async () => {
+    const cookie = `Cookie: ${COOKIE}=${await tokenMaker(scene).mint()}`;
+    for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+      const requests = FETCH_SITES.map(({ lines }) =>
+        requestBytes("/cookie/1", stand.host, [cookie, "Content-Length: 0", ...lines], method),
+      );
+      const { tried, arrived } = await tryAll(requests);
+      expect(tried.map(({ reason }) => reason)).toEqual(
+        FETCH_SITES.map(({ crossSite }) => (crossSite ? "credential_cross_site" : undefined)),
+      );
+      expect(arrived).toHaveLength(FETCH_SITES.filter(({ crossSite }) => !crossSite).length);
+    }
   });
 });
 
