@@ -7,6 +7,9 @@ import { group, type TokenGroups } from "./token-group.ts";
 const withText = (part: Record<string, unknown>, member: string) =>
   `${JSON.stringify(part).slice(0, -1)},${member}}`;
 
+/** RFC 7518 §4.8: whoever decrypts hashes as often as the token says. */
+const SLOW_JWE = { alg: "PBES2-HS512+A256KW", enc: "A256GCM", p2c: 2 ** 31 - 1, p2s: "AAAA", typ: "at+jwt" };
+
 export const FORM_GROUPS: TokenGroups = {
   "base64url that is not canonical, and other spellings of one token": async (scene) => {
     const make = tokenMaker(scene);
@@ -71,6 +74,9 @@ export const FORM_GROUPS: TokenGroups = {
         ["two", `${head}.${body}`],
         ["four", `${token}.${signature}`],
         ["five, as a JWE", `${head}..${body}.${signature}.${signature}`],
+        ["a JWE whose key takes minutes to derive", `${segment(SLOW_JWE)}.${signature}.AAAA.${body}.AAAA`],
+        ["the same, as a JWS", mint(SLOW_JWE)],
+        ["a JWE of compressed zeros", `${segment({ ...SLOW_JWE, zip: "DEF" })}..AAAA.${body}.AAAA`],
         ["leading dot", `.${token}`],
         ["trailing dot", `${token}.`],
         ["double dot", `${head}..${signature}`],
