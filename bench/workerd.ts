@@ -22,6 +22,8 @@ export type ServedWorker = {
   objects?: Record<string, string>;
   /** A Worker of the same process that uses this one's objects. */
   beside?: { script: string; port: number };
+  /** Addresses that it may connect to, as they are resolved; any where left out. */
+  reaches?: "public";
   /** Gets each line that the Worker logs; without it they are dropped. */
   onLog?: (line: string) => void;
 };
@@ -110,6 +112,7 @@ function capnp({
   kvPort,
   objects = {},
   beside,
+  reaches,
 }: ServedWorker): string {
   const text = (value: string) => JSON.stringify(value);
   const bindings = [
@@ -131,7 +134,7 @@ function capnp({
   );
   const services = [
     `(name = ${text(name)}, worker = .subject)`,
-    `(name = "internet", network = (allow = ["public", "private"]))`,
+    `(name = "internet", network = (allow = ${reaches ? '["public"]' : '["public", "private"]'}))`,
     `(name = "state", disk = (path = ${text(folder)}, writable = true))`,
     ...(kvPort === undefined
       ? []

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MAX_TOKEN_CHARS } from "../../src/protocol/bearer.ts";
+import { ask, read, review } from "../support/access.ts";
 import { type BareStand, bareStand, type Tried } from "../support/bare-stand.ts";
 import { FETCH_SITES, goodCookies, refusedCookieSets } from "../support/corpus/cookies.ts";
 import { framedRequests } from "../support/corpus/framing.ts";
@@ -16,12 +17,14 @@ import {
   climbingTargets,
   hostileTargets,
   mixedTargets,
+  PIECES,
   PLAIN_TARGETS,
 } from "../support/corpus/hostile-targets.ts";
 import { CLAIM_GROUPS } from "../support/corpus/token-claims.ts";
 import { FORM_GROUPS } from "../support/corpus/token-form.ts";
 import { KEY_GROUPS } from "../support/corpus/token-keys.ts";
 import { deployedKeys } from "../support/deployed-keys.ts";
+import { bodyOf } from "../support/deployment.ts";
 import { newKey } from "../support/token-factory.ts";
 import { AUDIENCE, IDP_B, type Scene, tokenMaker, trustedIssuer } from "../support/token-scene.ts";
 import { requestBytes } from "../support/wire.ts";
@@ -38,6 +41,18 @@ beforeAll(async () => {
   stand = await bareStand((url) => ({
     issuers: [trustedIssuer(rsa), trustedIssuer(idpB, { id: "b", issuer: IDP_B })],
     origins: { api: { url, audience: AUDIENCE } },
+    access_rules: [
+      {
+        ...{
+          id: "orders",
+          resource: "orders",
+          scopes: ["orders:read"],
+          origin: "api",
+          max_duration_seconds: 3600,
+        },
+        ...{ requesters: { roles: ["asker"] }, approvers: { roles: ["reviewer"] } },
+      },
+    ],
     routes: [
       { id: "closed", origin: "api", path: "/closed/**", access: {}, identity_headers },
       {
@@ -112,6 +127,49 @@ describe("hostile targets, as bytes on a socket", () => {
   });
 });
 
+describe("the control plane", () => {
+  it("answers no spelling of its paths without a token, and has no endpoint that redirects a browser", async () => {
+    const paths = ["/v1/policy", "/v1/clients", "/metrics", "/v1/keys"];
+    const spelled = paths.flatMap((path) => [
+      ...PIECES.map(([piece]) => path.replace(/(.)$/, () => piece)),
+      ...PIECES.map(([piece]) => `${path}${piece}`),
+      ...["/", "/.", "/./", "//", "/../", "?", "?access_token=x"].map((end) => `${path}${end}`),
+      ...["/", "//", "/./", "/../", "/open/..", "/healthz/..", "/healthz/../"].map((start) => start + path),
+      ...[path.toUpperCase(), path.replace("/", "/%"), `${path.slice(0, -1)}%${hexOf(path.at(-1)!)}`],
+    ]);
+    const { tried } = await tryAll(spelled.map((path) => at(utf8Bytes(path))));
+    // What is no path of the control plane is the policy's, and the origin says so.
+    const others = tried.filter(({ answer }) => answer.status < 400 && !answer.body.includes("ok"));
+    expect(others).toEqual([]);
+    for (const path of [
+      "/oauth/authorize",
+      "/authorize",
+      "/oauth/authorize?redirect_uri=https://evil.example",
+    ]) {
+      const answer = await stand.gate.call(path, { method: "POST", form: {} });
+      expect(answer.headers.get("location")).toBeNull();
+    }
+    const metadata = await stand.gate.call("/.well-known/oauth-authorization-server");
+    expect(metadata.body).not.toHaveProperty("authorization_endpoint");
+  });
+
+  it("decides on the access request of the path, and takes no other one from the body", async () => {
+    const { gate } = stand;
+    const [asker, reviewer] = await Promise.all([
+      gate.newPerson(["asker"], ["requests:create", "requests:read"]),
+      gate.newPerson(["reviewer"], ["requests:read", "requests:review"]),
+    ]);
+    const [a, b] = [await ask(gate, asker.token), await ask(gate, asker.token)];
+    const crossed = [{ access_request_id: b.id }, { id: b.id }, { approver: "bob" }, { requester: "bob" }];
+    for (const members of crossed) {
+      expect((await review(gate, reviewer.token, a.id, members)).status).toBe(400);
+    }
+    expect(await read(gate, a.id)).toMatchObject({ state: "pending", reviews: [] });
+    bodyOf(await review(gate, reviewer.token, a.id), 201);
+    expect(await read(gate, b.id)).toMatchObject({ state: "pending", reviews: [] });
+  });
+});
+
 describe("hostile headers, as bytes on a socket", () => {
   it("tell the origin nothing that is not ours", async () => {
     const token = await tokenMaker(scene).mint();
@@ -122,6 +180,40 @@ describe("hostile headers, as bytes on a socket", () => {
     expect(tried.filter(({ answer }) => answer.status !== 200)).toEqual([]);
     expect(sets.filter((set, i) => faultOf(set, i, arrived))).toEqual([]);
     expect(sets.length).toBeGreaterThan(900);
+  });
+
+  it("open no route to whoever has no token, and none to another method or path", async () => {
+    const decoys = [
+      ...spelledSets().map(({ lines }) => lines[0]!.replace(FORGED, "/open")),
+      ...[1, 5].map((times) => `X-Middleware-Subrequest: ${Array(times).fill("middleware").join(":")}`),
+      ...["GET", "OPTIONS"].flatMap((to) => [`X-HTTP-Method-Override: ${to}`, `X-Method-Override: ${to}`]),
+      ...["GoogleHC/1.0", "kube-probe/1.30", "ELB-HealthChecker/2.0", "curl/8"].map(
+        (ua) => `User-Agent: ${ua}`,
+      ),
+      ...["127.0.0.1", "::1", "::ffff:127.0.0.1", "0x7f.1", "10.0.0.1"].map(
+        (ip) => `CF-Connecting-IP: ${ip}`,
+      ),
+      ...["localhost", "auth.example.com"].map((host) => `X-Forwarded-Host: ${host}`),
+    ];
+    const closed = ["/closed/1", "/closed/1?x=/open", "/closed/1?/open", "/closed/open"];
+    const { tried, arrived } = await tryAll(decoys.flatMap((line) => at(closed[line.length % 4]!, [line])));
+    expect(decoys.filter((_, i) => tried[i]!.reason !== "credential_missing")).toEqual([]);
+    expect(arrived).toEqual([]);
+  });
+
+  it("of an origin are answered with no permission for another site", async () => {
+    const token = stand.gate.operator;
+    const origins = ["https://evil.example", "null", `http://${stand.host}`, "http://localhost", ""];
+    for (const path of ["/open", "/closed/1", "/v1/policy", "/oauth/token", "/.well-known/jwks.json"]) {
+      for (const origin of origins) {
+        for (const method of ["GET", "OPTIONS"]) {
+          const headers = { origin, "access-control-request-method": "PUT" };
+          const answer = await stand.gate.call(path, { method, token, headers });
+          const allowed = [...answer.headers.keys()].filter((name) => name.startsWith("access-control-"));
+          expect(allowed, `${method} ${path} from ${origin}`).toEqual([]);
+        }
+      }
+    }
   });
 
   it("hide in no other header", async () => {
@@ -227,6 +319,22 @@ describe("hostile tokens, as bytes on a socket", () => {
   });
 });
 
+describe("an origin at a name that resolves to a private address", () => {
+  it("is not connected to where the gate runs as the platform runs it", async () => {
+    const { gate, origin } = stand;
+    const { body } = await gate.asOperator("/v1/policy");
+    const { document } = body as { document: { origins: { api: { url: string } } } };
+    const url = `http://localhost:${new URL(origin.url).port}`;
+    const named = { ...document, origins: { api: { ...document.origins.api, url } } };
+    await gate.putPolicy(named);
+    expect((await gate.call("/open")).status).toBe(200);
+    await stand.reachPublicOnly();
+    const before = origin.received.length;
+    expect(await gate.call("/open")).toMatchObject({ status: 502, body: { code: "bad_origin" } });
+    expect(origin.received.length).toBe(before);
+  });
+});
+
 /** What a bearer token may be (RFC 6750 §2.1). */
 const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 
@@ -234,6 +342,8 @@ const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 function isRefusedByRuntime(target: string): boolean {
   return [...target].some((character) => character <= " " || "<>`\u007f".includes(character));
 }
+
+const hexOf = (character: string) => character.charCodeAt(0).toString(16);
 
 function utf8Bytes(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");

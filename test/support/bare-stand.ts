@@ -23,6 +23,8 @@ export type BareStand = {
   stateDir: string;
   /** The same bytes to the gate and to the empty Worker. */
   tryAll(requests: readonly string[]): Promise<Tried[]>;
+  /** Starts the gate anew on the same state, as the platform runs it: it connects to public addresses only. */
+  reachPublicOnly(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -56,7 +58,7 @@ export async function bareStand(policyOf: (origin: string) => object): Promise<B
       reasons.set(decision_id, reason);
     },
   };
-  const running = await serve(worker);
+  let running = await serve(worker);
   started.defer(() => running.stop());
   const emptyPort = portOf(await freeIssuer());
   const empty = await serve({ name: "empty", folder, script: "empty.js", port: emptyPort });
@@ -74,8 +76,20 @@ export async function bareStand(policyOf: (origin: string) => object): Promise<B
       return { answer, empty: empties[i]!, reason };
     });
   };
+  const reachPublicOnly = async () => {
+    await running.stop();
+    running = await serve({ ...worker, reaches: "public" });
+  };
   const stopping = started.move();
-  return { gate, origin, host, stateDir: folder, tryAll, stop: () => stopping.disposeAsync() };
+  return {
+    gate,
+    origin,
+    host,
+    stateDir: folder,
+    tryAll,
+    reachPublicOnly,
+    stop: () => stopping.disposeAsync(),
+  };
 }
 
 async function until(isSo: () => boolean): Promise<void> {
