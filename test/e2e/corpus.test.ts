@@ -246,7 +246,7 @@ describe("hostile headers, as bytes on a socket", () => {
 });
 
 describe("hostile cookies, as bytes on a socket", () => {
-  it("are refused for their reason, and reach no origin", async () => {
+  it("that say two things, or nothing that can be read, are refused for that, and reach no origin", async () => {
     const [token, other] = await Promise.all([
       tokenMaker(scene).mint(),
       tokenMaker(scene).mint(undefined, tokenMaker(scene).claims({ sub: "demo|mallory" })),
