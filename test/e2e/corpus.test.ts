@@ -50,7 +50,7 @@ beforeAll(async () => {
           origin: "api",
           max_duration_seconds: 3600,
         },
-        ...{ requesters: { roles: ["asker"] }, approvers: { roles: ["reviewer"] } },
+        ...{ requesters: { roles: ["asker"] }, stages: [{ roles: ["reviewer"] }] },
       },
     ],
     routes: [
