@@ -13,6 +13,7 @@ import {
   smuggledSets,
   spelledSets,
 } from "../support/corpus/header-sets.ts";
+import { hostileCalls } from "../support/corpus/hostile-calls.ts";
 import {
   climbingTargets,
   hostileTargets,
@@ -151,6 +152,23 @@ describe("the control plane", () => {
     }
     const metadata = await stand.gate.call("/.well-known/oauth-authorization-server");
     expect(metadata.body).not.toHaveProperty("authorization_endpoint");
+  });
+
+  it("has an answer for any call, and no fault", async () => {
+    const calls = hostileCalls();
+    const authorized = bearer(stand.gate.operator);
+    const { tried } = await tryAll(
+      calls.map(({ method, path, body, type = "application/json", headers = [] }) => {
+        const lines = [authorized, ...headers];
+        if (body !== undefined) lines.push(`Content-Type: ${type}`, `Content-Length: ${body.length}`);
+        return requestBytes(path, stand.host, lines, method, body);
+      }),
+    );
+    const wrong = calls
+      .map((call, i) => ({ ...call, body: call.body?.slice(0, 100), status: tried[i]!.answer.status }))
+      .filter(({ status }, i) => status >= 500 || (status === 0 && tried[i]!.empty.status !== 0));
+    expect(wrong).toEqual([]);
+    expect(calls.length).toBeGreaterThan(2_000);
   });
 
   it("decides on the access request of the path, and takes no other one from the body", async () => {

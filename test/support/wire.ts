@@ -21,7 +21,7 @@ export function sendBytes(port: number, request: string): Promise<WireAnswer> {
     });
     socket.on("data", (chunk: Buffer) => {
       received += chunk.toString("latin1");
-      const answer = readAnswer(received);
+      const answer = readAnswer(received, request.startsWith("HEAD "));
       if (answer) done(answer);
     });
     socket.on("close", () => done(NO_ANSWER)).on("error", () => done(NO_ANSWER));
@@ -29,22 +29,28 @@ export function sendBytes(port: number, request: string): Promise<WireAnswer> {
 }
 
 /** The answer, once it is whole: by its Content-Length, its last chunk, or its lack of a body. */
-function readAnswer(text: string): WireAnswer | undefined {
+function readAnswer(text: string, bodiless: boolean): WireAnswer | undefined {
   const end = text.indexOf("\r\n\r\n");
   if (end === -1) return undefined;
   const head = text.slice(0, end);
   const body = text.slice(end + 4);
   const status = Number(head.slice(9, 12));
-  if (status === 100) return readAnswer(body);
+  if (status === 100) return readAnswer(body, bodiless);
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
   const whole = length === undefined ? !/\r\ntransfer-encoding:/i.test(head) : body.length >= Number(length);
-  if (!whole && !body.endsWith("0\r\n\r\n")) return undefined;
+  if (!whole && !bodiless && !body.endsWith("0\r\n\r\n")) return undefined;
   return { status, requestId: /\r\nx-request-id: *(\S+)/i.exec(head)?.[1], body };
 }
 
-/** A request without a body; header lines as they stand. */
-export function requestBytes(target: string, host: string, lines: readonly string[], method = "GET"): string {
-  return `${[`${method} ${target} HTTP/1.1`, `Host: ${host}`, ...lines].join("\r\n")}\r\n\r\n`;
+/** A request with header lines as they stand; a body needs its length among them. */
+export function requestBytes(
+  target: string,
+  host: string,
+  lines: readonly string[],
+  method = "GET",
+  body = "",
+): string {
+  return `${[`${method} ${target} HTTP/1.1`, `Host: ${host}`, ...lines].join("\r\n")}\r\n\r\n${body}`;
 }
 
 /** Sends them all, a few at a time, and answers in their order. */
