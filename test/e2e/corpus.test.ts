@@ -313,6 +313,32 @@ describe("hostile framing, as bytes on a socket", () => {
   });
 });
 
+describe("requests that cannot be sent on", () => {
+  it("are refused as such, not told as faults of the origin", async () => {
+    const request = (method: string, lines: string[], body = "") =>
+      requestBytes("/open", stand.host, lines, method, body);
+    const chunked = "Transfer-Encoding: chunked";
+    const { tried, arrived } = await tryAll([
+      ...["GET", "HEAD"].map((method) => request(method, ["Content-Length: 3"], "abc")),
+      request("GET", [chunked], "3\r\nabc\r\n0\r\n\r\n"),
+      request("TRACE", []),
+    ]);
+    expect(tried.map(({ reason }) => reason)).toEqual([
+      ...Array(3).fill("request_body"),
+      "method_not_allowed",
+    ]);
+    expect(arrived).toEqual([]);
+    const neighbours = await tryAll([
+      request("GET", ["Content-Length: 0"]),
+      request("DELETE", ["Content-Length: 3"], "abc"),
+      request("POST", [chunked], "3\r\nabc\r\n0\r\n\r\n"),
+      request("GET", ["X-Odd: a\tb \u00ff"]),
+      ...["OPTIONS", "PROPFIND", "QUERY", "REPORT"].map((method) => request(method, [])),
+    ]);
+    expect(neighbours.tried.map(({ answer }) => answer.status)).toEqual(Array(8).fill(200));
+  });
+});
+
 describe("hostile tokens, as bytes on a socket", () => {
   it("are refused for their reason, and their neighbours are let through", async () => {
     const groups = [...Object.values({ ...FORM_GROUPS, ...KEY_GROUPS, ...CLAIM_GROUPS })];
