@@ -27,8 +27,13 @@ export async function forward(
   to: { url: string; timeoutMs: number; requestId: string; headers: Record<string, string> },
   fetch: OriginFetch,
 ): Promise<Result<Response, OriginFault | ForwardFault>> {
-  const { method, body } = request;
-  if (body !== null && WITHOUT_BODY.includes(method)) return err("request_body");
+  const { method } = request;
+  let { body } = request;
+  if (body !== null && WITHOUT_BODY.includes(method)) {
+    // The runtime hands over a stream for a body that is said to have no bytes, too.
+    if (request.headers.get("content-length") !== "0") return err("request_body");
+    body = null;
+  }
   // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.
   const init: RequestInit & { duplex: "half" } = {
     method,

@@ -175,7 +175,8 @@ describe("forwarding", () => {
 
   it("sends no body with GET and HEAD, and does not blame the origin for it", async () => {
     const to = { url: `${base}/x`, timeoutMs: 2_000, requestId: "r" };
-    const request = (method: string, body: ReadableStream | null) => ({ method, body }) as unknown as Request;
+    const request = (method: string, body: ReadableStream | null, headers = {}) =>
+      ({ method, body, headers: new Headers(headers) }) as unknown as Request;
     const bytes = () => new Blob(["abc"]).stream();
     for (const method of ["GET", "HEAD"]) {
       const sent = await forward(request(method, bytes()), { ...to, headers: {} }, fetch);
@@ -184,6 +185,8 @@ describe("forwarding", () => {
     expect(seen).toEqual([]);
     expect((await forward(request("POST", bytes()), { ...to, headers: {} }, fetch)).ok).toBe(true);
     expect((await forward(request("GET", null), { ...to, headers: {} }, fetch)).ok).toBe(true);
-    expect(seen).toEqual(["POST /x", "GET /x"]);
+    const empty = request("GET", new Blob([]).stream(), { "content-length": "0" });
+    expect((await forward(empty, { ...to, headers: {} }, fetch)).ok).toBe(true);
+    expect(seen).toEqual(["POST /x", "GET /x", "GET /x"]);
   });
 });
