@@ -22,7 +22,13 @@ describe.each([
 ])("%s", (page, least) => {
   const rows = rowsOf(page);
 
-  it("has rows", () => expect(rows.length).toBeGreaterThan(least));
+  it("has rows, and no test is named elsewhere", () => {
+    expect(rows.length).toBeGreaterThan(least);
+    const naming = read(page)
+      .split("\n")
+      .filter((line) => line.includes(".test.ts`:"));
+    expect(naming.filter((line) => !rows.includes(line))).toEqual([]);
+  });
 
   it.each(rows)("names a test that exists, or says that there is nothing to test: %s", (row) => {
     const [, path, title] = /\| `([^`]+)`: (.+) \|$/.exec(row) ?? [];
