@@ -18,6 +18,7 @@ import { objectPorts } from "./wiring/objects.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
+export { RateLimitObject } from "./limits/rate-limit-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
 export { LogObject } from "./replication/log-object.ts";
@@ -52,7 +53,8 @@ export default {
     if (path === undefined || !isReservedPath(path)) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
-    answered.headers.set("x-request-id", requestId);
+    // AuthZEN answers with the caller's own.
+    if (!answered.headers.has("x-request-id")) answered.headers.set("x-request-id", requestId);
     return answered;
   },
 

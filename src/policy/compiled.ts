@@ -1,4 +1,6 @@
+import type { Condition } from "./condition.ts";
 import type { PolicyDocument, PolicyVersion, Route, TrustedIssuer } from "./document.ts";
+import { routeConditions } from "./route-conditions.ts";
 import { RouteTable } from "./route-table.ts";
 
 /** A policy as the edge works with it: nothing is parsed or searched in a list for a request. */
@@ -6,6 +8,8 @@ export type CompiledPolicy = {
   version: number;
   document: PolicyDocument;
   routes: RouteTable;
+  /** Of the routes that have one, by the route's id. */
+  conditions: ReadonlyMap<string, Condition>;
   /** By `iss`, exactly as tokens name it. */
   issuers: ReadonlyMap<string, TrustedIssuer>;
   /** The oldest revocation state on which a route of the tier accepts, in milliseconds. */
@@ -23,6 +27,7 @@ export function compilePolicy({ version, document }: PolicyVersion): CompiledPol
     version,
     document,
     routes: new RouteTable(document.routes),
+    conditions: routeConditions(document.routes),
     issuers: new Map(document.issuers.map((issuer) => [issuer.issuer, issuer])),
     bounds: boundsOf(document.routes),
   };

@@ -3,6 +3,7 @@ const RESERVED_PATHS = [
   "/.well-known/oauth-authorization-server",
   "/.well-known/jwks.json",
   "/.well-known/oauth-protected-resource",
+  "/.well-known/authzen-configuration",
   "/healthz",
   "/readyz",
   "/metrics",

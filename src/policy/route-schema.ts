@@ -1,5 +1,7 @@
 import * as z from "zod";
-import { httpUrl, name, PARAM, roleName, scopeToken, seconds } from "./names.ts";
+import { conditionSource } from "./condition.ts";
+import { limitSchema } from "./limit-schema.ts";
+import { DAY_SECONDS, httpUrl, name, PARAM, roleName, scopeToken, seconds } from "./names.ts";
 import { routeResource } from "./resource-name.ts";
 
 export const originSchema = z.strictObject({
@@ -42,6 +44,25 @@ const host = z
     "must be a lower-case host name, optionally with a leading '*.' and a port",
   );
 
+/** RFC 8176 and IdPs' own names: what may stand in a challenge, where spaces part the values. */
+const acrValue = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, "must be 1–128 visible characters without spaces, quotes and backslashes");
+const stepUp = z
+  .strictObject({
+    acr_values: z
+      .array(acrValue)
+      .min(1)
+      .max(8)
+      .exactOptional()
+      .describe("The token's `acr` must be one of them; the one that is liked best stands first."),
+    max_age_seconds: seconds(30 * DAY_SECONDS)
+      .exactOptional()
+      .describe("The person must have signed in (`auth_time`) at most so long ago."),
+  })
+  .refine((s) => s.acr_values !== undefined || s.max_age_seconds !== undefined, {
+    message: "name acr_values, max_age_seconds or both",
+  })
+  .describe("How the person must have signed in (RFC 9470).");
+
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 export const routeSchema = z.strictObject({
@@ -60,12 +81,27 @@ export const routeSchema = z.strictObject({
     z.literal("public"),
     z.strictObject({
       scopes: z.array(scopeToken).default([]).describe("All of them are needed."),
+      any_scopes: z
+        .array(scopeToken)
+        .min(1)
+        .exactOptional()
+        .describe("One of them is needed, beside all of `scopes`."),
       roles: z.array(roleName).default([]).describe("One of them is needed, where any is listed."),
       resource: routeResource
         .optional()
         .describe("The token must have been granted for this resource; `:name` takes the path's parameter."),
+      max_token_age_seconds: seconds(30 * DAY_SECONDS)
+        .exactOptional()
+        .describe("Tokens that were issued longer ago (`iat`) are refused."),
+      step_up: stepUp.exactOptional(),
+      condition: conditionSource
+        .exactOptional()
+        .describe(
+          "A CEL expression over `token`, `request`, `time` and `cf`; only exactly `true` lets a request through.",
+        ),
     }),
   ]),
+  limit: limitSchema.exactOptional(),
   consistency: z
     .discriminatedUnion("tier", [
       z.strictObject({ tier: z.literal("strict") }),

@@ -26,10 +26,13 @@ export function readBearer(value: string | null): Result<string, BearerFault> {
 
 export type Challenge = {
   /** Absent where no credential was sent at all (RFC 6750 §3.1). */
-  error?: "invalid_request" | "invalid_token" | "insufficient_scope";
+  error?: "invalid_request" | "invalid_token" | "insufficient_scope" | "insufficient_user_authentication";
   description?: string;
   scope?: string;
   resourceMetadata?: string;
+  /** RFC 9470 §3: values of `acr`, the one that is liked best first, and the age of the sign-in in seconds. */
+  acrValues?: readonly string[];
+  maxAgeSeconds?: number;
 };
 
 /** The `WWW-Authenticate` value (RFC 6750 §3, RFC 9728 §5.1). */
@@ -37,6 +40,8 @@ export function bearerChallenge(realm: string, c: Challenge = {}): string {
   const parts = [`realm=${quoted(realm)}`];
   if (c.error) parts.push(`error=${quoted(c.error)}`);
   if (c.description) parts.push(`error_description=${quoted(c.description)}`);
+  if (c.acrValues) parts.push(`acr_values=${quoted(c.acrValues.join(" "))}`);
+  if (c.maxAgeSeconds !== undefined) parts.push(`max_age=${quoted(String(c.maxAgeSeconds))}`);
   if (c.scope) parts.push(`scope=${quoted(c.scope)}`);
   if (c.resourceMetadata) parts.push(`resource_metadata=${quoted(c.resourceMetadata)}`);
   return `Bearer ${parts.join(", ")}`;

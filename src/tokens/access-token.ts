@@ -29,6 +29,9 @@ export type MintInput = {
   session?: string;
   /** Who acts for the subject. */
   act?: ActClaim;
+  /** How the person signed in, and when, epoch seconds. */
+  acr?: string;
+  authTime?: number;
   /** The grant that it draws on, with its window and resource. */
   grant?: { id: string; accessStart: number; accessExpiry: number; resource: string };
 };
@@ -65,6 +68,8 @@ export function accessTokenClaims(
   if (input.roles?.length) claims.roles = input.roles;
   if (input.session !== undefined) claims.sid = input.session;
   if (input.act) claims.act = input.act;
+  if (input.acr !== undefined) claims.acr = input.acr;
+  if (input.authTime !== undefined) claims.auth_time = input.authTime;
   if (grant) {
     claims.grant = grant.id;
     claims.access_start = new Date(grant.accessStart * 1000).toISOString();

@@ -23,6 +23,9 @@ export type VerifiedToken = {
   accessExpiry?: number;
   /** Who acts for the subject (RFC 8693 §4.1). */
   act?: ActClaim;
+  /** How the person signed in (`acr`), and when (`auth_time`): OpenID Connect Core §2, RFC 9470 §6. */
+  acr?: string;
+  authTime?: number;
   /** The key that verified it. */
   key: CryptoKey;
 };
@@ -45,6 +48,8 @@ const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
 /** A role of an identity provider may be any text, such as a group's display name, but no control characters. */
 const ROLE = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,256}$/u;
 const MAX_RESOURCE_CHARS = 256;
+/** As the policy can name one: identity providers also have others, which open nothing. */
+const ACR = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 
 type Claims = Record<string, Json>;
 /** A claim's value; undefined where it is absent, null where it is not what it must be. */
@@ -88,6 +93,7 @@ export function readOwnClaims(
     ...(typeof accessStart === "number" ? { accessStart } : {}),
     ...(typeof accessExpiry === "number" ? { accessExpiry } : {}),
     ...(act ? { act } : {}),
+    ...signInOf(claims),
     key: key.key,
   };
 }
@@ -125,6 +131,7 @@ export function readIssuerClaims(
     roles: roles ?? [],
     resources: [],
     ...(act ? { act } : {}),
+    ...signInOf(claims),
     key: key.key,
   };
 }
@@ -196,6 +203,16 @@ function moment(claims: Claims, name: string): Read<number> {
   const value = member(claims, name);
   if (value === undefined) return undefined;
   return (typeof value === "string" ? parseRfc3339(value) : undefined) ?? null;
+}
+
+/** What is not as it must be counts as not said: whoever needs it refuses, and nobody else cares. */
+function signInOf(claims: Claims): Pick<VerifiedToken, "acr" | "authTime"> {
+  const acr = member(claims, "acr");
+  const authTime = numericDate(claims, "auth_time");
+  return {
+    ...(typeof acr === "string" && ACR.test(acr) ? { acr } : {}),
+    ...(typeof authTime === "number" ? { authTime } : {}),
+  };
 }
 
 function actClaim(claims: Claims, name?: (sub: string) => string): Read<ActClaim> {

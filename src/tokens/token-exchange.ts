@@ -164,7 +164,7 @@ function mintInput(
 ): Omit<MintInput, "jti" | "issuedAt" | "audience" | "scopes"> {
   const { token, subject, roles, endsBy, act } = party;
   const { grant: id, session } = token.own ? token.facts : {};
-  const { accessStart, accessExpiry, resources } = token;
+  const { accessStart, accessExpiry, resources, acr, authTime } = token;
   const [resource] = resources;
   const grant =
     id !== undefined && accessStart !== undefined && accessExpiry !== undefined && resource !== undefined
@@ -179,6 +179,9 @@ function mintInput(
     ...(grant ? { grant } : {}),
     ...(session === undefined ? {} : { session }),
     ...(act ? { act } : {}),
+    // Whoever acts for a person did not see them sign in.
+    ...(act || acr === undefined ? {} : { acr }),
+    ...(act || authTime === undefined ? {} : { authTime }),
   };
 }
 

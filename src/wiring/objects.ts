@@ -13,6 +13,7 @@ import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
+import { type BucketPort, bucketShard } from "../limits/limits.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { PartSource } from "../revocation/filter-loader.ts";
@@ -58,6 +59,13 @@ export function objectPorts(env: Env, log: Logger) {
     edge: {
       log: edgePort<LogReader>(env.LOG),
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
+      // Once: what is asked again would count again.
+      bucket: (name: string) =>
+        objectPort<BucketPort>(env.RATE_LIMIT, bucketShard(name), {
+          log,
+          timeoutMs: LOG_TIMEOUT_MS,
+          attempts: 1,
+        }),
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & Sweepable>(env.SESSION, id),

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { inject } from "vitest";
-import { COMPATIBILITY, OBJECTS, type RuntimeOptions, variablesOf } from "./runtime.ts";
+import { COMPATIBILITY, OBJECTS, RATE_LIMITS, type RuntimeOptions, variablesOf } from "./runtime.ts";
 
 /** One Worker that has the objects, and others that only use them: each is an edge with a memory of its own. */
 export type Edges = {
@@ -29,6 +29,7 @@ export async function startEdges(
     ...COMPATIBILITY,
     bindings: variablesOf({ issuer }),
     kvNamespaces: { KV: "shared" },
+    ratelimits: RATE_LIMITS,
     durableObjects: Object.fromEntries(
       Object.entries(OBJECTS).map(([binding, className]) => {
         const own = { className, useSQLite: true as const };

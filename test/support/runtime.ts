@@ -61,7 +61,14 @@ export const OBJECTS = {
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
   SESSION: "SessionObject",
+  RATE_LIMIT: "RateLimitObject",
 };
+
+/** The rate limiters, as in wrangler.toml. */
+export const RATE_LIMITS = {
+  LIMITER_BURST_10S: { namespace_id: "10010", simple: { limit: 50, period: 10 } },
+  LIMITER_STANDARD_60S: { namespace_id: "10060", simple: { limit: 600, period: 60 } },
+} as const;
 
 /** An issuer on loopback on a port that nobody listens at. */
 export async function freeIssuer(): Promise<string> {
@@ -95,6 +102,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       bindings: variablesOf(options),
       kvNamespaces: present([["KV", null]]).map(([name]) => name),
       durableObjects: Object.fromEntries(present(objects)),
+      ratelimits: RATE_LIMITS,
       resourcePersistencePath: stateDir,
       handleStructuredLogs: ({ message }) => logs.push(message),
     }),

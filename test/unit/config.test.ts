@@ -16,6 +16,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "RATE_LIMIT",
       "SESSION",
     ].map((b) => [b, {}]),
   ),
