@@ -68,6 +68,7 @@ const BINDINGS = [
   "DENYLIST",
   "MONITOR",
   "RATE_LIMIT",
+  "PROOF",
   "SESSION",
 ];
 

@@ -2,9 +2,11 @@ import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
+import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
 import { type AssertionKeyPort, AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
+import { stripCarriers } from "./credential.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
@@ -24,6 +26,7 @@ export type GateDeps = {
   freshness: Freshness;
   denied: DeniedTokens;
   remoteKeys: RemoteKeys;
+  proofs: ProofChecker;
   tokens: TokenCache;
   assertionKey: AssertionKeyPort;
   fetch: OriginFetch;
@@ -55,13 +58,8 @@ async function handle(
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   try {
-    const ask = {
-      method: request.method,
-      url: request.url,
-      authorization: request.headers.get("authorization"),
-    };
     const prepare = () => signer.prepare(deps.replica.peek(), waitUntil);
-    const decision = await authorize(ask, { ...deps, waitUntil, prepare });
+    const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
     const assertion = await assertionFor(decision, signer, deps);
     if (!assertion.ok) return assertion;
@@ -92,7 +90,7 @@ async function send(
   assertion: string | undefined,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
-  const { route, origin, target, token } = allowance;
+  const { route, origin, target, token, dpopNonce } = allowance;
   const asked = route.identity_headers;
   const own: OwnHeaders = {
     requestId,
@@ -105,9 +103,15 @@ async function send(
     grant: asked.includes("grant") ? token?.facts.grant : undefined,
   };
   const headers = headersForOrigin(request.headers, own);
+  const stripped = !own.passAuthorization;
+  if (stripped) stripCarriers(headers, route.credential);
+  if (stripped && token?.confirmation) delete headers.dpop;
   const to = { url: originUrl(origin, target), timeoutMs: origin.timeout_ms, requestId, headers };
   const answer = await forward(request, to, deps.fetch);
   if (!answer.ok) return err(refusal(answer.error, { route }));
+  // To whoever proved possession here, a nonce of the origin's would be one of ours.
+  if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
+  if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
   return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));
 }
 

@@ -1,5 +1,11 @@
 import type { Condition } from "./condition.ts";
-import type { PolicyDocument, PolicyVersion, Route, TrustedIssuer } from "./document.ts";
+import {
+  type PolicyDocument,
+  type PolicyVersion,
+  type Route,
+  type TrustedIssuer,
+  upgradePolicy,
+} from "./document.ts";
 import { routeConditions } from "./route-conditions.ts";
 import { RouteTable } from "./route-table.ts";
 
@@ -21,8 +27,12 @@ const BOUNDED_MS = 2_000;
 /** KV shows a write elsewhere within this time. */
 const EVENTUAL_MS = 60_000;
 
-/** Compiles a checked policy. Never throws for a document that `policySchema` has parsed. */
-export function compilePolicy({ version, document }: PolicyVersion): CompiledPolicy {
+/**
+ * Compiles a checked policy, which may have been stored before the schema was what it is now. Never throws for a
+ * document that `policySchema` has parsed.
+ */
+export function compilePolicy({ version, document: stored }: PolicyVersion): CompiledPolicy {
+  const document = upgradePolicy(stored);
   return {
     version,
     document,

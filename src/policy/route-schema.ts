@@ -1,8 +1,7 @@
 import * as z from "zod";
-import { conditionSource } from "./condition.ts";
 import { limitSchema } from "./limit-schema.ts";
-import { DAY_SECONDS, httpUrl, name, PARAM, roleName, scopeToken, seconds } from "./names.ts";
-import { routeResource } from "./resource-name.ts";
+import { httpUrl, name, PARAM, seconds } from "./names.ts";
+import { accessSchema } from "./route-access-schema.ts";
 
 export const originSchema = z.strictObject({
   url: httpUrl.describe("Scheme, host and port; the request's path is appended."),
@@ -44,24 +43,33 @@ const host = z
     "must be a lower-case host name, optionally with a leading '*.' and a port",
   );
 
-/** RFC 8176 and IdPs' own names: what may stand in a challenge, where spaces part the values. */
-const acrValue = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, "must be 1–128 visible characters without spaces, quotes and backslashes");
-const stepUp = z
-  .strictObject({
-    acr_values: z
-      .array(acrValue)
-      .min(1)
-      .max(8)
-      .exactOptional()
-      .describe("The token's `acr` must be one of them; the one that is liked best stands first."),
-    max_age_seconds: seconds(30 * DAY_SECONDS)
-      .exactOptional()
-      .describe("The person must have signed in (`auth_time`) at most so long ago."),
-  })
-  .refine((s) => s.acr_values !== undefined || s.max_age_seconds !== undefined, {
-    message: "name acr_values, max_age_seconds or both",
-  })
-  .describe("How the person must have signed in (RFC 9470).");
+const credentialSource = z.discriminatedUnion("from", [
+  z.strictObject({ from: z.literal("authorization") }).describe("`Authorization: Bearer` or `DPoP`."),
+  z
+    .strictObject({
+      from: z.literal("cookie"),
+      name: z
+        .string()
+        .max(128)
+        .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a cookie name"),
+    })
+    .describe("Take one with the prefix `__Host-`: no other host can set it."),
+  z
+    .strictObject({
+      from: z.literal("header"),
+      name: z
+        .string()
+        .max(128)
+        .regex(
+          /^(?:x|cf-access)-[a-z0-9-]+$/,
+          "must be a header name in lower case that starts with x- or cf-access-",
+        )
+        .refine((header) => !header.startsWith("x-portcullis-"), "names one of the gate's own headers"),
+    })
+    .describe("The header's value is the token and nothing else."),
+]);
+
+const POSSESSION = ["off", "optional", "required"] as const;
 
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
@@ -77,30 +85,7 @@ export const routeSchema = z.strictObject({
     .optional()
     .describe("Absent: every method. `GET` does not include `HEAD`."),
   origin: name,
-  access: z.union([
-    z.literal("public"),
-    z.strictObject({
-      scopes: z.array(scopeToken).default([]).describe("All of them are needed."),
-      any_scopes: z
-        .array(scopeToken)
-        .min(1)
-        .exactOptional()
-        .describe("One of them is needed, beside all of `scopes`."),
-      roles: z.array(roleName).default([]).describe("One of them is needed, where any is listed."),
-      resource: routeResource
-        .optional()
-        .describe("The token must have been granted for this resource; `:name` takes the path's parameter."),
-      max_token_age_seconds: seconds(30 * DAY_SECONDS)
-        .exactOptional()
-        .describe("Tokens that were issued longer ago (`iat`) are refused."),
-      step_up: stepUp.exactOptional(),
-      condition: conditionSource
-        .exactOptional()
-        .describe(
-          "A CEL expression over `token`, `request`, `time` and `cf`; only exactly `true` lets a request through.",
-        ),
-    }),
-  ]),
+  access: accessSchema,
   limit: limitSchema.exactOptional(),
   consistency: z
     .discriminatedUnion("tier", [
@@ -118,10 +103,31 @@ export const routeSchema = z.strictObject({
     .describe(
       "What happens when the revocation state is older than the tier allows and cannot be refreshed.",
     ),
+  credential: z
+    .array(credentialSource)
+    .min(1)
+    .max(4)
+    .default([{ from: "authorization" }])
+    .describe("Where the access token may be sent; a request carries exactly one."),
+  dpop: z
+    .strictObject({
+      mode: z.enum(POSSESSION).default("optional"),
+      single_use: z
+        .enum(["isolate", "exact"])
+        .default("isolate")
+        .describe("`exact`: a proof is good once, everywhere, at the cost of one object call a request."),
+      nonce: z.boolean().default(false).describe("A proof must hold a nonce of ours that is recent."),
+    })
+    .default({ mode: "optional", single_use: "isolate", nonce: false })
+    .describe("`off`: no token that is bound to a DPoP key is taken. `required`: only such tokens are."),
+  mtls: z
+    .enum(POSSESSION)
+    .default("optional")
+    .describe("The same for tokens that are bound to a TLS client certificate."),
   authorization: z
     .enum(["strip", "pass"])
     .default("strip")
-    .describe("Whether the origin receives the Authorization header."),
+    .describe("Whether the origin receives the access token as it was sent."),
   identity_headers: z
     .array(z.enum(["subject", "scope", "grant"]))
     .default([])

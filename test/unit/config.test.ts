@@ -17,6 +17,7 @@ const good = {
       "DENYLIST",
       "MONITOR",
       "RATE_LIMIT",
+      "PROOF",
       "SESSION",
     ].map((b) => [b, {}]),
   ),
