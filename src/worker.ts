@@ -101,11 +101,11 @@ function wire(env: Env): Result<Isolate, string[]> {
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);
-  const { gate, verifier } = wireEdge({ env, config, objects, clock, log });
+  const { gate, verifier, decide } = wireEdge({ env, config, objects, clock, log });
   const { keyring, monitor } = objects;
   return ok({
     config,
-    app: wireControl({ config, objects, verifier, clock, log }),
+    app: wireControl({ config, objects, verifier, decide, clock, log }),
     gate,
     sweep: wireSweep({ config, objects, clock, log }),
     canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),

@@ -1,6 +1,13 @@
 import { type Context, Hono } from "hono";
 import * as z from "zod";
-import { answer, type HttpEnv, jsonBody, type RequestContext, refuse, requireScope } from "../platform/http.ts";
+import {
+  answer,
+  type HttpEnv,
+  jsonBody,
+  type RequestContext,
+  refuse,
+  requireScope,
+} from "../platform/http.ts";
 import type { DecisionAsk, DecisionTrace } from "../protocol/decision-trace.ts";
 import { type Problem, problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";

@@ -9,7 +9,7 @@ export type PermissionFault =
   | "scope_missing"
   | "role_missing"
   | "resource_not_granted"
-  | "token_too_old"
+  | "issued_too_long_ago"
   | "step_up_needed"
   | "condition_not_met";
 
@@ -38,7 +38,7 @@ export function permissionFault(
     (lacksScope(access, token, trace) ? "scope_missing" : undefined) ??
     (lacksRole(access, token, trace) ? "role_missing" : undefined) ??
     (lacksResource(access, params, token, trace) ? "resource_not_granted" : undefined) ??
-    (isTooOld(access, token, nowSeconds, trace) ? "token_too_old" : undefined) ??
+    (isTooOld(access, token, nowSeconds, trace) ? "issued_too_long_ago" : undefined) ??
     (needsStepUp(access, token, nowSeconds, trace) ? "step_up_needed" : undefined) ??
     (failsCondition(access, scrutiny) ? "condition_not_met" : undefined)
   );
@@ -99,7 +99,9 @@ function needsStepUp(
   const { acr_values: values, max_age_seconds: maxAge } = wanted;
   const weak = values !== undefined && (acr === undefined || !values.includes(acr));
   const recent =
-    authTime !== undefined && authTime <= nowSeconds + AHEAD_SECONDS && nowSeconds - authTime <= (maxAge ?? 0);
+    authTime !== undefined &&
+    authTime <= nowSeconds + AHEAD_SECONDS &&
+    nowSeconds - authTime <= (maxAge ?? 0);
   const needs = weak || (maxAge !== undefined && !recent);
   trace?.note("step_up", !needs, { acr_values: values, max_age_seconds: maxAge });
   return needs;

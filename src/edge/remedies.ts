@@ -24,7 +24,7 @@ export function remediesOf(refused: Refusal, missingScopes: string[]): Remedy[] 
     case "credential_scheme":
       return [{ kind: "send_token" }];
     case "token_expired":
-    case "token_too_old":
+    case "issued_too_long_ago":
     case "token_revoked":
     case "token_audience":
       return [{ kind: "new_token" }];

@@ -3,7 +3,8 @@ import type { Bucket } from "./token-bucket.ts";
 export const BUCKET_MIGRATIONS = [
   `CREATE TABLE buckets (
     bucket TEXT PRIMARY KEY,
-    level REAL NOT NULL,
+    credit INTEGER NOT NULL,
+    period_ms INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     full_at_ms INTEGER NOT NULL
   ) WITHOUT ROWID;
@@ -20,29 +21,33 @@ export class BucketStore {
 
   find(name: string): Bucket | undefined {
     const row = this.#sql
-      .exec<{ level: number; at_ms: number }>("SELECT level, at_ms FROM buckets WHERE bucket = ?", name)
+      .exec<{ credit: number; period_ms: number; at_ms: number }>(
+        "SELECT credit, period_ms, at_ms FROM buckets WHERE bucket = ?",
+        name,
+      )
       .toArray()[0];
-    return row && { level: row.level, atMs: row.at_ms };
+    return row && { credit: row.credit, periodMs: row.period_ms, atMs: row.at_ms };
   }
 
-  put(name: string, { level, atMs }: Bucket, fullAtMs: number): void {
-    this.#sql.exec("INSERT OR REPLACE INTO buckets VALUES (?, ?, ?, ?)", name, level, atMs, fullAtMs);
+  put(name: string, { credit, periodMs, atMs }: Bucket, fullAtMs: number): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO buckets (bucket, credit, period_ms, at_ms, full_at_ms) VALUES (?, ?, ?, ?, ?)",
+      name,
+      credit,
+      periodMs,
+      atMs,
+      fullAtMs,
+    );
   }
 
   /** When the first bucket is full again, epoch milliseconds. */
   earliestFullMs(): number | undefined {
-    const { at } = this.#sql
-      .exec<{ at: number | null }>("SELECT MIN(full_at_ms) AS at FROM buckets")
-      .one();
+    const { at } = this.#sql.exec<{ at: number | null }>("SELECT MIN(full_at_ms) AS at FROM buckets").one();
     return at ?? undefined;
   }
 
   /** A bucket that is full is one that is not known. */
   prune(nowMs: number): void {
     this.#sql.exec("DELETE FROM buckets WHERE full_at_ms <= ?", nowMs);
-  }
-
-  size(): number {
-    return this.#sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM buckets").one().n;
   }
 }

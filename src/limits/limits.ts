@@ -73,10 +73,10 @@ export function bucketShard(name: string): string {
  * What a client is told of an exact limit (draft-ietf-httpapi-ratelimit-headers-10): the policy, and what is
  * left of it. Structured fields; the names of routes need no escape in one.
  */
-export function rateLimitFields(route: string, count: ExactCount): Record<string, string> {
+export function rateLimitFields(route: string, count: ExactCount): [name: string, value: string][] {
   const { limit, remaining, resetSeconds } = count;
-  return {
-    "ratelimit-policy": `"${route}";q=${limit.requests};w=${limit.period_seconds}`,
-    ratelimit: `"${route}";r=${remaining};t=${resetSeconds}`,
-  };
+  return [
+    ["ratelimit-policy", `"${route}";q=${limit.requests};w=${limit.period_seconds}`],
+    ["ratelimit", `"${route}";r=${remaining};t=${resetSeconds}`],
+  ];
 }

@@ -37,7 +37,7 @@ export class RateLimitObject extends DurableObject<Env> {
   /** Takes one request out of the bucket of this name, where one is left. */
   take(name: string, limit: ExactLimit): Result<Take> {
     const { bucket, taken } = take(this.#store.find(name), limit, this.#clock());
-    // What is refused changes nothing: the level is known from the row.
+    // What is refused changes nothing: what is left is known from the row.
     if (taken.allowed) {
       this.#durable.commit(() => this.#store.put(name, bucket, fullAtMs(bucket, limit)));
     }

@@ -7,7 +7,10 @@ const by = z
 
 const limiter = z
   .string()
-  .regex(/^[a-z][a-z0-9_]{0,31}_(?:10|60)s$/, "must be the name of a limiter: lower case, and its period at the end, such as burst_10s")
+  .regex(
+    /^[a-z][a-z0-9_]{0,31}_(?:10|60)s$/,
+    "must be the name of a limiter: lower case, and its period at the end, such as burst_10s",
+  )
   .describe(
     "One of the deployment's rate limiters: `burst_10s` is the binding LIMITER_BURST_10S. Its count is near the truth, and each location's own.",
   );

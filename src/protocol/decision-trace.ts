@@ -8,7 +8,6 @@ export const CHECKS = [
   "token",
   "audience",
   "sender",
-  "limit",
   "freshness",
   "window",
   "revocation",
@@ -18,6 +17,7 @@ export const CHECKS = [
   "token_age",
   "step_up",
   "condition",
+  "limit",
 ] as const;
 
 export type CheckName = (typeof CHECKS)[number];

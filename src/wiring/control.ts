@@ -3,6 +3,7 @@ import { askByClient } from "../access/backchannel.ts";
 import { type RuleCheck, reviewRequest } from "../access/routes.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
+import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -29,12 +30,13 @@ export type ControlWiring = {
   config: Config;
   objects: ObjectPorts;
   verifier: SharedVerifier;
+  decide: DecisionDeps["decide"];
   clock: Clock;
   log: Logger;
 };
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
-export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
+export function wireControl({ config, objects, verifier, decide, clock, log }: ControlWiring) {
   const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
@@ -89,6 +91,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     access,
     links,
     clients: { registry, ids, clock, local },
+    decisions: { issuer, decide },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     metrics: { monitor, replica: () => seen(readingOf) },
@@ -109,7 +112,11 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       },
       sessions,
     },
-    policy: { registry, clock, issuer, local, secretRefs: new Set(config.issuerSecrets.keys()) },
+    policy: {
+      ...{ registry, clock, issuer, local },
+      secretRefs: new Set(config.issuerSecrets.keys()),
+      limiters: new Set(config.limiters.keys()),
+    },
     propagation: { monitor },
     imports: {
       clock,
@@ -135,7 +142,12 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
 }
 
 /** What the cron looks after. */
-export function wireSweep({ config, objects, clock, log }: Omit<ControlWiring, "verifier">): SweepDeps {
+export function wireSweep({
+  config,
+  objects,
+  clock,
+  log,
+}: Omit<ControlWiring, "verifier" | "decide">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,

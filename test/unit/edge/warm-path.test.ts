@@ -99,6 +99,7 @@ beforeEach(async () => {
   world.jwks = () => count("jwks", () => new Response("none", { status: 404 }));
   gate = createGate({
     ...world.deps,
+    limits: world.limits,
     replica,
     freshness,
     assertionKey: () => count("assertionKey", () => world.assertionKey()),
