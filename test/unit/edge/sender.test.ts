@@ -4,6 +4,7 @@ import {
   authenticateOwn,
   authenticateSubjectToken,
 } from "../../../src/edge/authenticate.ts";
+import { authorize } from "../../../src/edge/authorize.ts";
 import { base64url } from "../../../src/protocol/encoding.ts";
 import { NONCE_WINDOW_SECONDS } from "../../../src/tokens/dpop-nonces.ts";
 import { EdgeWorld, HOST, ISSUER, policyOf } from "../../support/edge-world.ts";
@@ -192,6 +193,23 @@ describe("a token that is bound to a DPoP key", () => {
     world.append({ policy: policyOf([{ path: "/optional/**", access, id: "renamed" }]) });
     expect((await sendBound("/optional/1")).verdict).toBe(200);
     expect(world.log.policyVersion).toBe(2);
+  });
+
+  it("keeps a connection open on the proof that opened it, for as long as its route takes bound tokens", async () => {
+    const headers = new Headers({ authorization: `DPoP ${bound}`, dpop: await proof("/optional/1") });
+    const ask = { method: "GET", url: `${HOST}/optional/1`, headers };
+    const opened = await authorize(ask, { ...world.deps, waitUntil: world.waitUntil });
+    if (opened.outcome !== "allow") throw new Error(opened.reason);
+    const lookAgain = async (route: object = {}) => {
+      world.nowMs += 61_000;
+      world.append({ policy: policyOf([{ path: "/optional/**", access, ...route }]) });
+      return (await opened.recheck!())?.reason;
+    };
+    expect(await lookAgain()).toBeUndefined();
+    expect(await lookAgain({ dpop: { nonce: true, single_use: "exact" } })).toBeUndefined();
+    expect(await lookAgain({ dpop: { mode: "off" } })).toBe("sender_not_taken");
+    world.revoke({ jkt });
+    expect(await lookAgain()).toBe("token_revoked");
   });
 
   it.each<[unknown]>([
