@@ -9,6 +9,7 @@ import type { AccessRule } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
@@ -129,7 +130,11 @@ export class AccessRequestObject extends DurableObject<Env> {
   }
 
   /** Issues an access token within the grant's window, bound to its sender's key; each is recorded before it leaves. */
-  async issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>> {
+  async issueToken(
+    subject: string,
+    confirmation: Confirmation | null,
+    signIn: SignIn | null,
+  ): Promise<Result<IssuedToken>> {
     const known = this.#store.read();
     if (!known) return err(problem("not_found", "There is no such access request."));
     const { request } = known;
@@ -147,6 +152,7 @@ export class AccessRequestObject extends DurableObject<Env> {
       ttlSeconds: request.access_token_ttl_seconds,
       grant: { id, accessStart, accessExpiry, resource },
       ...(confirmation ? { confirmation } : {}),
+      ...(signIn ? { signIn } : {}),
     });
     if (!minted.ok) return minted;
     // The grant may have been revoked while the token was being signed.
@@ -182,7 +188,7 @@ export class AccessRequestObject extends DurableObject<Env> {
       const seconds = taken.polling.interval_ms / 1000;
       return err(problem("too_many_requests", `Wait ${seconds} seconds between two polls from now on.`));
     }
-    const issued = await this.issueToken(request.requester.subject, confirmation);
+    const issued = await this.issueToken(request.requester.subject, confirmation, null);
     if (!issued.ok) return issued;
     const detail = { type: RESOURCE_DETAIL, identifier: request.ask.resource };
     return ok({ ...issued.value, authorization_details: [detail] });

@@ -1,6 +1,7 @@
 import type { AccessRule } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester, Review } from "./access-request.ts";
@@ -24,6 +25,7 @@ export type KeyringPort = {
     ttlSeconds: number;
     grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
     confirmation?: Confirmation;
+    signIn?: SignIn;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
 };
 
@@ -53,8 +55,12 @@ export type AccessRequestPort = {
   decided(timeoutMs: number): Promise<Result<AccessRequest>>;
   happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
-  /** `confirmation`: what the token is bound to, null where nothing. */
-  issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>>;
+  /** `confirmation`: what the token is bound to; `signIn`: how the subject signed in; null where nothing is. */
+  issueToken(
+    subject: string,
+    confirmation: Confirmation | null,
+    signIn: SignIn | null,
+  ): Promise<Result<IssuedToken>>;
   startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
   poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;

@@ -151,7 +151,8 @@ export function accessRequestRoutes(deps: AccessDeps) {
       if (!isId("req", id)) return refuse(c, NOT_FOUND);
       const bound = await deps.binding(c.req.raw, c.var.actor);
       if (!bound.ok) return refuse(c, bound.error);
-      return answer(c, await deps.accessRequest(id).issueToken(c.var.actor.subject, bound.value));
+      const { subject, signIn } = c.var.actor;
+      return answer(c, await deps.accessRequest(id).issueToken(subject, bound.value, signIn ?? null));
     });
 }
 

@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { AssumedSubject, DecisionAsk, DecisionTrace } from "../protocol/decision-trace.ts";
 import type { Json } from "../protocol/json.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 
 /** AuthZEN Authorization API 1.0 §5: members that it does not name are left out of account. */
 const properties = z.record(z.string(), z.json()).exactOptional();
@@ -92,7 +93,13 @@ function withToken(ask: DecisionAsk, token: string): Result<DecisionAsk, string>
 
 function assumedOf(id: string, given: Record<string, Json>): AssumedSubject | undefined {
   const parsed = vouched.safeParse(given);
-  return parsed.success ? { subject: id, ...parsed.data } : undefined;
+  if (!parsed.success) return undefined;
+  const { acr, auth_time, ...has } = parsed.data;
+  const sign_in: SignIn = {
+    ...(acr === undefined ? {} : { acr }),
+    ...(auth_time === undefined ? {} : { auth_time }),
+  };
+  return { subject: id, ...has, sign_in };
 }
 
 /** An outcome in AuthZEN's words. What could not be told is no permission. */

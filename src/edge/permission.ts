@@ -91,12 +91,13 @@ function isTooOld(
 /** RFC 9470 §4: how and when the person signed in. What the token does not say is not so. */
 function needsStepUp(
   { step_up: wanted }: Access,
-  { acr, authTime }: VerifiedToken,
+  { signIn }: VerifiedToken,
   nowSeconds: number,
   trace?: Trace,
 ): boolean {
   if (wanted === undefined) return false;
   const { acr_values: values, max_age_seconds: maxAge } = wanted;
+  const { acr, auth_time: authTime } = signIn ?? {};
   const weak = values !== undefined && (acr === undefined || !values.includes(acr));
   const recent =
     authTime !== undefined &&

@@ -56,7 +56,7 @@ export function conditionFacts(request: ConditionRequest, token: VerifiedToken, 
 }
 
 function tokenFacts(token: VerifiedToken, now: number): Facts {
-  const { facts, scopes, roles, resources, acr, authTime } = token;
+  const { facts, scopes, roles, resources, signIn } = token;
   return {
     subject: facts.subject,
     issuer: facts.iss,
@@ -67,8 +67,8 @@ function tokenFacts(token: VerifiedToken, now: number): Facts {
     roles,
     resources,
     actor: token.act?.sub,
-    acr,
-    auth_time: authTime,
+    acr: signIn?.acr,
+    auth_time: signIn?.auth_time,
     issued_at: facts.iat,
     expires_at: token.expiresAt,
     age_seconds: Math.max(0, now - Math.floor(facts.iat)),

@@ -9,7 +9,7 @@ const LIFE_SECONDS = 60;
  * revocations decide. No key has verified it, and it is never called our own, whose keys are looked at again.
  */
 export function vouchedToken(assumed: AssumedSubject, issuer: string, nowSeconds: number): VerifiedToken {
-  const { subject, client_id, scopes, roles, resources, acr, auth_time: authTime } = assumed;
+  const { subject, client_id, scopes, roles, resources, sign_in: signIn } = assumed;
   const now = Math.floor(nowSeconds);
   const client = client_id === undefined ? {} : { client_id };
   return {
@@ -20,8 +20,7 @@ export function vouchedToken(assumed: AssumedSubject, issuer: string, nowSeconds
     roles,
     resources,
     expiresAt: now + LIFE_SECONDS,
-    ...(acr === undefined ? {} : { acr }),
-    ...(authTime === undefined ? {} : { authTime }),
+    ...(signIn ? { signIn } : {}),
     key: NO_KEY,
   };
 }

@@ -1,4 +1,5 @@
 import type { Json } from "./json.ts";
+import type { SignIn } from "./sign-in.ts";
 
 /** Everything that a decision may have to pass, in the order in which it is checked. */
 export const CHECKS = [
@@ -53,15 +54,14 @@ export type DecisionAsk = {
   assumed?: AssumedSubject;
 };
 
-/** A subject as somebody who has authenticated it says. Times are epoch seconds. */
+/** A subject as somebody who has authenticated it says. */
 export type AssumedSubject = {
   subject: string;
   client_id?: string;
   scopes: string[];
   roles: string[];
   resources: string[];
-  acr?: string;
-  auth_time?: number;
+  sign_in?: SignIn;
 };
 
 /** A decision with all that led to it: a stable format (docs/decision-trace.md). Members may be added. */

@@ -2,6 +2,7 @@ import type { TrustedIssuer } from "../policy/document.ts";
 import { RESOURCE } from "../policy/resource-name.ts";
 import { type Confirmation, readConfirmation } from "../protocol/confirmation.ts";
 import type { Json } from "../protocol/json.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import { MAX_TOKEN_LIFE_SECONDS, type TokenFacts } from "../revocation/rule.ts";
 import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";
 import { type ActClaim, readAct } from "./act.ts";
@@ -26,9 +27,8 @@ export type VerifiedToken = {
   confirmation?: Confirmation;
   /** Who acts for the subject (RFC 8693 §4.1). */
   act?: ActClaim;
-  /** How the person signed in (`acr`), and when (`auth_time`): OpenID Connect Core §2, RFC 9470 §6. */
-  acr?: string;
-  authTime?: number;
+  /** How the person signed in, where the token says so. */
+  signIn?: SignIn;
   /** The key that verified it. */
   key: CryptoKey;
 };
@@ -216,13 +216,13 @@ function moment(claims: Claims, name: string): Read<number> {
 }
 
 /** What is not as it must be counts as not said: whoever needs it refuses, and nobody else cares. */
-function signInOf(claims: Claims): Pick<VerifiedToken, "acr" | "authTime"> {
+function signInOf(claims: Claims): Pick<VerifiedToken, "signIn"> {
   const acr = member(claims, "acr");
   const authTime = numericDate(claims, "auth_time");
-  return {
-    ...(typeof acr === "string" && ACR.test(acr) ? { acr } : {}),
-    ...(typeof authTime === "number" ? { authTime } : {}),
-  };
+  const signIn: SignIn = {};
+  if (typeof acr === "string" && ACR.test(acr)) signIn.acr = acr;
+  if (typeof authTime === "number") signIn.auth_time = authTime;
+  return signIn.acr === undefined && signIn.auth_time === undefined ? {} : { signIn };
 }
 
 function actClaim(claims: Claims, name?: (sub: string) => string): Read<ActClaim> {

@@ -21,9 +21,9 @@ export function authenticator(verifier: Verifier): Authenticate {
       const { problem: refused, challenge } = token.error;
       return problemResponse(refused, context.requestId, challenge ? { "www-authenticate": challenge } : {});
     }
-    const { facts, scopes, roles, confirmation } = token.value;
+    const { facts, scopes, roles, confirmation, signIn } = token.value;
     const actor = { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
-    return confirmation ? { ...actor, confirmation } : actor;
+    return { ...actor, ...(confirmation ? { confirmation } : {}), ...(signIn ? { signIn } : {}) };
   };
 }
 

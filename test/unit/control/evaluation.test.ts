@@ -92,8 +92,11 @@ describe("AuthZEN evaluation (Authorization API 1.0 §6)", () => {
     };
     const context = { ip: "203.0.113.9", cf: { country: "DE" }, time: "2026-11-22T09:00:00Z" };
     await evaluate({ ...EVALUATION, subject: { type: "subject", id: "demo|ann", properties }, context });
-    const { department: _, ...known } = properties;
-    expect(asked[0]).toMatchObject({ assumed: { subject: "demo|ann", ...known }, cf: { country: "DE" } });
+    const { department: _, acr, ...known } = properties;
+    expect(asked[0]).toMatchObject({
+      assumed: { subject: "demo|ann", ...known, sign_in: { acr } },
+      cf: { country: "DE" },
+    });
     expect(asked[0]!.headers.get("cf-connecting-ip")).toBe("203.0.113.9");
     expect(asked[0]!.headers.has("authorization")).toBe(false);
   });

@@ -159,7 +159,7 @@ describe("a subject that somebody vouches for", () => {
     roles: ["developer"],
     resources: ["projects/*"],
   };
-  const ask = { cf: { country: "DE" }, assumed: { ...assumed, acr: "mfa" } };
+  const ask = { cf: { country: "DE" }, assumed: { ...assumed, sign_in: { acr: "mfa" } } };
 
   it("is decided on as its token would be", async () => {
     expect(await why("/projects/42", undefined, ask)).toMatchObject({ outcome: "allow", reason: "vouched" });

@@ -4,7 +4,7 @@ import type { Route } from "../../../src/policy/document.ts";
 import type { VerifiedToken } from "../../../src/tokens/verify.ts";
 
 const NOW = 1_800_000_000;
-type Has = Partial<Pick<VerifiedToken, "scopes" | "roles" | "resources" | "acr" | "authTime">>;
+type Has = Partial<Pick<VerifiedToken, "scopes" | "roles" | "resources" | "signIn">>;
 const token = (has: Has, iat = NOW) =>
   ({ scopes: [], roles: [], resources: [], facts: { iat }, ...has }) as unknown as VerifiedToken;
 const access = (needs: Partial<Exclude<Route["access"], "public">>) => ({
@@ -40,24 +40,29 @@ describe("what a token may do", () => {
 
   it("needs one of the ways to sign in that are listed, exactly", () => {
     const strong = access({ step_up: { acr_values: ["phr", "mfa"] } });
-    expect(permissionFault(strong, {}, token({ acr: "mfa" }), NOW)).toBeUndefined();
+    expect(permissionFault(strong, {}, token({ signIn: { acr: "mfa" } }), NOW)).toBeUndefined();
     for (const acr of ["pwd", "MFA", "phr mfa", ""]) {
-      expect(permissionFault(strong, {}, token({ acr }), NOW)).toBe("step_up_needed");
+      expect(permissionFault(strong, {}, token({ signIn: { acr } }), NOW)).toBe("step_up_needed");
     }
-    expect(permissionFault(strong, {}, token({ authTime: NOW }), NOW)).toBe("step_up_needed");
+    expect(permissionFault(strong, {}, token({ signIn: { auth_time: NOW } }), NOW)).toBe("step_up_needed");
   });
 
   it("needs a sign-in that is recent, and known", () => {
     const recent = access({ step_up: { max_age_seconds: 300 } });
-    const signedIn = (authTime: number) => permissionFault(recent, {}, token({ authTime }), NOW);
+    const signedIn = (authTime: number) =>
+      permissionFault(recent, {}, token({ signIn: { auth_time: authTime } }), NOW);
     expect([NOW, NOW - 300, NOW + 60].map(signedIn)).toEqual([undefined, undefined, undefined]);
     expect([NOW - 301, NOW + 61, 0].map(signedIn)).toEqual(Array(3).fill("step_up_needed"));
     // That the token is new says nothing of the sign-in.
-    expect(permissionFault(recent, {}, token({ acr: "mfa" }), NOW)).toBe("step_up_needed");
+    expect(permissionFault(recent, {}, token({ signIn: { acr: "mfa" } }), NOW)).toBe("step_up_needed");
     const both = access({ step_up: { acr_values: ["mfa"], max_age_seconds: 300 } });
-    expect(permissionFault(both, {}, token({ acr: "mfa", authTime: NOW }), NOW)).toBeUndefined();
-    expect(permissionFault(both, {}, token({ acr: "pwd", authTime: NOW }), NOW)).toBe("step_up_needed");
-    expect(permissionFault(both, {}, token({ acr: "mfa", authTime: 1 }), NOW)).toBe("step_up_needed");
+    expect(permissionFault(both, {}, token({ signIn: { acr: "mfa", auth_time: NOW } }), NOW)).toBeUndefined();
+    expect(permissionFault(both, {}, token({ signIn: { acr: "pwd", auth_time: NOW } }), NOW)).toBe(
+      "step_up_needed",
+    );
+    expect(permissionFault(both, {}, token({ signIn: { acr: "mfa", auth_time: 1 } }), NOW)).toBe(
+      "step_up_needed",
+    );
   });
 
   it("needs the condition to hold, and asks it last", () => {
