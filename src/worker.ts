@@ -8,7 +8,7 @@ import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
 import { newId } from "./platform/ids.ts";
 import { consoleLogger, faultText } from "./platform/log.ts";
-import { isReservedPath } from "./policy/reserved-paths.ts";
+import { controlPathOf } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
 import { ok, type Result } from "./protocol/result.ts";
 import { canaryDeps } from "./wiring/canary.ts";
@@ -50,8 +50,7 @@ export default {
     const { config, app, gate } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
-    const path = pathAtIssuer(request.url, config.issuer);
-    if (path === undefined || !isReservedPath(path)) return gate(request, requestId, waitUntil);
+    if (controlPathOf(request.url, config.issuer) === undefined) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
     // AuthZEN answers with the caller's own.
@@ -70,13 +69,6 @@ export default {
     );
   },
 } satisfies ExportedHandler<Env>;
-
-/** The raw path of a URL on the issuer's own origin, else undefined. */
-function pathAtIssuer(url: string, issuer: string): string | undefined {
-  if (!url.startsWith(issuer) || url[issuer.length] !== "/") return undefined;
-  const end = url.slice(issuer.length).search(/[?#]/);
-  return end === -1 ? url.slice(issuer.length) : url.slice(issuer.length, issuer.length + end);
-}
 
 /** A token that came in the clear is not used, and not redirected: it is known to others already. */
 function notEncrypted(requestId: string): Response {

@@ -8,6 +8,7 @@ import {
   refuse,
   requireScope,
 } from "../platform/http.ts";
+import { controlPathOf } from "../policy/reserved-paths.ts";
 import type { DecisionAsk, DecisionTrace } from "../protocol/decision-trace.ts";
 import { type Problem, problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -24,6 +25,8 @@ import {
 
 export type DecisionDeps = {
   issuer: string;
+  /** Plain http is taken, as a local deployment takes it. */
+  local: boolean;
   /** The gate's own decision, with what led to it; nothing is forwarded and nothing is counted. */
   decide(ask: DecisionAsk, context: RequestContext): Promise<DecisionTrace>;
 };
@@ -66,24 +69,21 @@ export function decisionRoutes(deps: DecisionDeps) {
     .post("/v1/explain", requireScope("policy:read"), jsonBody(explainSchema), async (c) => {
       const ask = explainAsk(c.req.valid("json"));
       if (!ask.ok) return refuse(c, ask.error);
+      const elsewhere = decidedElsewhere(ask.value, deps);
+      if (elsewhere !== undefined) return refuse(c, problem("invalid_body", `url: ${elsewhere}.`));
       return answer(c, ok(await deps.decide(ask.value, c.env)));
     })
-    .post("/access/v1/evaluation", evaluate, jsonBody(evaluationSchema), async (c) => {
-      const ask = askOf(c.req.valid("json"));
-      if (!ask.ok) return refuse(c, problem("invalid_body", `The evaluation is refused: ${ask.error}.`));
-      return evaluated(c, answerOf(await deps.decide(ask.value, c.env)));
-    })
+    .post("/access/v1/evaluation", evaluate, jsonBody(evaluationSchema), (c) =>
+      evaluateAlone(c, c.req.valid("json"), deps),
+    )
     .post("/access/v1/evaluations", evaluate, jsonBody(evaluationsSchema), async (c) => {
       const { evaluations, options, ...common } = c.req.valid("json");
       // §7.1: without any, it is one evaluation like that of the other endpoint.
-      if (!evaluations?.length) {
-        const ask = askOf(common);
-        if (!ask.ok) return refuse(c, problem("invalid_body", `The evaluation is refused: ${ask.error}.`));
-        return evaluated(c, answerOf(await deps.decide(ask.value, c.env)));
-      }
+      if (!evaluations?.length) return evaluateAlone(c, common, deps);
       const answers: EvaluationAnswer[] = [];
       for (const each of evaluations) {
-        const given = await evaluateOne({ ...common, ...each }, c.env, deps);
+        const one = await evaluateOne({ ...common, ...each }, c.env, deps);
+        const given = one.ok ? one.value : faultAnswer(one.error);
         answers.push(given);
         if (isLast(options?.evaluations_semantic ?? "execute_all", given)) break;
       }
@@ -91,13 +91,32 @@ export function decisionRoutes(deps: DecisionDeps) {
     });
 }
 
+async function evaluateAlone(
+  c: Context<HttpEnv>,
+  evaluation: Evaluation,
+  deps: DecisionDeps,
+): Promise<Response> {
+  const given = await evaluateOne(evaluation, c.env, deps);
+  if (given.ok) return evaluated(c, given.value);
+  return refuse(c, problem("invalid_body", `The evaluation is refused: ${given.error}.`));
+}
+
 async function evaluateOne(
   evaluation: Evaluation,
   context: RequestContext,
   deps: DecisionDeps,
-): Promise<EvaluationAnswer> {
+): Promise<Result<EvaluationAnswer, string>> {
   const ask = askOf(evaluation);
-  return ask.ok ? answerOf(await deps.decide(ask.value, context)) : faultAnswer(ask.error);
+  if (!ask.ok) return ask;
+  const elsewhere = decidedElsewhere(ask.value, deps);
+  return elsewhere === undefined ? ok(answerOf(await deps.decide(ask.value, context))) : err(elsewhere);
+}
+
+/** What never reaches the gate, so that no route decides on it. */
+function decidedElsewhere({ url }: DecisionAsk, { issuer, local }: DecisionDeps): string | undefined {
+  if (!local && !url.startsWith("https://")) return "only https is taken here";
+  if (controlPathOf(url, issuer) === undefined) return undefined;
+  return "the control plane itself answers this address, and no route";
 }
 
 /** §10.1: the caller's own id of the request is the answer's. */

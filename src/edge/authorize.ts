@@ -151,13 +151,12 @@ function scrutinyOf(
   view: ReplicaView,
   { ask, target, deps: { clock, trace } }: Matter,
 ): Scrutiny | undefined {
-  const conditional = access !== "public" && access.condition !== undefined;
-  if (!conditional && !trace) return undefined;
-  if (!conditional) return { trace };
+  if (access === "public" || access.condition === undefined) return trace && { trace };
+  const timeZone = access.time_zone ?? "UTC";
   const holds = () => {
     const condition = view.policy.conditions.get(id);
     const { method, headers, cf } = ask;
-    const request = { method, target, params, headers, cf: cf as CloudflareFacts };
+    const request = { method, target, params, timeZone, headers, cf: cf as CloudflareFacts };
     return condition?.(conditionFacts(request, token, clock() / 1000)) === true;
   };
   return { holds, trace };

@@ -1,4 +1,5 @@
 import type { Facts } from "../policy/condition.ts";
+import { localTime } from "../policy/local-time.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import type { Target } from "./target.ts";
 
@@ -16,20 +17,17 @@ export type ConditionRequest = {
   method: string;
   target: Target;
   params: Record<string, string>;
+  timeZone: string;
   headers: Pick<Headers, "get">;
   cf?: CloudflareFacts | null | undefined;
 };
-
-const DAY_SECONDS = 86_400;
-/** 1 January 1970 was the fourth day of its week. */
-const EPOCH_WEEKDAY = 3;
 
 /**
  * What a route's condition sees. A fact that is not known is not there: whatever asks for it fails, also where
  * it asks for the contrary.
  */
 export function conditionFacts(request: ConditionRequest, token: VerifiedToken, nowSeconds: number): Facts {
-  const { method, target, params, headers, cf } = request;
+  const { method, target, params, timeZone, headers, cf } = request;
   const now = Math.floor(nowSeconds);
   return {
     token: tokenFacts(token, now),
@@ -41,7 +39,7 @@ export function conditionFacts(request: ConditionRequest, token: VerifiedToken, 
       params,
       ip: headers.get("cf-connecting-ip") ?? undefined,
     },
-    time: timeFacts(now),
+    time: localTime(now, timeZone),
     cf: {
       country: textOf(cf?.country),
       continent: textOf(cf?.continent),
@@ -72,19 +70,6 @@ function tokenFacts(token: VerifiedToken, now: number): Facts {
     issued_at: facts.iat,
     expires_at: token.expiresAt,
     age_seconds: Math.max(0, now - Math.floor(facts.iat)),
-  };
-}
-
-/** UTC, as no route has a time zone. */
-function timeFacts(now: number): Facts {
-  const day = Math.floor(now / DAY_SECONDS);
-  return {
-    epoch_seconds: now,
-    hour: Math.floor((now % DAY_SECONDS) / 3600),
-    minute: Math.floor((now % 3600) / 60),
-    weekday: ((day + EPOCH_WEEKDAY) % 7) + 1,
-    date: new Date(now * 1000).toISOString().slice(0, 10),
-    zone: "UTC",
   };
 }
 

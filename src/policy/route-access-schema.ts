@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { conditionSource } from "./condition.ts";
-import { DAY_SECONDS, roleName, scopeToken, seconds } from "./names.ts";
+import { DAY_SECONDS, roleName, scopeToken, seconds, timeZone } from "./names.ts";
 import { routeResource } from "./resource-name.ts";
 
 /** In a challenge, spaces part the values. */
@@ -51,5 +51,6 @@ export const accessSchema = z.union([
       .describe(
         "A CEL expression over `token`, `request`, `time` and `cf`; only exactly `true` lets a request through.",
       ),
+    time_zone: timeZone.exactOptional().describe("Of the condition's `time`; absent: UTC."),
   }),
 ]);

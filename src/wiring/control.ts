@@ -98,7 +98,7 @@ export function wireControl({ config, objects, verifier, decide, clock, log }: C
     access,
     links,
     clients: { registry, ids, clock, local },
-    decisions: { issuer, decide },
+    decisions: { issuer, local, decide },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     metrics: { monitor, replica: () => seen(readingOf) },

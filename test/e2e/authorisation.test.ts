@@ -5,7 +5,7 @@ import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { ask, collect, review } from "../support/access.ts";
 import { bodyOf, type Client } from "../support/deployment.ts";
 import { peopleIssuer } from "../support/people-issuer.ts";
-import { RATE_LIMITS } from "../support/runtime.ts";
+import { RATE_LIMITS } from "../support/rate-limits.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 
 const QUOTA = 10;

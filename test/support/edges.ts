@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { inject } from "vitest";
-import { COMPATIBILITY, OBJECTS, RATE_LIMITS, type RuntimeOptions, variablesOf } from "./runtime.ts";
+import { RATE_LIMITS } from "./rate-limits.ts";
+import { COMPATIBILITY, OBJECTS, type RuntimeOptions, variablesOf } from "./runtime.ts";
 
 /** One Worker that has the objects, and others that only use them: each is an edge with a memory of its own. */
 export type Edges = {

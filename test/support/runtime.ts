@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { inject } from "vitest";
 import { freePort } from "../../src/local/ports.ts";
+import { RATE_LIMITS } from "./rate-limits.ts";
 
 export const OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3RzLTAx";
 export const SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
@@ -64,12 +65,6 @@ export const OBJECTS = {
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
 };
-
-/** The rate limiters, as in wrangler.toml. */
-export const RATE_LIMITS = {
-  LIMITER_BURST_10S: { namespace_id: "10010", simple: { limit: 50, period: 10 } },
-  LIMITER_STANDARD_60S: { namespace_id: "10060", simple: { limit: 600, period: 60 } },
-} as const;
 
 /** An issuer on loopback on a port that nobody listens at. */
 export async function freeIssuer(): Promise<string> {

@@ -47,7 +47,7 @@ async function post(path: string, body: unknown, headers: Record<string, string>
     c.set("actor", { subject: "pep", clientId: "pep", scopes, roles: [] });
     await next();
   });
-  app.route("/", decisionRoutes({ issuer: ISSUER, decide }));
+  app.route("/", decisionRoutes({ issuer: ISSUER, local: false, decide }));
   const response = await app.request(path, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
@@ -119,6 +119,8 @@ describe("AuthZEN evaluation (Authorization API 1.0 §6)", () => {
     [{ ...EVALUATION, resource: { type: "url" } }],
     [{ ...EVALUATION, context: { ip: "nowhere" } }],
     [{ ...EVALUATION, context: [] }],
+    [{ ...EVALUATION, resource: { type: "url", id: `${ISSUER}/v1/policy` } }],
+    [{ ...EVALUATION, resource: { type: "url", id: "http://api.example.com/yes" } }],
     [[EVALUATION]],
   ])("refuses what is none, without a decision: %j", async (body) => {
     const refused = await evaluate(body);
@@ -219,6 +221,11 @@ describe("an explanation", () => {
   const explain = (body: object) => post("/v1/explain", body);
   const request = { method: "GET", url: "https://api.example.com/yes" };
 
+  it("is for whatever the gate decides on, at the issuer's own address too", async () => {
+    expect((await explain({ ...request, url: `${ISSUER}/yes` })).status).toBe(200);
+    expect((await explain({ ...request, url: `${ISSUER}.evil.example/v1/policy` })).status).toBe(200);
+  });
+
   it("is the trace of the decision, by the headers and the token that it is given", async () => {
     const { status, body } = await explain({
       ...request,
@@ -237,6 +244,8 @@ describe("an explanation", () => {
     [{}],
     [{ ...request, method: "get" }],
     [{ ...request, body: "x" }],
+    [{ ...request, url: `${ISSUER}/oauth/token?x` }],
+    [{ ...request, url: "http://api.example.com/yes" }],
     [{ ...request, token: "a.b.c", headers: { Authorization: "Bearer d.e.f" } }],
     [{ ...request, token: "a\nb" }],
     [{ ...request, headers: { "a b": "c" } }],
