@@ -112,71 +112,81 @@ async function attempt<D extends Demand>(
   const demanded = demandOf(view);
   if (!demanded.ok) return refused(demanded.error, REFUSAL_RECHECK_MS);
   const demand = demanded.value;
+  const { credential } = demand;
   const about: Partial<Refusal> = demand.route ? { route: demand.route } : {};
   if (demand.dpop) about.dpop = true;
-  const token = await present(demand, view, deps, about);
-  if (token && "kind" in token) return token;
+  let token = demand.vouched;
+  if (token === undefined && credential !== undefined) {
+    const identified = await identify(credential, view, deps.clock() / 1000, deps, deps.waitUntil);
+    trace?.note("token", identified.ok);
+    if (!identified.ok) {
+      const { reason } = identified.error;
+      return refused(refusal(`token_${reason}`, about), RECHECKED[reason]);
+    }
+    token = identified.value;
+    const wrong = misplaced(demand, token, about, trace);
+    if (wrong) return refused(wrong, REFUSAL_RECHECK_MS);
+    const proving = demand.unproven?.(token);
+    const unproven = proving instanceof Promise ? await proving : proving;
+    trace?.note("sender", !unproven);
+    if (unproven) return refused({ ...unproven, ...about }, REFUSAL_RECHECK_MS);
+    await deps.prepare?.();
+    if (!(await deps.denied.settle(view, token.facts, deps.clock() / 1000))) {
+      trace?.note("freshness", false);
+      return refused(refusal("stale", about));
+    }
+  } else if (token === undefined && demand.tokenNeeded) {
+    trace?.note("credential", false);
+    return refused(refusal("credential_missing", about), REFUSAL_RECHECK_MS);
+  }
   const fresh = await deps.freshness.ensure(view, demand.staleness, token?.facts, deps.waitUntil);
   if (!fresh.ok) {
     trace?.note(fresh.error === "revoked" ? "revocation" : "freshness", false);
     return refused(refusal(fresh.error === "revoked" ? "token_revoked" : "stale", about));
   }
   trace?.note("freshness", true, { tier: demand.staleness.tier });
-  if (fresh.value.policy.version !== view.policy.version || (token && !holdsKey(token, fresh.value))) {
-    return { kind: "changed", view: fresh.value };
-  }
-  // Nothing is awaited from here on.
-  const now = deps.clock() / 1000;
-  const ended = lastLook(token, fresh.value, now, trace);
-  if (ended) return refused({ ...ended, ...about });
-  const listed = token && deps.denied.look(fresh.value, token.facts, now);
-  if (listed === "unconfirmed") return { kind: "changed", view: fresh.value };
-  if (token) trace?.note("revocation", listed !== "denied");
-  if (listed === "denied") return refused(refusal("token_revoked", about));
-  const denied = demand.denied(token);
-  if (denied) return refused({ ...denied, ...about });
-  if (demand.count) {
-    // What is refused anyway counts against nobody; what was let through is looked at again after the wait.
-    const over = await demand.count(token);
-    return over ? refused({ ...over, ...about }) : { kind: "changed", view: fresh.value };
-  }
-  return { kind: "admitted", admission: { demand, view: fresh.value, ...(token ? { token } : {}) } };
+  const outcome = lookAt(token, demand, view, fresh.value, deps, about);
+  if (outcome.kind !== "admitted" || !demand.count) return outcome;
+  // What is refused anyway counts against nobody; what was let through is looked at again after the wait.
+  const over = await demand.count(token);
+  return over ? refused({ ...over, ...about }) : { kind: "changed", view: fresh.value };
 }
 
-/** The token that comes with a request, verified, for this place and from its sender; none where none is needed. */
-async function present(
+/** A verified token that is not for this place. */
+function misplaced(
   demand: Demand,
-  view: ReplicaView,
-  deps: AdmissionDeps,
+  token: VerifiedToken,
   about: Partial<Refusal>,
-): Promise<VerifiedToken | undefined | Refused> {
-  const { credential, vouched } = demand;
-  const { trace } = deps;
-  if (vouched) return vouched;
-  if (credential === undefined) {
-    if (!demand.tokenNeeded) return undefined;
-    trace?.note("credential", false);
-    return refused(refusal("credential_missing", about), REFUSAL_RECHECK_MS);
-  }
-  const identified = await identify(credential, view, deps.clock() / 1000, deps, deps.waitUntil);
-  trace?.note("token", identified.ok);
-  if (!identified.ok) {
-    const { reason } = identified.error;
-    return refused(refusal(`token_${reason}`, about), RECHECKED[reason]);
-  }
-  const token = identified.value;
+  trace: Trace | undefined,
+): Refusal | undefined {
   if (token.facts.jti !== undefined) about.jti = token.facts.jti;
   const misdirected = demand.misdirected(token);
   trace?.note("audience", !misdirected);
-  if (misdirected) return refused(refusal(misdirected, about), REFUSAL_RECHECK_MS);
-  const proving = demand.unproven?.(token);
-  const unproven = proving instanceof Promise ? await proving : proving;
-  trace?.note("sender", !unproven);
-  if (unproven) return refused({ ...unproven, ...about }, REFUSAL_RECHECK_MS);
-  await deps.prepare?.();
-  if (await deps.denied.settle(view, token.facts, deps.clock() / 1000)) return token;
-  trace?.note("freshness", false);
-  return refused(refusal("stale", about));
+  return misdirected && refusal(misdirected, about);
+}
+
+/** The last look at window, revocations and permission, on the view that is young enough: one synchronous step. */
+function lookAt<D extends Demand>(
+  token: VerifiedToken | undefined,
+  demand: D,
+  before: ReplicaView,
+  view: ReplicaView,
+  { clock, denied, trace }: AdmissionDeps,
+  about: Partial<Refusal>,
+): Outcome<D> {
+  if (view.policy.version !== before.policy.version || (token && !holdsKey(token, view))) {
+    return { kind: "changed", view };
+  }
+  const now = clock() / 1000;
+  const ended = token && endOf(token, view, now, trace);
+  if (ended) return refused({ ...ended, ...about });
+  const listed = token && denied.look(view, token.facts, now);
+  if (listed === "unconfirmed") return { kind: "changed", view };
+  if (token) trace?.note("revocation", listed !== "denied");
+  if (listed === "denied") return refused(refusal("token_revoked", about));
+  const forbidden = demand.denied(token);
+  if (forbidden) return refused({ ...forbidden, ...about });
+  return { kind: "admitted", admission: token ? { demand, view, token } : { demand, view } };
 }
 
 /** Faults that a newer view may cure. */
@@ -185,13 +195,12 @@ const RECHECKED: { [reason in TokenFault["reason"]]?: number } = {
   unknown_issuer: REFUSAL_RECHECK_MS,
 };
 
-function lastLook(
-  token: VerifiedToken | undefined,
+function endOf(
+  token: VerifiedToken,
   view: ReplicaView,
   nowSeconds: number,
-  trace?: Trace,
+  trace: Trace | undefined,
 ): Refusal | undefined {
-  if (!token) return undefined;
   const late = windowFault(token, nowSeconds);
   trace?.note("window", !late);
   if (late) return refusal(`token_${late}`);

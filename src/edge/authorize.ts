@@ -8,7 +8,7 @@ import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
 import { type Counting, countRequest } from "./counting.ts";
 import { type CredentialRequest, hasTokenParameter, readCredential } from "./credential.ts";
-import { type Decision, type Refusal, refusal } from "./decision.ts";
+import { type Allowance, type Decision, type Refusal, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
 import { permissionFault, resourceOf, type Scrutiny } from "./permission.ts";
 import { type CloudflareFacts, conditionFacts } from "./request-facts.ts";
@@ -51,17 +51,21 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
   if (!admission.ok) return admission.error;
   const { demand, token, view } = admission.value;
   if (demand.route.limit && !deps.limits) deps.trace?.skip("limit", "not_counted");
-  return {
+  const allowance: Allowance = {
     outcome: "allow",
     reason: ask.assumed ? "vouched" : token ? "token" : "public",
     route: demand.route,
     origin: demand.origin,
     target: target.value,
-    ...(token ? { token, recheck: () => recheck(demandOf, proven, deps) } : {}),
-    ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
-    ...(matter.count ? { count: matter.count } : {}),
     ...knowledge(view, deps.clock),
   };
+  if (token) {
+    allowance.token = token;
+    allowance.recheck = () => recheck(demandOf, proven, deps);
+  }
+  if (proven.nextNonce !== undefined) allowance.dpopNonce = proven.nextNonce;
+  if (matter.count) allowance.count = matter.count;
+  return allowance;
 }
 
 /** The same decision once more, on a view of at most half the bound: the other half is for acting on it. */
@@ -103,22 +107,23 @@ function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Ref
     return err(refusal(`credential_${read.error}`, { route }));
   }
   const credential = read.value;
-  const { limit } = route;
-  return ok({
+  const demand: RouteDemand = {
     route,
     origin,
     ...(credential ? { credential: credential.token } : {}),
-    ...(ask.assumed ? { vouched: vouchedToken(ask.assumed, deps.issuer, deps.clock() / 1000) } : {}),
     dpop: isDpop(credential, route),
     tokenNeeded: route.access !== "public",
     staleness: stalenessOf(route),
     misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
     unproven: (token) => checkSender(token, credential!, route, ask, proven, deps.proofs),
-    ...(limit && limits && !matter.counted
-      ? { count: (token) => countRequest(route.id, limit, token, ask.headers, matter, limits) }
-      : {}),
     denied: (token) => deniedBy(route, params, token, view, matter),
-  });
+  };
+  const { limit } = route;
+  if (limit && limits && !matter.counted) {
+    demand.count = (token) => countRequest(route.id, limit, token, ask.headers, matter, limits);
+  }
+  if (ask.assumed) demand.vouched = vouchedToken(ask.assumed, deps.issuer, deps.clock() / 1000);
+  return ok(demand);
 }
 
 /** Our own tokens are for one origin; another issuer's are for the audience that the policy names for it. */
