@@ -8,7 +8,7 @@ import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
 import { type Counting, countRequest } from "./counting.ts";
 import { type CredentialRequest, hasTokenParameter, readCredential } from "./credential.ts";
-import { type Allowance, type Decision, type Refusal, refusal } from "./decision.ts";
+import { type Decision, type Refusal, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
 import { permissionFault, resourceOf, type Scrutiny } from "./permission.ts";
 import { type CloudflareFacts, conditionFacts } from "./request-facts.ts";
@@ -51,21 +51,17 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
   if (!admission.ok) return admission.error;
   const { demand, token, view } = admission.value;
   if (demand.route.limit && !deps.limits) deps.trace?.skip("limit", "not_counted");
-  const allowance: Allowance = {
+  return {
     outcome: "allow",
     reason: ask.assumed ? "vouched" : token ? "token" : "public",
     route: demand.route,
     origin: demand.origin,
     target: target.value,
+    ...(token ? { token, recheck: () => recheck(demandOf, proven, deps) } : {}),
+    ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
+    ...(matter.count === undefined ? {} : { count: matter.count }),
     ...knowledge(view, deps.clock),
   };
-  if (token) {
-    allowance.token = token;
-    allowance.recheck = () => recheck(demandOf, proven, deps);
-  }
-  if (proven.nextNonce !== undefined) allowance.dpopNonce = proven.nextNonce;
-  if (matter.count) allowance.count = matter.count;
-  return allowance;
 }
 
 /** The same decision once more, on a view of at most half the bound: the other half is for acting on it. */
