@@ -57,7 +57,7 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
     route: demand.route,
     origin: demand.origin,
     target: target.value,
-    ...(token ? { token, recheck: () => recheck(demandOf, proven, deps) } : {}),
+    ...(token ? { token, recheck: () => recheck(demandOf, matter) } : {}),
     ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
     ...(matter.count === undefined ? {} : { count: matter.count }),
     ...knowledge(view, deps.clock),
@@ -67,11 +67,12 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
 /** The same decision once more, on a view of at most half the bound: the other half is for acting on it. */
 async function recheck(
   demandOf: (view: ReplicaView) => Result<RouteDemand, Refusal>,
-  proven: Proven,
-  { prepare: _, ...deps }: AdmissionDeps,
+  matter: Matter,
 ): Promise<Refusal | undefined> {
-  // The proof was for the request that opened the connection, and no other comes.
-  proven.settled = true;
+  const { prepare: _, ...deps } = matter.deps;
+  // The proof was for the request that opened the connection, and so was the count; no other comes.
+  matter.proven.settled = true;
+  matter.counted = true;
   const halved = (view: ReplicaView) => {
     const demand = demandOf(view);
     if (!demand.ok) return demand;

@@ -34,14 +34,12 @@ export function permissionFault(
 ): PermissionFault | undefined {
   if (access === "public") return undefined;
   const trace = scrutiny?.trace;
-  return (
-    (lacksScope(access, token, trace) ? "scope_missing" : undefined) ??
-    (lacksRole(access, token, trace) ? "role_missing" : undefined) ??
-    (lacksResource(access, params, token, trace) ? "resource_not_granted" : undefined) ??
-    (isTooOld(access, token, nowSeconds, trace) ? "issued_too_long_ago" : undefined) ??
-    (needsStepUp(access, token, nowSeconds, trace) ? "step_up_needed" : undefined) ??
-    (failsCondition(access, scrutiny) ? "condition_not_met" : undefined)
-  );
+  if (lacksScope(access, token, trace)) return "scope_missing";
+  if (lacksRole(access, token, trace)) return "role_missing";
+  if (lacksResource(access, params, token, trace)) return "resource_not_granted";
+  if (isTooOld(access, token, nowSeconds, trace)) return "issued_too_long_ago";
+  if (needsStepUp(access, token, nowSeconds, trace)) return "step_up_needed";
+  return failsCondition(access, scrutiny) ? "condition_not_met" : undefined;
 }
 
 function lacksScope({ scopes, any_scopes: any }: Access, token: VerifiedToken, trace?: Trace): boolean {

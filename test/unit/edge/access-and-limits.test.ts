@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { authorize } from "../../../src/edge/authorize.ts";
 import { countRequest, whose } from "../../../src/edge/counting.ts";
 import type { VerifiedToken } from "../../../src/tokens/claims.ts";
-import { EdgeWorld, policyOf } from "../../support/edge-world.ts";
+import { EdgeWorld, HOST, policyOf } from "../../support/edge-world.ts";
 
 const EXACT = { exact: { requests: 3, period_seconds: 10 } };
 const POLICY = policyOf([
@@ -152,6 +153,23 @@ describe("a limit", () => {
     expect(refused.status).toBe(503);
     expect(refused.headers.get("retry-after")).toBe("1");
     expect(world.lastReason).toBe("limit_unavailable");
+  });
+
+  it("is not for a connection that is open already, whatever the policy says by now", async () => {
+    const ask = {
+      method: "GET",
+      url: `${HOST}/any`,
+      headers: new Headers({ authorization: `Bearer ${token}` }),
+    };
+    const decision = await authorize(ask, { ...world.deps, limits: world.limits });
+    const limit = { by: "token", limiter: "three_10s" };
+    world.append({ policy: policyOf([{ path: "/any", access: {}, limit }]) });
+    world.nowMs += 2_001;
+    for (let n = 0; n < 5; n++) {
+      expect(decision.outcome === "allow" && (await decision.recheck?.())).toBeUndefined();
+    }
+    expect(world.limited.size).toBe(0);
+    expect(await times(4, "/any")).toEqual([200, 200, 200, 429]);
   });
 
   it("counts a request once, however often it is decided on", async () => {
