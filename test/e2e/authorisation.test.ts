@@ -168,6 +168,8 @@ describe("limits", () => {
     }
     expect((await call("/counted", (await signedIn()).access_token)).status).toBe(200);
     expect((await call("/things/1", person.access_token)).status).toBe(200);
+    await stand.runtime.kill();
+    expect((await call("/counted", person.access_token)).status).toBe(429);
   });
 
   it("of the platform end a burst, without figures", async () => {
