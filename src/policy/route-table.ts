@@ -13,6 +13,8 @@ type Node = { literals: Map<string, Node>; param?: Node; here?: Leaf[]; rest?: L
 type Segments = { texts: string[]; complete: boolean };
 
 const NONE: RouteMiss = { kind: "none" };
+/** An origin that answers it shows the client what the gate tells the origin alone (RFC 9110 §9.3.8). */
+const NEVER_TAKEN = "TRACE";
 
 /**
  * All routes of a policy, compiled once into one tree of segments for each host pattern.
@@ -155,9 +157,12 @@ function find(node: Node, segments: Segments, depth: number): Leaf[] | undefined
 }
 
 function choose(leaves: readonly Leaf[], texts: readonly string[], method: string): RouteMatch | RouteMiss {
-  const leaf = leaves.find(({ route }) => !route.methods || (route.methods as string[]).includes(method));
+  const leaf = leaves.find(({ route }) =>
+    route.methods ? (route.methods as string[]).includes(method) : method !== NEVER_TAKEN,
+  );
   if (!leaf) {
-    return { kind: "method", allow: [...new Set(leaves.flatMap(({ route }) => route.methods ?? []))].sort() };
+    const allow = leaves.flatMap(({ route }) => route.methods ?? METHODS);
+    return { kind: "method", allow: [...new Set(allow)].sort() };
   }
   const params: Record<string, string> = {};
   for (const { name, segment } of leaf.params) {
