@@ -77,7 +77,6 @@ export type DecisionTrace = {
   /** What the decision was taken on. */
   seq?: number;
   replica_age_ms?: number;
-  policy_version?: number;
   checks: readonly TracedCheck[];
   remedies: Remedy[];
 };
