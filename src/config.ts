@@ -15,6 +15,8 @@ export type Config = {
   issuerSecrets: ReadonlyMap<string, string>;
   /** Secrets of our clients at OpenID providers, by their name `SIGN_IN_SECRET_…`. */
   signInSecrets: ReadonlyMap<string, string>;
+  /** Rate limiters of the platform, by the name that the policy uses: `burst_10s` for `LIMITER_BURST_10S`. */
+  limiters: Map<string, { binding: RateLimit; periodSeconds: number }>;
 };
 
 const LOOPBACK = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
@@ -68,9 +70,12 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "RATE_LIMIT",
   "PROOF",
   "SESSION",
 ];
+
+const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;
 
 /** Reads the environment, or says for each fault what is wrong; a fault's text never holds the value. */
 export function readConfig(env: Record<string, unknown>): Result<Config, string[]> {
@@ -93,6 +98,16 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
       faults.push(`${name}: must have at least ${MIN_SECRET_CHARS} bytes (HS256)`);
     }
   }
+  const limiters: Config["limiters"] = new Map();
+  for (const [name, binding] of Object.entries(env)) {
+    if (!name.startsWith("LIMITER_")) continue;
+    const [, known, period] = LIMITER.exec(name) ?? [];
+    if (known !== undefined) {
+      limiters.set(known.toLowerCase(), { binding: binding as RateLimit, periodSeconds: Number(period) });
+    } else {
+      faults.push(`${name}: the name must end in the limiter's period, _10S or _60S`);
+    }
+  }
   if (faults.length > 0 || !parsed.success) return err(faults);
   const { ISSUER, PORTCULLIS_SECRET, PORTCULLIS_SECRET_PREVIOUS, PORTCULLIS_OPERATOR_SECRET } = parsed.data;
   return ok({
@@ -105,5 +120,6 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
     local: LOOPBACK.test(ISSUER),
     issuerSecrets,
     signInSecrets,
+    limiters,
   });
 }

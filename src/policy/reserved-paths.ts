@@ -3,6 +3,7 @@ const RESERVED_PATHS = [
   "/.well-known/oauth-authorization-server",
   "/.well-known/jwks.json",
   "/.well-known/oauth-protected-resource",
+  "/.well-known/authzen-configuration",
   "/healthz",
   "/readyz",
   "/metrics",
@@ -15,10 +16,20 @@ const RESERVED_PREFIXES = ["/oauth/", "/v1/", "/ext-authz/", "/console/", "/acce
 /** On every other host: where a browser gets the cookie of that host, and its scripts learn whose it is. */
 export const HOST_SESSION_PATH = "/.portcullis/session";
 
-export function isHostSessionUrl(url: string): boolean {
-  if (!url.includes(HOST_SESSION_PATH)) return false;
+/** The path of a URL below {@link HOST_SESSION_PATH} on another host than the issuer's, else undefined. */
+export function hostSessionPathOf(url: string, issuer: string): string | undefined {
+  if (!url.includes(HOST_SESSION_PATH) || url.startsWith(`${issuer}/`)) return undefined;
   const { pathname } = new URL(url);
-  return pathname === HOST_SESSION_PATH || pathname.startsWith(`${HOST_SESSION_PATH}/`);
+  const below = pathname === HOST_SESSION_PATH || pathname.startsWith(`${HOST_SESSION_PATH}/`);
+  return below ? pathname : undefined;
+}
+
+/** The raw path of a URL on the issuer's own origin where the control plane answers it, else undefined. */
+export function controlPathOf(url: string, issuer: string): string | undefined {
+  if (!url.startsWith(issuer) || url[issuer.length] !== "/") return undefined;
+  const end = url.slice(issuer.length).search(/[?#]/);
+  const path = end === -1 ? url.slice(issuer.length) : url.slice(issuer.length, issuer.length + end);
+  return isReservedPath(path) ? path : undefined;
 }
 
 /** Whether the path, percent-encoded and without a query, belongs to the control plane on the issuer's origin. */

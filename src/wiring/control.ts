@@ -6,6 +6,7 @@ import { simulateAsks } from "../access/simulate.ts";
 import type { BrowserDeps } from "../browser/ports.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
+import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
@@ -34,12 +35,13 @@ export type ControlWiring = {
   objects: ObjectPorts;
   verifier: SharedVerifier;
   browser: BrowserDeps;
+  decide: DecisionDeps["decide"];
   clock: Clock;
   log: Logger;
 };
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
-export function wireControl({ config, objects, verifier, browser, clock, log }: ControlWiring) {
+export function wireControl({ config, objects, verifier, browser, decide, clock, log }: ControlWiring) {
   const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
@@ -96,6 +98,7 @@ export function wireControl({ config, objects, verifier, browser, clock, log }: 
     browser,
     links,
     clients: { registry, ids, clock, local },
+    decisions: { issuer, local, decide },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     logout: { ...browser, logger: log, directory, log: objects.log },
@@ -120,6 +123,7 @@ export function wireControl({ config, objects, verifier, browser, clock, log }: 
     policy: {
       ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
       secretRefs: new Set([...config.issuerSecrets.keys(), ...config.signInSecrets.keys()]),
+      limiters: new Set(config.limiters.keys()),
     },
     propagation: { monitor },
     imports: {
@@ -164,7 +168,7 @@ export function wireSweep({
   objects,
   clock,
   log,
-}: Omit<ControlWiring, "verifier" | "browser">): SweepDeps {
+}: Omit<ControlWiring, "verifier" | "browser" | "decide">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,

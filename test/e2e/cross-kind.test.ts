@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { bodyOf, type Client, clientToken, type Endpoint } from "../support/depl
 import { proofOf } from "../support/proof-factory.ts";
 import { freeIssuer } from "../support/runtime.ts";
 import { signed } from "../support/signed-decision.ts";
+import { SLACK } from "../support/slack-double.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 import type { testPolicy } from "../support/test-policy.ts";
 import { newKey, signToken, type TestKey } from "../support/token-factory.ts";
@@ -48,6 +49,7 @@ const KINDS: Record<string, () => string | Promise<string>> = {
   "session's CSRF token": () => csrfToken,
   "hand-over code": () => handOverCode(),
   "logout token": () => logoutToken(),
+  "Slack signature": () => click().signature,
 };
 
 type Kind = keyof typeof KINDS;
@@ -198,6 +200,19 @@ const PLACES: Record<string, Place> = {
     takes: ["approval link"],
     send: (credential) => status(`/v1/links/${encodeURIComponent(credential)}`, {}),
   },
+  "X-Slack-Signature of a click": {
+    takes: ["Slack signature"],
+    send: async (signature) => {
+      const { timestamp, body } = click();
+      const response = await fetch(`${gate().issuer}/v1/hooks/slack`, {
+        method: "POST",
+        headers: { "x-slack-request-timestamp": timestamp, "x-slack-signature": signature },
+        body,
+      });
+      await response.body?.cancel();
+      return response.status;
+    },
+  },
   "webhook-signature of a decision": {
     takes: ["webhook signature"],
     send: async (credential) => {
@@ -228,6 +243,7 @@ let pending: string;
 let assertion: string;
 let link: string;
 let authReqId: string;
+let slackEndpoint: string;
 /** The id of a client that authenticates by `key`. */
 let keyed: string;
 /** A bound token whose proofs are tried. */
@@ -298,6 +314,8 @@ beforeAll(async () => {
   exchanger = await gate().newExchangeClient(["requests:read"]);
   const reviews_as = { roles: ["approver"], subjects: ["bob"] };
   endpoint = await gate().newEndpoint({ url: stand.origin.url, reviews_as });
+  const slack = { signing_secret: SLACK.signing_secret, approvers: { UBOB: { subject: "bob" } } };
+  slackEndpoint = (await gate().newEndpoint({ url: stand.origin.url, slack })).id;
   pending = (await ask(gate(), stand.requester.token)).id;
   link = await linkFor(pending);
   authReqId = await approvedByBackchannel();
@@ -412,6 +430,16 @@ function identityToken(typ: string): Promise<string> {
     roles: ["developer"],
   };
   return signToken(idp, { alg: "ES256", typ, kid: "idp-1" }, claims);
+}
+
+/** A click that decides nothing, as Slack signs it. */
+function click() {
+  const actions = [{ action_id: "open", value: slackEndpoint }];
+  const payload = { type: "block_actions", user: { id: "UBOB" }, actions };
+  const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
+  const timestamp = String(signedAt);
+  const mac = createHmac("sha256", SLACK.signing_secret).update(`v0:${timestamp}:${body}`);
+  return { signature: `v0=${mac.digest("hex")}`, timestamp, body };
 }
 
 /** The same message each time: a repeat of it changes nothing. */
