@@ -87,9 +87,15 @@ async function readAssertion(
     deps.log("warn", "sign_in.id_token", { issuer: provider.issuer, code, detail });
     return token;
   }
-  const { facts, roles, scopes } = token.value;
+  const { facts, roles, scopes, signIn: how } = token.value;
   const named = namedRoles(policy);
-  return ok({ facts, issuer_id: provider.id, roles: roles.filter((role) => named.has(role)), scopes });
+  return ok({
+    facts,
+    issuer_id: provider.id,
+    roles: roles.filter((role) => named.has(role)),
+    scopes,
+    ...(how ? { sign_in: how } : {}),
+  });
 }
 
 /** The session that the browser had here before is over: its cookie is about to be replaced. */

@@ -138,7 +138,7 @@ export class BrowserSessionFlow {
   /** As with a refresh: the log is asked after the token was signed, so that what it does not know is later. */
   async #renew(session: Session, use: CookieUse, audience: string): Promise<Result<CookieToken>> {
     const d = this.#d;
-    const { id, subject, opened_at, absolute_end } = session;
+    const { id, subject, opened_at, absolute_end, assertion } = session;
     const { sessions } = use.terms;
     const now = this.#now();
     const allowed = allowance(session, use.terms, audience, now);
@@ -152,6 +152,7 @@ export class BrowserSessionFlow {
       ...allowed.value,
       ttlSeconds: Math.min(sessions.access_token_ttl_seconds, latestEnd - now),
       session: id,
+      ...(assertion.sign_in ? { signIn: assertion.sign_in } : {}),
     });
     if (!minted.ok) return minted;
     const { accessToken, expiresAt, expiresInSeconds } = minted.value;

@@ -68,6 +68,12 @@ describe("an ID token", () => {
     });
   });
 
+  it("says how and when its person signed in, where it does", async () => {
+    const changes = { acr: "mfa", auth_time: NOW - 30 };
+    expect(await verify(changes)).toMatchObject({ signIn: changes });
+    expect(await verify()).not.toHaveProperty("signIn");
+  });
+
   it.each<[string, Changes, string?]>([
     ["without a type", {}, ""],
     ["for us and others, from us", { aud: [CLIENT, "other"], azp: CLIENT }],

@@ -199,6 +199,17 @@ describe("the access token of a cookie", () => {
     });
   });
 
+  it("says how its person signed in, where the provider said so", async () => {
+    const sign_in = { acr: "mfa", auth_time: NOW - 5 };
+    const flow = flowWith();
+    await signInWith(flow, { assertion: assertionWith({ sign_in }) });
+    await tokenFor(flow);
+    session = undefined;
+    await signInWith(flow);
+    await tokenFor(flow, { cookie: "session_cookie-2" });
+    expect(minted.map(({ signIn }) => signIn)).toEqual([sign_in, undefined]);
+  });
+
   it("is given for the cookie of this host only, and a wrong one changes nothing", async () => {
     const flow = flowWith();
     await signInWith(flow);
