@@ -3,6 +3,12 @@ import type { controlApp } from "./control/app.ts";
 import { type CanaryDeps, runCanary } from "./control/canary.ts";
 import { misconfiguredHealth } from "./control/health-routes.ts";
 import { type SweepDeps, sweep } from "./control/sweep.ts";
+import {
+  type ForwardAuth,
+  isForwardAuthPath,
+  PROXY_SECRET_HEADER,
+  strayProxyCall,
+} from "./edge/forward-auth.ts";
 import type { WaitUntil } from "./edge/freshness.ts";
 import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
@@ -31,6 +37,7 @@ type Isolate = {
   config: Config;
   app: ReturnType<typeof controlApp>;
   gate: Gate;
+  forwardAuth: ForwardAuth;
   sweep: SweepDeps;
   canary: CanaryDeps;
 };
@@ -45,10 +52,12 @@ export default {
     const requestId = newId("dec", clock());
     isolate ??= wire(env);
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
-    const { config, app, gate } = isolate.value;
+    const { config, app, gate, forwardAuth } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
     const path = pathAtIssuer(request.url, config.issuer);
+    if (path !== undefined && isForwardAuthPath(path)) return forwardAuth(request, requestId, waitUntil);
+    if (request.headers.has(PROXY_SECRET_HEADER)) return strayProxyCall(requestId);
     if (path === undefined || !isReservedPath(path)) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
@@ -98,12 +107,13 @@ function wire(env: Env): Result<Isolate, string[]> {
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);
-  const { gate, verifier } = wireEdge({ env, config, objects, clock, log });
+  const { gate, forwardAuth, verifier } = wireEdge({ env, config, objects, clock, log });
   const { keyring, monitor } = objects;
   return ok({
     config,
     app: wireControl({ config, objects, verifier, clock, log }),
     gate,
+    forwardAuth,
     sweep: wireSweep({ config, objects, clock, log }),
     canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),
   });

@@ -1,6 +1,9 @@
 import type { Config } from "../config.ts";
 import { AgeReporter } from "../edge/age-reporter.ts";
+import { AssertionSigner } from "../edge/assertion.ts";
+import { createDecider } from "../edge/decider.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
+import { createForwardAuth } from "../edge/forward-auth.ts";
 import { Freshness } from "../edge/freshness.ts";
 import { createGate } from "../edge/gate.ts";
 import { TokenCache } from "../edge/token-cache.ts";
@@ -41,13 +44,16 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const secrets = new SharedSecrets(config.issuerSecrets);
   const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log, secrets });
   const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, tokens: new TokenCache() };
+  const signer = new AssertionSigner({ issuer, clock, key: assertionKey(objects.keyring) });
+  const decide = createDecider({ ...verifier, signer });
+  const forwardAuth = createForwardAuth({ issuer, log, decide, secrets: config.proxySecrets });
   const gate = createGate({
     ...verifier,
-    assertionKey: assertionKey(objects.keyring),
+    signer,
     fetch: (url, init) => fetch(url, init),
     pipe: () => new IdentityTransformStream(),
   });
-  return { gate, verifier };
+  return { gate, forwardAuth, decide, verifier };
 }
 
 /** What verifies a token as the gate does: one set for each isolate. */

@@ -1,4 +1,4 @@
-import type { AssertionKey } from "../../src/edge/assertion.ts";
+import { type AssertionKey, AssertionSigner } from "../../src/edge/assertion.ts";
 import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../src/edge/gate.ts";
@@ -73,6 +73,7 @@ export class EdgeWorld {
   tokens = new TokenCache();
   #view: ReplicaView | undefined;
   #gate: Gate | undefined;
+  #signer: AssertionSigner | undefined;
   #freshness: Freshness | undefined;
   #remoteKeys: RemoteKeys | undefined;
 
@@ -153,6 +154,11 @@ export class EdgeWorld {
     return ok({ kid: this.keys.assertion.kid, alg: "ES256", key: this.keys.assertion.privateKey });
   };
 
+  get signer(): AssertionSigner {
+    this.#signer ??= new AssertionSigner({ issuer: ISSUER, clock: this.clock, key: this.assertionKey });
+    return this.#signer;
+  }
+
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
     const { clock, deniedTokens: denied, freshness, remoteKeys, tokens, waitUntil } = this;
@@ -163,7 +169,7 @@ export class EdgeWorld {
     this.#gate ??= createGate({
       ...this.deps,
       replica: this.replica,
-      assertionKey: this.assertionKey,
+      signer: this.signer,
       fetch: async (url, init) => {
         const request = new Request(url, init);
         this.originCalls.push(request);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { AgeReporter, REPORT_EVERY_MS } from "../../../src/edge/age-reporter.ts";
+import { AssertionSigner } from "../../../src/edge/assertion.ts";
 import { Freshness } from "../../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../../src/edge/gate.ts";
 import { policySchema } from "../../../src/policy/document.ts";
@@ -7,7 +8,7 @@ import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 import type { AgesByTier } from "../../../src/remediation/age-histogram.ts";
 import { IsolateReplica } from "../../../src/replication/isolate-replica.ts";
-import { EdgeWorld, HOST, policyOf } from "../../support/edge-world.ts";
+import { EdgeWorld, HOST, ISSUER, policyOf } from "../../support/edge-world.ts";
 
 const TIERS = {
   bounded: { tier: "bounded", max_staleness_ms: 2_000 },
@@ -99,7 +100,11 @@ beforeEach(async () => {
     ...world.deps,
     replica,
     freshness,
-    assertionKey: () => count("assertionKey", () => world.assertionKey()),
+    signer: new AssertionSigner({
+      issuer: ISSUER,
+      clock,
+      key: () => count("assertionKey", () => world.assertionKey()),
+    }),
     fetch: async () => {
       toOrigin++;
       return new Response("hello");
