@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { type HeldGrant, hold, revokeGrant } from "../support/access.ts";
 import { isInstalled, type ProxyKind, type RunningProxy, startProxy } from "../support/proxies.ts";
-import { bodyText, type RawRequest, sendRaw } from "../support/raw-request.ts";
+import { answerOf, bodyText, openRaw, type RawRequest, sendRaw } from "../support/raw-request.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 
 const SECRET = "cHJveHktc2VjcmV0LW9ubHktZm9yLXRoZS10ZXN0cy0wMQ";
@@ -117,12 +117,16 @@ describe.each<ProxyKind>(["nginx", "caddy"])("behind %s", (kind) => {
       expect(JSON.stringify(got.headers)).not.toContain(SECRET);
     });
 
-    it("keeps method and body of the request", async () => {
-      const write = await hold(stand.gate, stand, { scope: "orders:read orders:write" });
-      expect(await letThrough({ method: "POST", path: "/orders", token: write.token })).toMatchObject({
-        method: "POST",
-      });
-      expect((await refused({ method: "POST", path: "/orders", token: reader.token })).status).toBe(403);
+    it("keeps method and body of the request, and the answer", async () => {
+      const { token } = await hold(stand.gate, stand, { scope: "orders:read orders:write" });
+      stand.origin.answerWith(({ message }, response) => message.pipe(response.writeHead(207)));
+      const sent = { method: "POST", path: "/orders", headers: [["Authorization", `Bearer ${token}`]] };
+      const request = openRaw(proxy.url, sent as RawRequest);
+      const answer = await answerOf(request.end("x".repeat(100_000)));
+      stand.origin.answerWith();
+      expect(answer.statusCode).toBe(207);
+      expect(await bodyText(answer)).toBe("x".repeat(100_000));
+      expect(stand.origin.received.at(-1)).toMatchObject({ method: "POST", url: "/orders" });
     });
 
     it("answers refusals as the gate does", async () => {
@@ -219,5 +223,54 @@ describe.each<ProxyKind>(["nginx", "caddy"])("behind %s", (kind) => {
         await late.stop();
       }
     });
+  });
+});
+
+describe("the endpoints themselves", () => {
+  const original: [string, string][] = [
+    ["X-Forwarded-Proto", "http"],
+    ["X-Forwarded-Host", "api.example.com"],
+  ];
+  const secret: [string, string] = ["X-Portcullis-Proxy-Secret", SECRET];
+  const of = (method: string, uri: string, more: [string, string][] = [secret]): [string, string][] => [
+    ...original,
+    ["X-Forwarded-Method", method],
+    ["X-Forwarded-Uri", uri],
+    ...more,
+  ];
+
+  it("answer nobody without the secret, whatever the method, and proxies with any", async () => {
+    const { issuer } = stand.gate;
+    for (const method of ["GET", "HEAD", "POST", "PUT", "OPTIONS"]) {
+      const open = { method, path: "/forward-auth", headers: of("GET", "/public/x", []) };
+      expect((await send(issuer, open)).status, method).toBe(403);
+      const known = { method, path: "/forward-auth", headers: of("GET", "/public/x") };
+      expect((await send(issuer, known)).status, method).toBe(200);
+    }
+  });
+
+  it("let through what the gate would let through, for Envoy's filter too", async () => {
+    const { issuer } = stand.gate;
+    const read = { path: "/ext-authz/orders/1", headers: of("DELETE", "/orders/1"), token: reader.token };
+    expect((await send(issuer, read)).headers["x-portcullis-subject"]).toBe(stand.requester.id);
+    const write = { ...read, method: "POST" };
+    expect((await send(issuer, write)).status).toBe(403);
+    expect(
+      (await send(issuer, { path: "/ext-authz/orders/1", headers: of("GET", "/orders/1") })).status,
+    ).toBe(401);
+  });
+
+  it("answer no call that Envoy's prefix does not hold together", async () => {
+    const { issuer } = stand.gate;
+    const before = stand.origin.received.length;
+    // Each leads to something that answers 200 by itself, which Envoy would take for a yes.
+    for (const uri of ["/../healthz", "/../public/status", "/x/../../public/status", "/%2e%2e/healthz"]) {
+      const answer = await send(issuer, { path: `/ext-authz${uri}`, headers: of("GET", uri) });
+      expect(answer.status, uri).toBe(400);
+    }
+    expect((await send(issuer, { path: "/healthz" })).status).toBe(200);
+    expect(stand.origin.received.length).toBe(before);
+    const elsewhere = { path: "/ext-authz/public/status", host: "api.example.com", headers: of("GET", "/x") };
+    expect((await send(issuer, elsewhere)).status).toBe(400);
   });
 });
