@@ -78,6 +78,7 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "PROOF",
   "SESSION",
 ];
 

@@ -29,6 +29,7 @@ export { MonitorObject } from "./remediation/monitor-object.ts";
 export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
 export { KeyringObject } from "./tokens/keyring-object.ts";
+export { ProofObject } from "./tokens/proof-object.ts";
 export { SessionObject } from "./tokens/session-object.ts";
 export { EndpointObject } from "./webhooks/endpoint-object.ts";
 

@@ -6,6 +6,7 @@ import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
 import type { AccessRule } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -127,8 +128,8 @@ export class AccessRequestObject extends DurableObject<Env> {
     });
   }
 
-  /** Issues an access token within the grant's window; each is recorded before it leaves. */
-  async issueToken(subject: string): Promise<Result<IssuedToken>> {
+  /** Issues an access token within the grant's window, bound to its sender's key; each is recorded before it leaves. */
+  async issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>> {
     const known = this.#store.read();
     if (!known) return err(problem("not_found", "There is no such access request."));
     const { request } = known;
@@ -145,6 +146,7 @@ export class AccessRequestObject extends DurableObject<Env> {
       scopes: scope,
       ttlSeconds: request.access_token_ttl_seconds,
       grant: { id, accessStart, accessExpiry, resource },
+      ...(confirmation ? { confirmation } : {}),
     });
     if (!minted.ok) return minted;
     // The grant may have been revoked while the token was being signed.
@@ -153,7 +155,7 @@ export class AccessRequestObject extends DurableObject<Env> {
     const { accessToken, expiresInSeconds } = minted.value;
     return ok({
       access_token: accessToken,
-      token_type: "Bearer",
+      token_type: confirmation?.jkt === undefined ? "Bearer" : "DPoP",
       expires_in: expiresInSeconds,
       scope: scope.join(" "),
     });
@@ -168,7 +170,7 @@ export class AccessRequestObject extends DurableObject<Env> {
   }
 
   /** The grant's next access token for the client that asked; `too_many_requests` where it did not wait. */
-  async poll(clientId: string): Promise<Result<PolledToken>> {
+  async poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>> {
     const polling = this.#polling.read();
     const request = this.#store.read()?.request;
     if (!request || polling?.client_id !== clientId) {
@@ -180,7 +182,7 @@ export class AccessRequestObject extends DurableObject<Env> {
       const seconds = taken.polling.interval_ms / 1000;
       return err(problem("too_many_requests", `Wait ${seconds} seconds between two polls from now on.`));
     }
-    const issued = await this.issueToken(request.requester.subject);
+    const issued = await this.issueToken(request.requester.subject, confirmation);
     if (!issued.ok) return issued;
     const detail = { type: RESOURCE_DETAIL, identifier: request.ask.resource };
     return ok({ ...issued.value, authorization_details: [detail] });

@@ -62,7 +62,12 @@ export type RequestState = AccessRequest["decided"];
 export type GrantState = "scheduled" | "active" | "expired" | "revoked";
 
 /** RFC 6749 §5.1. */
-export type IssuedToken = { access_token: string; token_type: "Bearer"; expires_in: number; scope: string };
+export type IssuedToken = {
+  access_token: string;
+  token_type: "Bearer" | "DPoP";
+  expires_in: number;
+  scope: string;
+};
 
 /** With what it is for (RFC 9396 §7). */
 export type PolledToken = IssuedToken & {

@@ -19,6 +19,7 @@ export const LIVE_TOKEN_SCHEMA = `
     client_id TEXT NOT NULL,
     grant_id TEXT,
     session TEXT,
+    jkt TEXT,
     kid TEXT NOT NULL,
     aud TEXT NOT NULL,
     iat INTEGER NOT NULL,
@@ -28,6 +29,7 @@ export const LIVE_TOKEN_SCHEMA = `
   CREATE INDEX live_tokens_client ON live_tokens (client_id);
   CREATE INDEX live_tokens_grant ON live_tokens (grant_id) WHERE grant_id IS NOT NULL;
   CREATE INDEX live_tokens_session ON live_tokens (session) WHERE session IS NOT NULL;
+  CREATE INDEX live_tokens_jkt ON live_tokens (jkt) WHERE jkt IS NOT NULL;
   CREATE INDEX live_tokens_kid ON live_tokens (kid);
   CREATE INDEX live_tokens_exp ON live_tokens (exp);
   CREATE TABLE live_token_state (held INTEGER NOT NULL, dropped_until INTEGER NOT NULL);
@@ -43,6 +45,7 @@ const COLUMNS: Record<keyof OwnMatch, string> = {
   session: "session",
   sub: "sub",
   client_id: "client_id",
+  jkt: "jkt",
   kid: "kid",
 };
 
@@ -65,7 +68,7 @@ export class LiveTokenStore {
     this.#sql.exec(
       `INSERT OR IGNORE INTO live_tokens
        SELECT value ->> 'jti', value ->> 'sub', value ->> 'client_id', value ->> 'grant', value ->> 'session',
-         value ->> 'kid', value ->> 'aud', value ->> 'iat', value ->> 'exp'
+         value ->> 'jkt', value ->> 'kid', value ->> 'aud', value ->> 'iat', value ->> 'exp'
        FROM json_each(?) WHERE value ->> 'exp' > ? AND value ->> 'client_id' <> ?`,
       JSON.stringify(tokens),
       now,

@@ -1,4 +1,5 @@
 import type { AccessRule } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
@@ -22,6 +23,7 @@ export type KeyringPort = {
     scopes: string[];
     ttlSeconds: number;
     grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
+    confirmation?: Confirmation;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
 };
 
@@ -51,9 +53,10 @@ export type AccessRequestPort = {
   decided(timeoutMs: number): Promise<Result<AccessRequest>>;
   happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
-  issueToken(subject: string): Promise<Result<IssuedToken>>;
+  /** `confirmation`: what the token is bound to, null where nothing. */
+  issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>>;
   startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
-  poll(clientId: string): Promise<Result<PolledToken>>;
+  poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
 };
 

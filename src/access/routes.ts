@@ -14,6 +14,7 @@ import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
 import { findAccessRule, mayReview } from "../policy/access-rules.ts";
 import type { AccessRule, PolicyDocument } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { preferredWaitSeconds } from "../protocol/prefer.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -28,6 +29,8 @@ export type AccessDeps = {
   waiting(id: string): Pick<AccessRequestPort, "decided" | "happened">;
   ids: CreationIds;
   clock: Clock;
+  /** What a token for the caller is bound to: what the caller's own is, or the key of a DPoP proof; null: nothing. */
+  binding(request: Request, actor: Actor): Promise<Result<Confirmation | null>>;
 };
 
 /** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
@@ -146,7 +149,9 @@ export function accessRequestRoutes(deps: AccessDeps) {
     .post("/v1/access-requests/:id/token", requireScope("requests:create"), async (c) => {
       const id = c.req.param("id");
       if (!isId("req", id)) return refuse(c, NOT_FOUND);
-      return answer(c, await deps.accessRequest(id).issueToken(c.var.actor.subject));
+      const bound = await deps.binding(c.req.raw, c.var.actor);
+      if (!bound.ok) return refuse(c, bound.error);
+      return answer(c, await deps.accessRequest(id).issueToken(c.var.actor.subject, bound.value));
     });
 }
 

@@ -22,10 +22,16 @@ export type AdmissionDeps = IdentifyDeps & {
 export type Demand = {
   /** Named in refusals. */
   route?: Route;
+  /** The access token that was sent. */
+  credential?: string;
+  /** Refusals ask for a proof of possession. */
+  dpop?: boolean;
   tokenNeeded: boolean;
   staleness: Staleness;
   /** The token is one for this place at all: whose it is, and for which audience. */
   misdirected(token: VerifiedToken): RefuseReason | undefined;
+  /** Whoever sends the token may do so; a promise only where there is something to prove. */
+  unproven?(token: VerifiedToken): Refusal | undefined | Promise<Refusal | undefined>;
   /** The last word on a token that is good; synchronous. */
   denied(token: VerifiedToken | undefined): Refusal | undefined;
 };
@@ -47,12 +53,11 @@ const UNSURE: ReadonlySet<RefuseReason> = new Set([
 ]);
 
 /**
- * Holds a credential against what is demanded: verify, audience, freshness, revocation, permission. All that
+ * Holds a credential against what is demanded: verify, audience, sender, freshness, revocation, permission. All that
  * waits comes before the last look at window, revocations and permission, which is one synchronous step on a
  * view that is as young as demanded. Where the policy or the key changed while waiting, all begins anew.
  */
 export async function admit<D extends Demand>(
-  credential: string | undefined,
   demandOf: (view: ReplicaView) => Result<D, Refusal>,
   deps: AdmissionDeps,
 ): Promise<Result<Admission<D>, Refusal>> {
@@ -60,7 +65,7 @@ export async function admit<D extends Demand>(
   if (!first) return err(refusal("no_view"));
   let view = first;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const outcome = await attempt(credential, demandOf, view, deps);
+    const outcome = await attempt(demandOf, view, deps);
     if (outcome.kind === "admitted") return ok(outcome.admission);
     if (outcome.kind === "changed") {
       view = outcome.view;
@@ -90,7 +95,6 @@ type Outcome<D> =
   | { kind: "changed"; view: ReplicaView };
 
 async function attempt<D extends Demand>(
-  credential: string | undefined,
   demandOf: (view: ReplicaView) => Result<D, Refusal>,
   view: ReplicaView,
   deps: AdmissionDeps,
@@ -98,7 +102,9 @@ async function attempt<D extends Demand>(
   const demanded = demandOf(view);
   if (!demanded.ok) return refused(demanded.error, REFUSAL_RECHECK_MS);
   const demand = demanded.value;
+  const { credential } = demand;
   const about: Partial<Refusal> = demand.route ? { route: demand.route } : {};
+  if (demand.dpop) about.dpop = true;
   let token: VerifiedToken | undefined;
   if (credential !== undefined) {
     const identified = await identify(credential, view, deps.clock() / 1000, deps, deps.waitUntil);
@@ -110,6 +116,9 @@ async function attempt<D extends Demand>(
     if (token.facts.jti !== undefined) about.jti = token.facts.jti;
     const misdirected = demand.misdirected(token);
     if (misdirected) return refused(refusal(misdirected, about), REFUSAL_RECHECK_MS);
+    const proving = demand.unproven?.(token);
+    const unproven = proving instanceof Promise ? await proving : proving;
+    if (unproven) return refused({ ...unproven, ...about }, REFUSAL_RECHECK_MS);
     await deps.prepare?.();
     if (!(await deps.denied.settle(view, token.facts, deps.clock() / 1000))) {
       return refused(refusal("stale", about));

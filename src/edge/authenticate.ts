@@ -3,16 +3,21 @@ import type { Problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
+import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand } from "./admission.ts";
-import { readCredential } from "./credential.ts";
+import { hasTokenParameter, readCredential } from "./credential.ts";
 import { type Refusal, type RefuseReason, refusal } from "./decision.ts";
 import { type Staleness, stalenessOf } from "./freshness.ts";
 import { logRefusal, tell } from "./refusal.ts";
+import { ANY_SENDER, checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 
 export type AuthenticateDeps = Omit<AdmissionDeps, "prepare"> & { log: Logger; requestId: string };
 
 /** A refusal as the caller answers it: the problem, and the `WWW-Authenticate` value where there is one. */
 export type Unauthenticated = { problem: Problem; challenge?: string };
+
+/** In `Authorization` only. */
+const SOURCES = [{ from: "authorization" }] as const;
 
 /** The default bound, and never beyond it. */
 const BOUNDED: Staleness = {
@@ -25,57 +30,80 @@ const BOUNDED: Staleness = {
 const STRICT = stalenessOf({ consistency: { tier: "strict" }, on_stale: "deny" });
 
 /**
- * Authenticates a call to the control plane: one bearer token of ours, for this audience (the issuer), not
- * revoked as of at most 2 s ago. Scopes are for the caller to check.
+ * Authenticates a call to the control plane: one access token of ours, for this audience (the issuer), sent by
+ * whom it is bound to, not revoked as of at most 2 s ago. Scopes are for the caller to check.
  */
 export async function authenticateOwn(
-  request: Pick<Request, "url" | "headers">,
-  deps: AuthenticateDeps & { audience: string },
+  request: SenderRequest,
+  deps: AuthenticateDeps & { audience: string; proofs: ProofChecker },
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
   const query = request.url.indexOf("?");
   const search = query === -1 ? "" : request.url.slice(query);
-  const credential = readCredential(request.headers.get("authorization"), search);
+  if (hasTokenParameter(search)) return refused(refusal("credential_in_query"), deps);
+  const credential = readCredential(request, SOURCES);
   if (!credential.ok) return refused(refusal(`credential_${credential.error}`), deps);
-  return authenticate(credential.value, deps, (token) => {
-    if (!token.own) return "token_issuer";
-    return token.audience.includes(deps.audience) ? undefined : "token_audience";
+  const sent = credential.value;
+  if (!sent) return refused(refusal("credential_missing"), deps);
+  const proven: Proven = {};
+  return authenticate(deps, {
+    credential: sent.token,
+    dpop: isDpop(sent, ANY_SENDER),
+    misdirected: (token) => {
+      if (!token.own) return "token_issuer";
+      return token.audience.includes(deps.audience) ? undefined : "token_audience";
+    },
+    unproven: (token) => checkSender(token, sent, ANY_SENDER, request, proven, deps.proofs),
   });
 }
 
 /**
  * Verifies a token that stands for somebody: one of ours, whatever its audience, or a trusted identity
- * provider's for the audience that the policy names for it; not revoked as of at most 2 s ago.
+ * provider's for the audience that the policy names for it; not revoked as of at most 2 s ago. A bound one of
+ * an identity provider is refused, as its proof is for another request than this one; of ours, `confirmation`
+ * says what the caller has to hold this request against.
  */
 export async function authenticateSubjectToken(
   subjectToken: string,
   deps: AuthenticateDeps,
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
-  return authenticate(subjectToken, deps, (token, view) => {
-    if (token.own) return undefined;
-    const issuer = view.policy.issuers.get(token.facts.iss);
-    if (!issuer) return "token_issuer";
-    return token.audience.includes(issuer.audience) ? undefined : "token_audience";
+  return authenticate(deps, {
+    credential: subjectToken,
+    misdirected: (token, view) => {
+      if (token.own) return undefined;
+      const issuer = view.policy.issuers.get(token.facts.iss);
+      if (!issuer) return "token_issuer";
+      return token.audience.includes(issuer.audience) ? undefined : "token_audience";
+    },
+    unproven: (token) => (token.confirmation && !token.own ? refusal("sender_not_taken") : undefined),
   });
 }
 
-/** Verifies an access token of ours, whatever it is for, and asks the log itself whether it was revoked. */
+/**
+ * Verifies an access token of ours, whatever it is for, and asks the log itself whether it was revoked. Whoever
+ * asks about a bound token is not its sender, and proves nothing.
+ */
 export async function authenticateAnyOwn(
   accessToken: string,
   deps: AuthenticateDeps,
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
-  return authenticate(accessToken, deps, (token) => (token.own ? undefined : "token_issuer"), STRICT);
+  const call: Call = {
+    credential: accessToken,
+    misdirected: (token) => (token.own ? undefined : "token_issuer"),
+  };
+  return authenticate(deps, call, STRICT);
 }
 
-type Misdirected = (token: VerifiedToken, view: ReplicaView) => RefuseReason | undefined;
+type Call = Pick<Demand, "credential" | "dpop" | "unproven"> & {
+  misdirected(token: VerifiedToken, view: ReplicaView): RefuseReason | undefined;
+};
 
 async function authenticate(
-  credential: string | undefined,
   deps: AuthenticateDeps,
-  misdirected: Misdirected,
+  call: Call,
   staleness = BOUNDED,
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
   try {
-    const admission = await admit(credential, (view) => ok(demandOf(view, misdirected, staleness)), deps);
+    const admission = await admit((view) => ok(demandOf(view, call, staleness)), deps);
     if (!admission.ok) return refused(admission.error, deps);
     const { token } = admission.value;
     return token ? ok(token) : refused(refusal("credential_missing"), deps);
@@ -85,11 +113,12 @@ async function authenticate(
   }
 }
 
-function demandOf(view: ReplicaView, misdirected: Misdirected, staleness: Staleness): Demand {
+function demandOf(view: ReplicaView, call: Call, staleness: Staleness): Demand {
   return {
+    ...call,
     tokenNeeded: true,
     staleness,
-    misdirected: (token) => misdirected(token, view),
+    misdirected: (token) => call.misdirected(token, view),
     denied: () => undefined,
   };
 }

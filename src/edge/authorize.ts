@@ -2,16 +2,20 @@ import type { Origin, Route } from "../policy/document.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
+import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
-import { readCredential } from "./credential.ts";
+import { type CredentialRequest, hasTokenParameter, readCredential } from "./credential.ts";
 import { type Decision, type Refusal, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
 import { permissionFault, resourceOf } from "./permission.ts";
+import { checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 import { readTarget, type Target } from "./target.ts";
 import { openBoundMs } from "./watch.ts";
 
-/** All of a request that decides: no other header, and never the body. */
-export type Ask = { method: string; url: string; authorization: string | null };
+/** A request; of its headers only those that carry a credential or a proof decide, and never the body. */
+export type Ask = CredentialRequest & SenderRequest;
+
+export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker };
 
 type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin };
 
@@ -19,14 +23,13 @@ type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin }
  * Decides on one request: target, route, credential, then {@link admit}. The route that is decided on is the
  * one that is forwarded to. Throws nothing that is expected; whoever calls it refuses where it does throw.
  */
-export async function authorize(ask: Ask, deps: AdmissionDeps): Promise<Decision> {
+export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision> {
   const target = readTarget(ask.url);
   if (!target.ok) return refusal(`target_${target.error}`);
-  const credential = readCredential(ask.authorization, target.value.search);
-  // A credential that cannot be read is not the same as none: it opens no public route.
-  if (!credential.ok) return refusal(`credential_${credential.error}`);
-  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask.method);
-  const admission = await admit(credential.value, demandOf, deps);
+  if (hasTokenParameter(target.value.search)) return refusal("credential_in_query");
+  const proven: Proven = {};
+  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, proven, deps.proofs);
+  const admission = await admit(demandOf, deps);
   if (!admission.ok) return admission.error;
   const { demand, token, view } = admission.value;
   return {
@@ -35,17 +38,20 @@ export async function authorize(ask: Ask, deps: AdmissionDeps): Promise<Decision
     route: demand.route,
     origin: demand.origin,
     target: target.value,
-    ...(token ? { token, recheck: () => recheck(credential.value, demandOf, deps) } : {}),
+    ...(token ? { token, recheck: () => recheck(demandOf, proven, deps) } : {}),
+    ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
     ...knowledge(view, deps.clock),
   };
 }
 
 /** The same decision once more, on a view of at most half the bound: the other half is for acting on it. */
 async function recheck(
-  credential: string | undefined,
   demandOf: (view: ReplicaView) => Result<RouteDemand, Refusal>,
+  proven: Proven,
   { prepare: _, ...deps }: AdmissionDeps,
 ): Promise<Refusal | undefined> {
+  // The proof was for the request that opened the connection, and no other comes.
+  proven.settled = true;
   const halved = (view: ReplicaView) => {
     const demand = demandOf(view);
     if (!demand.ok) return demand;
@@ -53,24 +59,37 @@ async function recheck(
     const boundMs = openBoundMs(route) / 2;
     return ok({ ...demand.value, staleness: { ...staleness, always: false, boundMs } });
   };
-  const admission = await admit(credential, halved, deps);
+  const admission = await admit(halved, deps);
   return admission.ok ? undefined : admission.error;
 }
 
-function routeDemand(view: ReplicaView, target: Target, method: string): Result<RouteDemand, Refusal> {
+function routeDemand(
+  view: ReplicaView,
+  target: Target,
+  ask: Ask,
+  proven: Proven,
+  proofs: ProofChecker,
+): Result<RouteDemand, Refusal> {
   const { document, routes } = view.policy;
-  const match = routes.match(target.host, target.routePath, method);
+  const match = routes.match(target.host, target.routePath, ask.method);
   if (match.kind === "none") return err(refusal("no_route"));
   if (match.kind === "method") return err(refusal("method_not_allowed", { allow: match.allow }));
   const { route, params } = match;
   const origin = Object.hasOwn(document.origins, route.origin) ? document.origins[route.origin] : undefined;
   if (!origin) throw new Error(`route ${route.id}: the policy has no origin ${route.origin}`);
+  const read = readCredential(ask, route.credential);
+  // A credential that cannot be read is not the same as none: it opens no public route.
+  if (!read.ok) return err(refusal(`credential_${read.error}`, { route }));
+  const credential = read.value;
   return ok({
     route,
     origin,
+    ...(credential ? { credential: credential.token } : {}),
+    dpop: isDpop(credential, route),
     tokenNeeded: route.access !== "public",
     staleness: stalenessOf(route),
     misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
+    unproven: (token) => checkSender(token, credential!, route, ask, proven, proofs),
     denied: (token) => deniedBy(route, params, token),
   });
 }

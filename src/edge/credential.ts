@@ -1,26 +1,105 @@
-import { type BearerFault, readBearer } from "../protocol/bearer.ts";
+import type { CredentialSource } from "../policy/document.ts";
+import {
+  type CredentialFault as AuthorizationFault,
+  readAuthorization,
+  readToken,
+} from "../protocol/bearer.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { cookieValue, hasCookie, withoutCookie } from "./cookie.ts";
 
 /** Why the credential cannot be used; that there is none is no fault here. */
-export type CredentialFault = "in_query" | Exclude<BearerFault, "missing">;
+export type CredentialFault =
+  | "in_query"
+  | "not_taken"
+  | "cross_site"
+  | Exclude<AuthorizationFault, "missing">;
+
+/** An access token as it was sent. Outside of `Authorization` there is no scheme but that of a bearer. */
+export type Credential = { token: string; scheme: "bearer" | "dpop" };
+
+/** What a credential is read from. */
+export type CredentialRequest = { method: string; url: string; headers: Pick<Headers, "get"> };
+
+const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 /**
- * The one access token of a request: a bearer token in `Authorization`, or undefined where that is absent.
- * A token in the query is refused, not read (RFC 9700 §4.3.2): it is in logs and histories by now. Bodies
- * are not looked at.
+ * The one access token of a request, from the places that the route takes one from; undefined where there is
+ * none. Two of them are refused, equal or not, and so is a place that the route does not take: gate and
+ * origin could each believe another one.
  */
 export function readCredential(
-  authorization: string | null,
-  search: string,
-): Result<string | undefined, CredentialFault> {
-  if (hasTokenParameter(search)) return err("in_query");
-  const token = readBearer(authorization);
-  if (token.ok) return token;
-  return token.error === "missing" ? ok(undefined) : err(token.error);
+  request: CredentialRequest,
+  sources: readonly CredentialSource[],
+): Result<Credential | undefined, CredentialFault> {
+  const authorization = request.headers.get("authorization");
+  // What nearly every route has; nothing else of the request is looked at.
+  if (sources.length === 1 && sources[0]!.from === "authorization") return fromAuthorization(authorization);
+  let found: Credential | undefined;
+  if (authorization !== null && authorization !== "") {
+    if (!sources.some(({ from }) => from === "authorization")) return err("not_taken");
+    const read = fromAuthorization(authorization);
+    if (!read.ok) return read;
+    found = read.value;
+  }
+  for (const source of sources) {
+    if (source.from === "authorization") continue;
+    const read = fromSource(source, request);
+    if (!read.ok) return read;
+    if (read.value && found) return err("several");
+    found ??= read.value;
+  }
+  return ok(found);
 }
 
-function hasTokenParameter(search: string): boolean {
+/** A token in the query is refused, not read (RFC 9700 §4.3.2): it is in logs and histories by now. Bodies are not looked at. */
+export function hasTokenParameter(search: string): boolean {
   // Names without an escape need no parsing, and most queries have none.
   if (!search.includes("%") && !search.includes("access_token")) return false;
   return new URLSearchParams(search).has("access_token");
+}
+
+/** Takes out of the headers for the origin (names in lower case) what could have carried a token beside `Authorization`. */
+export function stripCarriers(headers: Record<string, string>, sources: readonly CredentialSource[]): void {
+  for (const source of sources) {
+    if (source.from === "header") delete headers[source.name.toLowerCase()];
+    if (source.from !== "cookie") continue;
+    const { cookie: cookies } = headers;
+    if (cookies === undefined || !hasCookie(cookies, source.name)) continue;
+    const rest = withoutCookie(cookies, source.name);
+    if (rest === "") delete headers.cookie;
+    else headers.cookie = rest;
+  }
+}
+
+function fromAuthorization(value: string | null): Result<Credential | undefined, CredentialFault> {
+  const read = readAuthorization(value);
+  if (read.ok) return read;
+  return read.error === "missing" ? ok(undefined) : err(read.error);
+}
+
+function fromSource(
+  source: Exclude<CredentialSource, { from: "authorization" }>,
+  request: CredentialRequest,
+): Result<Credential | undefined, CredentialFault> {
+  const header = request.headers.get(source.from === "cookie" ? "cookie" : source.name);
+  const value = source.from === "cookie" && header !== null ? cookieValue(header, source.name) : ok(header);
+  if (!value.ok) return value;
+  const token = readToken(value.value);
+  if (!token.ok) return token.error === "missing" ? ok(undefined) : err(token.error);
+  // A browser adds cookies to whatever request any site has it make.
+  if (source.from === "cookie" && isCrossSite(request)) return err("cross_site");
+  return ok({ token: token.value, scheme: "bearer" });
+}
+
+/**
+ * Whether another site had the browser make a request that may change something, or that opens a WebSocket,
+ * which no origin policy guards. `Sec-Fetch-Site` tells; without it `Origin` does, which every browser sends
+ * with these. A request with neither is no browser's.
+ */
+function isCrossSite({ method, url, headers }: CredentialRequest): boolean {
+  if (SAFE_METHODS.includes(method) && headers.get("upgrade") === null) return false;
+  const site = headers.get("sec-fetch-site");
+  if (site !== null) return site !== "same-origin" && site !== "none";
+  const origin = headers.get("origin");
+  return origin !== null && origin !== new URL(url).origin;
 }

@@ -1,21 +1,23 @@
 import { ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
-import type { AdmissionDeps } from "./admission.ts";
 import type { AssertionSigner } from "./assertion.ts";
-import { authorize } from "./authorize.ts";
+import { type AuthorizeDeps, authorize } from "./authorize.ts";
 import type { Allowance, Refusal } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
 import type { Identity } from "./headers.ts";
 import { identityOf } from "./identity.ts";
 
-/** A request that somebody else forwards or answers; of its headers only those that the gate reads too. */
+/**
+ * A request that somebody else forwards or answers; of its headers only those that the gate reads too. What the
+ * connection proves, a client certificate, is between the client and that somebody, and not known here.
+ */
 export type RequestAsk = { method: string; url: string; headers: Headers };
 
 /** The gate's decision without the gate: for proxies and Workers that ask. */
 export type Decider = (ask: RequestAsk, waitUntil: WaitUntil) => Promise<Result<Decided, Refusal>>;
 export type Decided = { allowance: Allowance; identity: Identity };
 
-export type DeciderDeps = Omit<AdmissionDeps, "waitUntil" | "prepare"> & {
+export type DeciderDeps = Omit<AuthorizeDeps, "waitUntil" | "prepare"> & {
   replica: Pick<ReplicaReader, "peek">;
   signer: AssertionSigner;
 };
@@ -24,8 +26,7 @@ export function createDecider(deps: DeciderDeps): Decider {
   const { signer, replica } = deps;
   return async function decide({ method, url, headers }, waitUntil) {
     const prepare = () => signer.prepare(replica.peek(), waitUntil);
-    const ask = { method, url, authorization: headers.get("authorization") };
-    const decision = await authorize(ask, { ...deps, waitUntil, prepare });
+    const decision = await authorize({ method, url, headers }, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return { ok: false, error: decision };
     const identity = await identityOf(decision, deps);
     return identity.ok ? ok({ allowance: decision, identity: identity.value }) : identity;

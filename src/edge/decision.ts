@@ -1,4 +1,5 @@
 import type { Origin, Route } from "../policy/document.ts";
+import type { ProofFault } from "../tokens/proof-checker.ts";
 import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
 import type { CredentialFault } from "./credential.ts";
 import type { PermissionFault } from "./permission.ts";
@@ -6,6 +7,9 @@ import type { Target, TargetFault } from "./target.ts";
 
 /** Why a request is let through. */
 type AllowReason = "token" | "public";
+
+/** Why whoever sends a token is not taken for its rightful sender, apart from the proof itself. */
+type SenderFault = "scheme" | "unbound" | "not_taken" | "certificate";
 
 /** Why a request is refused: closed, for the log; `refusal.ts` says what the client is told. */
 export type RefuseReason =
@@ -18,6 +22,8 @@ export type RefuseReason =
   | "token_issuer"
   | "token_audience"
   | "token_revoked"
+  | `sender_${SenderFault}`
+  | `proof_${ProofFault}`
   | PermissionFault
   | "no_view"
   | "stale"
@@ -39,6 +45,10 @@ export type Refusal = Knowledge & {
   resource?: string;
   /** Id of the token, once it was verified. */
   jti?: string;
+  /** The challenge asks for a proof of possession (RFC 9449 §7.1). */
+  dpop?: boolean;
+  /** The nonce that the next proof has to hold (RFC 9449 §9). */
+  dpopNonce?: string;
 };
 
 export type Allowance = Knowledge & {
@@ -49,6 +59,8 @@ export type Allowance = Knowledge & {
   target: Target;
   /** Absent on a public route that was called without one. */
   token?: VerifiedToken;
+  /** The nonce that proofs have to hold from now on, where the one that was used is soon too old. */
+  dpopNonce?: string;
   /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
   recheck?: () => Promise<Refusal | undefined>;
 };

@@ -1,10 +1,10 @@
 import { faultText, type Logger } from "../platform/log.ts";
 import { equalText } from "../protocol/equal-text.ts";
 import { type Problem, problem, problemResponse, problemStatus } from "../protocol/problem.ts";
-import type { Decider } from "./decider.ts";
+import type { Decided, Decider } from "./decider.ts";
 import { refusal } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
-import { type Identity, writeIdentity } from "./headers.ts";
+import { writeIdentity } from "./headers.ts";
 import { isFromNginx, readExtAuthz, readForwarded } from "./original-request.ts";
 import { logRefusal, refusalResponse } from "./refusal.ts";
 
@@ -66,7 +66,7 @@ async function answerProxy(
   if (!original.ok) return refused(problem("invalid_request", original.error), requestId, log);
   try {
     const decided = await decide({ ...original.value, headers }, waitUntil);
-    if (decided.ok) return allowed(decided.value.identity, requestId);
+    if (decided.ok) return allowed(decided.value, requestId);
     logRefusal(log, decided.error, requestId);
     return refusalResponse(decided.error, issuer, requestId);
   } catch (fault) {
@@ -90,11 +90,10 @@ function refused(why: Problem, requestId: string, log: Logger): Response {
 }
 
 /** Each identity header, empty where there is nothing to say: some proxies leave the client's where ours is absent. */
-function allowed(
-  { assertion = "", subject = "", scope = "", grant = "" }: Identity,
-  requestId: string,
-): Response {
+function allowed({ allowance, identity }: Decided, requestId: string): Response {
+  const { assertion = "", subject = "", scope = "", grant = "" } = identity;
   const headers: Record<string, string> = { "cache-control": "no-store", "x-request-id": requestId };
+  if (allowance.dpopNonce !== undefined) headers["dpop-nonce"] = allowance.dpopNonce;
   writeIdentity(headers, { assertion, subject, scope, grant });
   return new Response(null, { status: 200, headers });
 }

@@ -2,9 +2,11 @@ import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
+import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
+import { stripCarriers } from "./credential.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
@@ -25,6 +27,7 @@ export type GateDeps = {
   freshness: Freshness;
   denied: DeniedTokens;
   remoteKeys: RemoteKeys;
+  proofs: ProofChecker;
   tokens: TokenCache;
   signer: AssertionSigner;
   fetch: OriginFetch;
@@ -54,13 +57,8 @@ async function handle(
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   try {
-    const ask = {
-      method: request.method,
-      url: request.url,
-      authorization: request.headers.get("authorization"),
-    };
     const prepare = () => deps.signer.prepare(deps.replica.peek(), waitUntil);
-    const decision = await authorize(ask, { ...deps, waitUntil, prepare });
+    const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
     const identity = await identityOf(decision, deps);
     if (!identity.ok) return identity;
@@ -78,7 +76,7 @@ async function send(
   identity: Identity,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
-  const { route, origin, target } = allowance;
+  const { route, origin, target, token, dpopNonce } = allowance;
   const own: OwnHeaders = {
     requestId,
     scheme: target.scheme,
@@ -87,9 +85,15 @@ async function send(
     ...identity,
   };
   const headers = headersForOrigin(request.headers, own);
+  const stripped = !own.passAuthorization;
+  if (stripped) stripCarriers(headers, route.credential);
+  if (stripped && token?.confirmation) delete headers.dpop;
   const to = { url: originUrl(origin, target), timeoutMs: origin.timeout_ms, requestId, headers };
   const answer = await forward(request, to, deps.fetch);
   if (!answer.ok) return err(refusal(answer.error, { route }));
+  // To whoever proved possession here, a nonce of the origin's would be one of ours.
+  if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
+  if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
   return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));
 }
 

@@ -1,5 +1,6 @@
 import type { Logger } from "../platform/log.ts";
-import { bearerChallenge, type Challenge } from "../protocol/bearer.ts";
+import { bearerChallenge, type Challenge, dpopChallenge } from "../protocol/bearer.ts";
+import { DPOP_ALGORITHMS } from "../protocol/dpop.ts";
 import {
   type Problem,
   type ProblemCode,
@@ -25,8 +26,20 @@ const NO_TOKEN: Telling = {
 };
 const BAD_CREDENTIALS: Telling = {
   code: "invalid_request",
-  detail: "Send exactly one access token, in the Authorization header, and nowhere else.",
-  challenge: { error: "invalid_request", description: "Send one access token, in the Authorization header" },
+  detail:
+    "Send exactly one access token, in one place that the route takes it from; where nothing else is said, in the Authorization header.",
+  challenge: { error: "invalid_request", description: "Send one access token, in one place" },
+};
+/** Of a request whose token is good, but not in these hands or not in this way. */
+function wrongSender(detail: string): Telling {
+  return { code: "invalid_token", detail, challenge: { error: "invalid_token", description: detail } };
+}
+/** One answer for every fault of a proof itself (RFC 9449 §4.3). */
+const INVALID_PROOF: Telling = {
+  code: "invalid_token",
+  detail:
+    "The DPoP proof is missing or not valid for this request. Send a new one, made for its method, address and access token.",
+  challenge: { error: "invalid_dpop_proof", description: "The DPoP proof is missing or not valid" },
 };
 const INSUFFICIENT: Telling = {
   code: "insufficient_scope",
@@ -73,6 +86,12 @@ const TELLINGS: Record<RefuseReason, Telling> = {
   credential_scheme: NO_TOKEN,
   credential_several: BAD_CREDENTIALS,
   credential_in_query: BAD_CREDENTIALS,
+  credential_not_taken: BAD_CREDENTIALS,
+  credential_cross_site: {
+    code: "forbidden",
+    detail: "Another site made this request. An access token in a cookie is for requests of its own site.",
+    challenge: { error: "invalid_request", description: "Another site made this request" },
+  },
   credential_malformed: INVALID_TOKEN,
   credential_too_long: INVALID_TOKEN,
   token_malformed: INVALID_TOKEN,
@@ -87,6 +106,35 @@ const TELLINGS: Record<RefuseReason, Telling> = {
   token_issuer: INVALID_TOKEN,
   token_audience: INVALID_TOKEN,
   token_revoked: INVALID_TOKEN,
+  sender_scheme: wrongSender(
+    "Send a token that is bound to a key as DPoP, with a proof, and any other as Bearer.",
+  ),
+  sender_unbound: wrongSender("This needs an access token that is bound to its sender's key."),
+  sender_not_taken: wrongSender("No access token that is bound to a sender's key is taken here."),
+  sender_certificate: wrongSender("The access token is bound to another client certificate."),
+  proof_missing: INVALID_PROOF,
+  proof_several: INVALID_PROOF,
+  proof_malformed: INVALID_PROOF,
+  proof_type: INVALID_PROOF,
+  proof_algorithm: INVALID_PROOF,
+  proof_key: INVALID_PROOF,
+  proof_signature: INVALID_PROOF,
+  proof_claims: INVALID_PROOF,
+  proof_method: INVALID_PROOF,
+  proof_target: INVALID_PROOF,
+  proof_time: INVALID_PROOF,
+  proof_token: INVALID_PROOF,
+  proof_replayed: INVALID_PROOF,
+  proof_binding: wrongSender("The access token is bound to another key than the proof's."),
+  proof_nonce: {
+    code: "invalid_token",
+    detail: "The DPoP proof needs the nonce of the header DPoP-Nonce. Send a new proof that holds it.",
+    challenge: { error: "use_dpop_nonce", description: "The DPoP proof needs a nonce" },
+  },
+  proof_unavailable: {
+    code: "unavailable",
+    detail: "Whether the DPoP proof was used before cannot be told right now. Try again shortly.",
+  },
   token_issuer_keys_unavailable: {
     code: "issuer_keys_unavailable",
     detail: "The keys of the token's issuer cannot be fetched right now. Try again shortly.",
@@ -114,19 +162,23 @@ export function tell(
   issuer: string,
   requestId: string,
   resourceMetadata?: string,
-): { problem: Problem; challenge?: string } {
+): { problem: Problem; challenge?: string; dpopNonce?: string } {
   const { code, detail, challenge } = TELLINGS[refused.reason];
   const access = refused.route?.access;
   const scope = access && access !== "public" ? access.scopes.join(" ") : "";
   const ask = code === "insufficient_scope" ? askFor(refused, scope, issuer) : {};
   const told = problem(code, detail, { ...ask, decision_id: requestId });
   if (!challenge) return { problem: told };
-  const header = bearerChallenge(issuer, {
+  const parameters: Challenge = {
     ...challenge,
     ...(challenge.error === "insufficient_scope" && scope ? { scope } : {}),
     ...(resourceMetadata ? { resourceMetadata } : {}),
-  });
-  return { problem: told, challenge: header };
+  };
+  const header = refused.dpop
+    ? dpopChallenge(issuer, parameters, DPOP_ALGORITHMS)
+    : bearerChallenge(issuer, parameters);
+  const nonce = refused.dpopNonce === undefined ? {} : { dpopNonce: refused.dpopNonce };
+  return { problem: told, challenge: header, ...nonce };
 }
 
 /** What to send to whom to be let through. */
@@ -141,11 +193,12 @@ function askFor(refused: Refusal, scope: string, issuer: string): Record<string,
  * says it, the reason is in the log under it.
  */
 export function refusalResponse(refused: Refusal, issuer: string, requestId: string): Response {
-  const { problem: told, challenge } = tell(refused, issuer, requestId);
+  const { problem: told, challenge, dpopNonce } = tell(refused, issuer, requestId);
   const retry = TELLINGS[refused.reason].retryAfterSeconds;
   return problemResponse(told, requestId, {
     "x-request-id": requestId,
     ...(challenge ? { "www-authenticate": challenge } : {}),
+    ...(dpopNonce ? { "dpop-nonce": dpopNonce } : {}),
     ...(refused.allow ? { allow: refused.allow.join(", ") } : {}),
     ...(retry ? { "retry-after": String(retry) } : {}),
   });

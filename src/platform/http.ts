@@ -1,11 +1,19 @@
 import { sValidator } from "@hono/standard-validator";
 import type { Context, MiddlewareHandler } from "hono";
 import * as z from "zod";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { type Problem, problem, problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 
 /** Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id. */
-export type Actor = { subject: string; clientId: string; scopes: string[]; roles: string[] };
+export type Actor = {
+  subject: string;
+  clientId: string;
+  scopes: string[];
+  roles: string[];
+  /** What the token is bound to; tokens that are issued to the actor are bound to the same. */
+  confirmation?: Confirmation;
+};
 
 /** What belongs to one request and is given to the control plane with it. */
 export type RequestContext = { requestId: string; waitUntil: (work: Promise<unknown>) => void };

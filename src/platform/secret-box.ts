@@ -1,8 +1,10 @@
 import { base64url, canonicalBase64url, utf8 } from "../protocol/encoding.ts";
+import { deriveKey } from "./derived-key.ts";
 
 const VERSION = "v1";
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
+const AES = { name: "AES-GCM", length: 256 };
 
 /** The deployment's secrets that wrap what is stored: the one in use, and while it is changed the one before it. */
 export type WrappingSecrets = { PORTCULLIS_SECRET: string; PORTCULLIS_SECRET_PREVIOUS?: string };
@@ -73,17 +75,10 @@ class DerivedKey {
   }
 
   async get(): Promise<CryptoKey> {
-    this.#key ??= await deriveKey(this.#root, this.#purpose);
+    const info = `portcullis secret-box ${VERSION} ${this.#purpose}`;
+    this.#key ??= await deriveKey(this.#root, info, AES, ["encrypt", "decrypt"]);
     return this.#key;
   }
-}
-
-async function deriveKey(secret: string, purpose: string): Promise<CryptoKey> {
-  const root = await crypto.subtle.importKey("raw", utf8(secret), "HKDF", false, ["deriveKey"]);
-  const info = utf8(`portcullis secret-box ${VERSION} ${purpose}`);
-  // No salt: the root is a random secret already (RFC 5869 §3.1), and the info alone separates the keys.
-  const hkdf = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info };
-  return crypto.subtle.deriveKey(hkdf, root, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
 
 function parameters(iv: Uint8Array<ArrayBuffer>, context: string) {

@@ -1,4 +1,10 @@
-import type { PolicyDocument, PolicyVersion, Route, TrustedIssuer } from "./document.ts";
+import {
+  type PolicyDocument,
+  type PolicyVersion,
+  type Route,
+  type TrustedIssuer,
+  upgradePolicy,
+} from "./document.ts";
 import { RouteTable } from "./route-table.ts";
 
 /** A policy as the edge works with it: nothing is parsed or searched in a list for a request. */
@@ -17,8 +23,12 @@ const BOUNDED_MS = 2_000;
 /** KV shows a write elsewhere within this time. */
 const EVENTUAL_MS = 60_000;
 
-/** Compiles a checked policy. Never throws for a document that `policySchema` has parsed. */
-export function compilePolicy({ version, document }: PolicyVersion): CompiledPolicy {
+/**
+ * Compiles a checked policy, which may have been stored before the schema was what it is now. Never throws for a
+ * document that `policySchema` has parsed.
+ */
+export function compilePolicy({ version, document: stored }: PolicyVersion): CompiledPolicy {
+  const document = upgradePolicy(stored);
   return {
     version,
     document,

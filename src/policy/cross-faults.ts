@@ -110,8 +110,24 @@ function routeFaults({ at, value: route }: Part<Route>, context: PolicyContext):
       `${at}.on_stale: a strict route cannot allow requests on an old revocation state; use "deny"`,
     );
   }
+  faults.push(...senderFaults(at, route));
   if (isShadowed(route, context)) {
     faults.push(`${at}.path: is answered by the control plane on ${route.host}, so this route never is`);
+  }
+  return faults;
+}
+
+/** Where a token may come from, and what its sender has to prove. */
+function senderFaults(at: string, { access, credential, dpop, mtls }: Route): string[] {
+  const faults: string[] = [];
+  const places = credential.map((source) => JSON.stringify(source).toLowerCase());
+  if (new Set(places).size < places.length) faults.push(`${at}.credential: names the same place twice`);
+  const required = [dpop.mode === "required" ? "dpop.mode" : "", mtls === "required" ? "mtls" : ""];
+  for (const member of required.filter((name) => name !== "" && access === "public")) {
+    faults.push(`${at}.${member}: a public route is called without a token; use "optional"`);
+  }
+  if (dpop.mode === "required" && !credential.some(({ from }) => from === "authorization")) {
+    faults.push(`${at}.dpop.mode: a token with a DPoP proof goes in Authorization; add it to credential`);
   }
   return faults;
 }

@@ -10,6 +10,7 @@ export type PolicyDiff = {
   routes: SectionDiff;
   access_rules: SectionDiff & { reordered: boolean };
   roles: SectionDiff;
+  token_endpoint: SectionDiff;
   delegation: SectionDiff;
   revocations: SectionDiff;
   sessions: SectionDiff;
@@ -29,6 +30,10 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
     },
     delegation: diffSection(byId(before.delegation), byId(after.delegation)),
     roles: diffSection(Object.entries(before.roles), Object.entries(after.roles)),
+    token_endpoint: diffSection(
+      Object.entries(before.token_endpoint ?? {}),
+      Object.entries(after.token_endpoint ?? {}),
+    ),
     revocations: diffSection(
       Object.entries(before.revocations ?? {}),
       Object.entries(after.revocations ?? {}),

@@ -21,6 +21,14 @@ export const policySchema = z.strictObject({
     .record(roleName, roleSchema)
     .default({})
     .describe("Scopes that a role brings when an identity provider's token is exchanged for ours."),
+  token_endpoint: z
+    .strictObject({
+      dpop_nonce: z
+        .boolean()
+        .default(false)
+        .describe("A DPoP proof must hold a nonce of ours that is recent."),
+    })
+    .exactOptional(),
   delegation: z
     .array(delegationSchema)
     .max(1_000)
@@ -50,12 +58,22 @@ export type PolicyDocument = z.output<typeof policySchema>;
 export type TrustedIssuer = PolicyDocument["issuers"][number];
 export type Origin = PolicyDocument["origins"][string];
 export type Route = PolicyDocument["routes"][number];
+export type CredentialSource = Route["credential"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
 export type Delegation = PolicyDocument["delegation"][number];
 export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
 export type PolicyVersion = { version: number; document: PolicyDocument };
+
+/**
+ * A stored document as the schema has it today: with the defaults of members that came after it was put. One that
+ * an older or newer schema wrote and this one refuses is taken as it is: it was checked when it was put.
+ */
+export function upgradePolicy(stored: PolicyDocument): PolicyDocument {
+  const parsed = policySchema.safeParse(stored);
+  return parsed.success ? parsed.data : stored;
+}
 
 export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.parse({}) };
 

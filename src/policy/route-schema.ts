@@ -42,6 +42,34 @@ const host = z
     "must be a lower-case host name, optionally with a leading '*.' and a port",
   );
 
+const credentialSource = z.discriminatedUnion("from", [
+  z.strictObject({ from: z.literal("authorization") }).describe("`Authorization: Bearer` or `DPoP`."),
+  z
+    .strictObject({
+      from: z.literal("cookie"),
+      name: z
+        .string()
+        .max(128)
+        .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "must be a cookie name"),
+    })
+    .describe("Take one with the prefix `__Host-`: no other host can set it."),
+  z
+    .strictObject({
+      from: z.literal("header"),
+      name: z
+        .string()
+        .max(128)
+        .regex(
+          /^(?:x|cf-access)-[a-z0-9-]+$/,
+          "must be a header name in lower case that starts with x- or cf-access-",
+        )
+        .refine((header) => !header.startsWith("x-portcullis-"), "names one of the gate's own headers"),
+    })
+    .describe("The header's value is the token and nothing else."),
+]);
+
+const POSSESSION = ["off", "optional", "required"] as const;
+
 export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 export const routeSchema = z.strictObject({
@@ -82,10 +110,31 @@ export const routeSchema = z.strictObject({
     .describe(
       "What happens when the revocation state is older than the tier allows and cannot be refreshed.",
     ),
+  credential: z
+    .array(credentialSource)
+    .min(1)
+    .max(4)
+    .default([{ from: "authorization" }])
+    .describe("Where the access token may be sent; a request carries exactly one."),
+  dpop: z
+    .strictObject({
+      mode: z.enum(POSSESSION).default("optional"),
+      single_use: z
+        .enum(["isolate", "exact"])
+        .default("isolate")
+        .describe("`exact`: a proof is good once, everywhere, at the cost of one object call a request."),
+      nonce: z.boolean().default(false).describe("A proof must hold a nonce of ours that is recent."),
+    })
+    .default({ mode: "optional", single_use: "isolate", nonce: false })
+    .describe("`off`: no token that is bound to a DPoP key is taken. `required`: only such tokens are."),
+  mtls: z
+    .enum(POSSESSION)
+    .default("optional")
+    .describe("The same for tokens that are bound to a TLS client certificate."),
   authorization: z
     .enum(["strip", "pass"])
     .default("strip")
-    .describe("Whether the origin receives the Authorization header."),
+    .describe("Whether the origin receives the access token as it was sent."),
   identity_headers: z
     .array(z.enum(["subject", "scope", "grant"]))
     .default([])

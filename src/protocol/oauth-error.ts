@@ -7,6 +7,8 @@ export type OAuthErrorCode =
   | "unsupported_grant_type"
   | "invalid_scope"
   | "invalid_target"
+  | "invalid_dpop_proof"
+  | "use_dpop_nonce"
   | "invalid_authorization_details"
   | "invalid_binding_message"
   | "unknown_user_id"
@@ -16,8 +18,14 @@ export type OAuthErrorCode =
   | "expired_token"
   | "temporarily_unavailable";
 
-/** `retryAfterSeconds`: the answer is 429, and a repeat before then is refused as well. */
-export type OAuthError = { error: OAuthErrorCode; description: string; retryAfterSeconds?: number };
+export type OAuthError = {
+  error: OAuthErrorCode;
+  description: string;
+  /** The answer is 429, and a repeat before then is refused as well. */
+  retryAfterSeconds?: number;
+  /** The nonce that the next proof has to hold (RFC 9449 §8). */
+  dpopNonce?: string;
+};
 
 export function oauthError(error: OAuthErrorCode, description: string): OAuthError {
   return { error, description };
@@ -36,6 +44,7 @@ export function oauthErrorResponse(fault: OAuthError, deniedStatus: 400 | 403 = 
   const status = fault.error === "access_denied" ? deniedStatus : statusOf(fault);
   const headers: Record<string, string> = { ...TOKEN_RESPONSE_HEADERS };
   if (status === 401) headers["www-authenticate"] = 'Basic realm="portcullis", charset="UTF-8"';
+  if (fault.dpopNonce !== undefined) headers["dpop-nonce"] = fault.dpopNonce;
   if (status === 503) headers["retry-after"] = "1";
   if (status === 429) headers["retry-after"] = String(fault.retryAfterSeconds);
   const body = { error: fault.error, error_description: printable(fault.description) };

@@ -38,6 +38,10 @@ export type ClientRecord = {
   scopes: string[];
   /** Roles of the tokens that it gets for itself. */
   roles: string[];
+  /** It gets no token without a DPoP proof. */
+  dpop_bound_access_tokens?: boolean;
+  /** Its tokens are bound to the certificate of its TLS connection. */
+  tls_client_certificate_bound_access_tokens?: boolean;
   /** A resource server: audiences whose access tokens it may introspect (RFC 7662 §2.1), beside its own. */
   introspects?: string[];
   created_at: number;
@@ -64,6 +68,10 @@ const members = {
   roles: z.array(roleName).max(32).transform(unique),
   jwks_uri: z.string().max(512),
   introspects: z.array(z.string().min(1).max(512)).max(32).transform(unique),
+  dpop_bound_access_tokens: z.boolean().describe("It gets no token without a DPoP proof (RFC 9449 §5.2)."),
+  tls_client_certificate_bound_access_tokens: z
+    .boolean()
+    .describe("Its tokens are bound to the certificate of its TLS connection (RFC 8705 §3.4)."),
 };
 
 /** What a client is registered with. */
@@ -74,6 +82,9 @@ export const newClientSchema = z.strictObject({
   scopes: members.scopes.default([]),
   roles: members.roles.default([]),
   introspects: members.introspects.default([]),
+  dpop_bound_access_tokens: members.dpop_bound_access_tokens.exactOptional(),
+  tls_client_certificate_bound_access_tokens:
+    members.tls_client_certificate_bound_access_tokens.exactOptional(),
   jwks: publicJwks.exactOptional(),
   jwks_uri: members.jwks_uri.exactOptional(),
 });
@@ -86,6 +97,9 @@ export const clientPatchSchema = z.strictObject({
   scopes: members.scopes.exactOptional(),
   roles: members.roles.exactOptional(),
   introspects: members.introspects.exactOptional(),
+  dpop_bound_access_tokens: members.dpop_bound_access_tokens.exactOptional(),
+  tls_client_certificate_bound_access_tokens:
+    members.tls_client_certificate_bound_access_tokens.exactOptional(),
   jwks: publicJwks.nullable().exactOptional(),
   jwks_uri: members.jwks_uri.nullable().exactOptional(),
   disabled: z.boolean().exactOptional(),

@@ -1,4 +1,4 @@
-import { EMPTY_POLICY, type PolicyDocument, type PolicyVersion } from "../policy/document.ts";
+import { EMPTY_POLICY, type PolicyDocument, type PolicyVersion, upgradePolicy } from "../policy/document.ts";
 
 export const POLICY_SCHEMA = `
   CREATE TABLE policy_versions (
@@ -29,6 +29,8 @@ type VersionRow = { version: number; created_at: number; created_by: string };
 /** All SQL of the policy: versions never change, activations are only added. */
 export class PolicyStore {
   readonly #sql: SqlStorage;
+  /** The one that was read last: versions never change, and the one in force is read with every grant. */
+  #read: PolicyVersion | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -70,12 +72,15 @@ export class PolicyStore {
     return version === undefined ? EMPTY_POLICY : { version, document: this.document(version) };
   }
 
-  /** The document of a version that exists. */
+  /** The document of a version that exists, as the schema has it now. */
   document(version: number): PolicyDocument {
+    if (this.#read?.version === version) return this.#read.document;
     const row = this.#sql
       .exec<{ document: string }>("SELECT document FROM policy_versions WHERE version = ?", version)
       .one();
-    return JSON.parse(row.document);
+    const document = upgradePolicy(JSON.parse(row.document));
+    this.#read = { version, document };
+    return document;
   }
 
   find(version: number): PolicyVersionRecord | undefined {

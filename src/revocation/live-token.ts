@@ -8,6 +8,8 @@ export type LiveToken = {
   client_id: string;
   grant?: string;
   session?: string;
+  /** Thumbprint of the sender's key that it is bound to. */
+  jkt?: string;
   kid: string;
   aud: string;
   iat: number;
@@ -24,7 +26,7 @@ export type CutToken = Pick<LiveToken, "jti" | "sub" | "client_id" | "grant" | "
 export type LiveCount = { would_cut: WouldCut; exact: boolean; sample: CutToken[] };
 
 /** The parts of a match by which tokens of ours differ. */
-export type OwnMatch = Omit<RevocationMatch, "iss" | "jkt">;
+export type OwnMatch = Omit<RevocationMatch, "iss">;
 
 /**
  * Where the live tokens are looked up. `flush` has the key ring hand over what it recorded but has not passed
@@ -59,7 +61,7 @@ export async function countLive(
   return flushed.ok ? live.count(own, issuedBefore) : flushed;
 }
 
-/** Undefined where no token of ours can match: it is for another issuer, or for a sender key, which ours have none of. */
-function ownMatch({ iss, jkt, ...rest }: RevocationMatch, issuer: string): OwnMatch | undefined {
-  return jkt !== undefined || (iss !== undefined && iss !== issuer) ? undefined : rest;
+/** Undefined where no token of ours can match, because it is for another issuer. */
+function ownMatch({ iss, ...rest }: RevocationMatch, issuer: string): OwnMatch | undefined {
+  return iss !== undefined && iss !== issuer ? undefined : rest;
 }

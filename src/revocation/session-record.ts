@@ -1,3 +1,5 @@
+import type { Confirmation } from "../protocol/confirmation.ts";
+
 /** A session as the API and the directory show it. Times are epoch seconds. */
 export type SessionRecord = {
   /** `ses_…`, the `sid` of its access tokens. */
@@ -5,6 +7,8 @@ export type SessionRecord = {
   state: "active" | "expired" | "revoked";
   subject: string;
   client_id: string;
+  /** What each refresh must prove, as in an access token. */
+  cnf?: Confirmation;
   /** Id of the identity provider in the policy. */
   issuer_id: string;
   audience: string;

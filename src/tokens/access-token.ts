@@ -1,4 +1,5 @@
 import { MAX_CLAIMS_BYTES } from "../policy/token-size.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import { utf8 } from "../protocol/encoding.ts";
 import type { Json } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
@@ -31,6 +32,8 @@ export type MintInput = {
   act?: ActClaim;
   /** The grant that it draws on, with its window and resource. */
   grant?: { id: string; accessStart: number; accessExpiry: number; resource: string };
+  /** The key that whoever uses it must prove to hold. */
+  confirmation?: Confirmation;
 };
 
 export type MintedToken = { accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number };
@@ -63,6 +66,7 @@ export function accessTokenClaims(
     scope: input.scopes.join(" "),
   };
   if (input.roles?.length) claims.roles = input.roles;
+  if (input.confirmation) claims.cnf = input.confirmation;
   if (input.session !== undefined) claims.sid = input.session;
   if (input.act) claims.act = input.act;
   if (grant) {
@@ -80,8 +84,9 @@ export function accessTokenClaims(
 
 /** What is recorded of a token with these claims, made by {@link accessTokenClaims}. */
 export function liveTokenOf(claims: Record<string, Json>, kid: string): LiveToken {
-  const { jti, sub, client_id, grant, sid, aud, iat, exp } = claims as unknown as LiveToken & {
+  const { jti, sub, client_id, grant, sid, cnf, aud, iat, exp } = claims as unknown as LiveToken & {
     sid?: string;
+    cnf?: Confirmation;
   };
   return {
     jti,
@@ -89,6 +94,7 @@ export function liveTokenOf(claims: Record<string, Json>, kid: string): LiveToke
     client_id,
     ...(grant === undefined ? {} : { grant }),
     ...(sid === undefined ? {} : { session: sid }),
+    ...(cnf?.jkt === undefined ? {} : { jkt: cnf.jkt }),
     kid,
     aud,
     iat,

@@ -39,7 +39,7 @@ export async function authorizeBackchannel(
   if (!what.ok) return what;
   const policy = await readPolicy(deps);
   if (!policy.ok) return policy;
-  const token = await readSubject("hint", hint.value, "unknown_user_id", deps);
+  const token = await readSubject("hint", hint.value, "unknown_user_id", request, deps);
   if (!token.ok) return token;
   if (isOthers(token.value, client)) return err(NOT_THE_CLIENTS);
   const person = subjectOf(token.value, client, policy.value);
@@ -111,11 +111,11 @@ function openFault({ code, detail }: Problem): OAuthError {
  */
 export const cibaGrant: Grant = {
   parameters: ["auth_req_id"],
-  async answer({ form, client }, deps) {
+  async answer({ form, client, confirmation }, deps) {
     const id = form.get("auth_req_id");
     if (id === null) return err(oauthError("invalid_request", "The parameter auth_req_id is missing."));
     if (!isId("req", id)) return err(UNKNOWN);
-    const polled = await deps.backchannel.poll(id, client.id);
+    const polled = await deps.backchannel.poll(id, client.id, confirmation ?? null);
     return polled.ok ? polled : err(pollFault(polled.error));
   },
 };

@@ -1,5 +1,6 @@
 import type { TrustedIssuer } from "../policy/document.ts";
 import { RESOURCE } from "../policy/resource-name.ts";
+import { type Confirmation, readConfirmation } from "../protocol/confirmation.ts";
 import type { Json } from "../protocol/json.ts";
 import { MAX_TOKEN_LIFE_SECONDS, type TokenFacts } from "../revocation/rule.ts";
 import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";
@@ -21,6 +22,8 @@ export type VerifiedToken = {
   notBefore?: number;
   accessStart?: number;
   accessExpiry?: number;
+  /** The token is good only together with a proof that its sender holds this key. */
+  confirmation?: Confirmation;
   /** Who acts for the subject (RFC 8693 §4.1). */
   act?: ActClaim;
   /** The key that verified it. */
@@ -67,7 +70,7 @@ export function readOwnClaims(
   const act = actClaim(claims);
   if (!base?.jti || !clientId || !resources || act === null) return undefined;
   if ([grant, session, scopes, roles, accessStart, accessExpiry].includes(null)) return undefined;
-  const { jti, sub, iat } = base;
+  const { jti, sub, iat, confirmation } = base;
   return {
     facts: {
       iss: claims.iss as string,
@@ -79,6 +82,7 @@ export function readOwnClaims(
       client_id: clientId,
       ...(grant ? { grant } : {}),
       ...(session ? { session } : {}),
+      ...(confirmation?.jkt ? { jkt: confirmation.jkt } : {}),
     },
     own: true,
     ...base.window,
@@ -87,6 +91,7 @@ export function readOwnClaims(
     resources,
     ...(typeof accessStart === "number" ? { accessStart } : {}),
     ...(typeof accessExpiry === "number" ? { accessExpiry } : {}),
+    ...(confirmation ? { confirmation } : {}),
     ...(act ? { act } : {}),
     key: key.key,
   };
@@ -106,7 +111,7 @@ export function readIssuerClaims(
   const roles = mapped.roles === undefined ? [] : list(claims, mapped.roles, ROLE, "either");
   const act = actClaim(claims, (sub) => `${issuer.id}|${sub}`);
   if (!base || act === null || [clientId, session, scopes, roles].includes(null)) return undefined;
-  const { jti, sub, iat } = base;
+  const { jti, sub, iat, confirmation } = base;
   return {
     facts: {
       iss: issuer.issuer,
@@ -117,6 +122,7 @@ export function readIssuerClaims(
       ...(jti ? { jti } : {}),
       ...(clientId ? { client_id: clientId } : {}),
       ...(session ? { session } : {}),
+      ...(confirmation?.jkt ? { jkt: confirmation.jkt } : {}),
     },
     own: false,
     issuerId: issuer.id,
@@ -124,6 +130,7 @@ export function readIssuerClaims(
     scopes: scopes ?? [],
     roles: roles ?? [],
     resources: [],
+    ...(confirmation ? { confirmation } : {}),
     ...(act ? { act } : {}),
     key: key.key,
   };
@@ -153,13 +160,14 @@ type Base = {
   sub: string;
   iat: number;
   jti?: string;
+  confirmation?: Confirmation;
   window: { audience: string[]; expiresAt: number; notBefore?: number };
 };
 
 /**
  * What every token must have. `iat` is among it: a revocation may be forgotten only because no token lives
- * longer than {@link MAX_TOKEN_LIFE_SECONDS}. A sender-constrained token (`cnf`, RFC 7800) is not a bearer
- * token, and no proof is checked here: refused.
+ * longer than {@link MAX_TOKEN_LIFE_SECONDS}. A `cnf` (RFC 7800) that says something which nobody here checks
+ * is refused: such a token is no bearer token.
  */
 function readBase(claims: Claims): Base | undefined {
   const sub = text(claims, "sub", 255);
@@ -169,10 +177,12 @@ function readBase(claims: Claims): Base | undefined {
   const notBefore = numericDate(claims, "nbf");
   const audience = readAudience(claims);
   if (!sub || jti === null || typeof iat !== "number" || !expiresAt || notBefore === null) return undefined;
-  if (!audience || Object.hasOwn(claims, "cnf")) return undefined;
+  if (!audience) return undefined;
+  const confirmation = Object.hasOwn(claims, "cnf") ? readConfirmation(claims.cnf) : undefined;
+  if (!confirmation && Object.hasOwn(claims, "cnf")) return undefined;
   if (expiresAt - iat > MAX_TOKEN_LIFE_SECONDS) return undefined;
   const window = { audience, expiresAt, ...(notBefore === undefined ? {} : { notBefore }) };
-  return { sub, iat, window, ...(jti ? { jti } : {}) };
+  return { sub, iat, window, ...(jti ? { jti } : {}), ...(confirmation ? { confirmation } : {}) };
 }
 
 function member(claims: Claims, name: string): Json | undefined {

@@ -16,6 +16,10 @@ export type OAuthClient = {
   grant_types: string[];
   scopes: string[];
   roles: string[];
+  /** Gets no token without a DPoP proof (RFC 9449 §5.2). */
+  dpop_bound_access_tokens?: boolean;
+  /** Its tokens are bound to the certificate of its TLS connection (RFC 8705 §3.4). */
+  tls_client_certificate_bound_access_tokens?: boolean;
   /** Audiences whose access tokens it may introspect. */
   introspects?: string[];
 };
@@ -197,7 +201,12 @@ function told(outcome: Outcome): Result<AuthenticatedClient, OAuthError> {
   switch (outcome.outcome) {
     case "accepted": {
       const { id, grant_types, scopes, roles, introspects } = outcome.client;
-      const more = introspects ? { introspects } : {};
+      const { dpop_bound_access_tokens, tls_client_certificate_bound_access_tokens } = outcome.client;
+      const more = {
+        ...(introspects ? { introspects } : {}),
+        ...(dpop_bound_access_tokens ? { dpop_bound_access_tokens } : {}),
+        ...(tls_client_certificate_bound_access_tokens ? { tls_client_certificate_bound_access_tokens } : {}),
+      };
       return ok({ id, grant_types, scopes, roles, ...more, at: outcome.at });
     }
     case "refused":

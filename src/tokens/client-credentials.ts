@@ -5,7 +5,8 @@ import { type Grant, grantScopes, issue, readPolicy, readScopes, readTarget } fr
 /** RFC 6749 §4.4: a client for itself, with its own scopes and roles. */
 export const clientCredentialsGrant: Grant = {
   parameters: ["scope", "audience", "resource"],
-  async answer({ form, client }, deps) {
+  async answer(request, deps) {
+    const { form, client } = request;
     const asked = readScopes(form);
     if (!asked.ok) return asked;
     const scopes = grantScopes(asked.value, client.scopes);
@@ -19,11 +20,10 @@ export const clientCredentialsGrant: Grant = {
     const input = {
       subject: client.id,
       audience: target.value ?? deps.issuer,
-      clientId: client.id,
       scopes: scopes.value,
       roles: client.roles,
       ttlSeconds: DEFAULT_TTL_SECONDS,
     };
-    return issue(input, client, deps);
+    return issue(input, request, deps);
   },
 };

@@ -1,6 +1,7 @@
 import type { Clock } from "../platform/clock.ts";
 import { newId } from "../platform/ids.ts";
 import type { PolicyDocument } from "../policy/document.ts";
+import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Json } from "../protocol/json.ts";
 import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -9,6 +10,8 @@ import type { BackchannelPort } from "./backchannel-port.ts";
 import type { VerifiedToken } from "./claims.ts";
 import type { AuthenticatedClient, ClientAuthDeps } from "./client-auth.ts";
 import type { SessionContext, Sessions } from "./refresh-grant.ts";
+import { type BindingDemand, type TokenType, tokenTypeOf } from "./sender-binding.ts";
+import { sessionBinding } from "./session.ts";
 
 /** What every grant of the token endpoint is given. */
 export type GrantDeps = ClientAuthDeps & {
@@ -18,6 +21,8 @@ export type GrantDeps = ClientAuthDeps & {
   policy(): Promise<Result<PolicyDocument>>;
   /** Verifies a token of ours or of a trusted issuer that stands for somebody. `invalid_token` where it is not good. */
   verifySubject(token: string): Promise<Result<VerifiedToken>>;
+  /** What the sender of the request has proven to hold; an error where it has to, and has not. */
+  binding(demand: Omit<BindingDemand, "nonceNeeded">): Promise<Result<Confirmation | undefined, OAuthError>>;
   backchannel: BackchannelPort;
   sessions: Sessions;
 };
@@ -25,7 +30,7 @@ export type GrantDeps = ClientAuthDeps & {
 /** RFC 6749 §5.1, RFC 8693 §2.2.1, RFC 9396 §7. */
 export type TokenResponse = {
   access_token: string;
-  token_type: "Bearer";
+  token_type: TokenType;
   expires_in: number;
   scope: string;
   issued_token_type?: string;
@@ -33,7 +38,28 @@ export type TokenResponse = {
   refresh_token?: string;
 };
 
-export type GrantRequest = { form: URLSearchParams; client: AuthenticatedClient };
+/** `confirmation`: what whoever sends it has proven to hold, and what the tokens that it gets are bound to. */
+export type GrantRequest = {
+  form: URLSearchParams;
+  client: AuthenticatedClient;
+  confirmation?: Confirmation;
+};
+
+export function grantRequest(
+  form: URLSearchParams,
+  client: AuthenticatedClient,
+  confirmation: Confirmation | undefined,
+): GrantRequest {
+  return { form, client, ...(confirmation ? { confirmation } : {}) };
+}
+
+/** What a client is registered to prove. */
+export function bindingDemand(client: AuthenticatedClient): { mustProve: boolean; certificate: boolean } {
+  return {
+    mustProve: client.dpop_bound_access_tokens ?? false,
+    certificate: client.tls_client_certificate_bound_access_tokens ?? false,
+  };
+}
 
 /** One grant type: the parameters that it takes, and what it answers. */
 export type Grant = {
@@ -82,14 +108,16 @@ export function readTarget(
 }
 
 export function sessionContext(
-  client: AuthenticatedClient,
+  { client, confirmation }: GrantRequest,
   policy: PolicyDocument,
   { issuer, sessions }: GrantDeps,
 ): SessionContext {
-  return { issuer, client, policy, binding: { client_id: client.id }, sessions };
+  return { issuer, client, policy, binding: sessionBinding(client.id, confirmation), sessions };
 }
 
-export async function readPolicy(deps: GrantDeps): Promise<Result<PolicyDocument, OAuthError>> {
+export async function readPolicy(
+  deps: Pick<GrantDeps, "policy">,
+): Promise<Result<PolicyDocument, OAuthError>> {
   const policy = await deps.policy();
   if (policy.ok) return policy;
   return err(oauthError("temporarily_unavailable", "The policy could not be read. Try again shortly."));
@@ -97,18 +125,24 @@ export async function readPolicy(deps: GrantDeps): Promise<Result<PolicyDocument
 
 /** Mints what a grant has decided on. */
 export async function issue(
-  input: Omit<MintInput, "jti" | "issuedAt">,
-  client: AuthenticatedClient,
+  input: Omit<MintInput, "jti" | "issuedAt" | "clientId" | "confirmation">,
+  { client, confirmation }: GrantRequest,
   deps: GrantDeps,
 ): Promise<Result<TokenResponse, OAuthError>> {
-  const minted = await deps.mint({ ...input, jti: newId("tok", deps.clock()), issuedAt: client.at });
+  const minted = await deps.mint({
+    ...input,
+    jti: newId("tok", deps.clock()),
+    clientId: client.id,
+    issuedAt: client.at,
+    ...(confirmation ? { confirmation } : {}),
+  });
   if (!minted.ok) {
     const code = minted.error.code === "body_too_large" ? "invalid_scope" : "temporarily_unavailable";
     return err(oauthError(code, minted.error.detail));
   }
   return ok({
     access_token: minted.value.accessToken,
-    token_type: "Bearer",
+    token_type: tokenTypeOf(confirmation),
     expires_in: minted.value.expiresInSeconds,
     scope: input.scopes.join(" "),
   });

@@ -11,6 +11,7 @@ import type { SessionRecord } from "../revocation/session-record.ts";
 import type { VerifiedToken } from "./claims.ts";
 import type { ClientAuthDeps, OAuthClient } from "./client-auth.ts";
 import type { Sessions } from "./refresh-grant.ts";
+import { tokenTypeOf } from "./sender-binding.ts";
 
 export type TokenStateDeps = ClientAuthDeps & {
   sessions: Pick<Sessions, "session" | "sessionOf">;
@@ -88,7 +89,7 @@ async function liveToken(
 }
 
 function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, Json> {
-  const { facts, audience, scopes, expiresAt, notBefore } = token;
+  const { facts, audience, scopes, expiresAt, notBefore, confirmation } = token;
   const { iss, sub, iat, jti, client_id, grant, session } = facts;
   const served = audience.some((each) => client.introspects?.includes(each));
   if (client_id !== client.id && !served) return INACTIVE;
@@ -103,8 +104,10 @@ function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, 
     jti,
     grant,
     sid: session,
+    cnf: confirmation,
   };
-  const members = Object.entries({ scope: scopes.join(" "), token_type: "Bearer", ...shown });
+  const tokenType = tokenTypeOf(confirmation);
+  const members = Object.entries({ scope: scopes.join(" "), token_type: tokenType, ...shown });
   const known = members.flatMap(([name, value]): [string, Json][] =>
     value === undefined ? [] : [[name, value]],
   );
@@ -113,9 +116,9 @@ function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, 
 
 function shownRefresh(session: SessionRecord, client: OAuthClient): Record<string, Json> {
   if (session.client_id !== client.id) return INACTIVE;
-  const { id: sid, subject: sub, client_id, audience: aud, scope, refreshed_at: iat } = session;
+  const { id: sid, subject: sub, client_id, audience: aud, scope, refreshed_at: iat, cnf } = session;
   const exp = Math.min(session.idle_end, session.absolute_end);
-  return { active: true, scope, client_id, sub, aud, iat, exp, sid };
+  return { active: true, scope, client_id, sub, aud, iat, exp, sid, ...(cnf ? { cnf } : {}) };
 }
 
 /** Until the token is over; KV keeps its entry for a minute at least. */

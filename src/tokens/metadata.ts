@@ -1,8 +1,15 @@
 import { CONTROL_SCOPES } from "../policy/control-scopes.ts";
+import { DPOP_ALGORITHMS } from "../protocol/dpop.ts";
 import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";
 import { ASSERTION_ALGORITHMS } from "./client-assertion.ts";
 import { AUTH_METHODS } from "./client-auth.ts";
 import { GRANT_TYPES } from "./token-endpoint.ts";
+
+/** RFC 9449 §5.1 and RFC 8705 §3.3, of both sides. */
+const SENDER_CONSTRAINTS = {
+  dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
+  tls_client_certificate_bound_access_tokens: true,
+};
 
 /** RFC 8414 §2 and CIBA §4: what works, and nothing else. */
 export function serverMetadata(issuer: string) {
@@ -25,6 +32,7 @@ export function serverMetadata(issuer: string) {
     backchannel_authentication_endpoint: `${issuer}/oauth/bc-authorize`,
     backchannel_token_delivery_modes_supported: ["poll"],
     backchannel_user_code_parameter_supported: false,
+    ...SENDER_CONSTRAINTS,
   };
 }
 
@@ -36,5 +44,7 @@ export function resourceMetadata(issuer: string) {
     scopes_supported: CONTROL_SCOPES,
     bearer_methods_supported: ["header"],
     resource_name: "Portcullis control plane",
+    ...SENDER_CONSTRAINTS,
+    dpop_bound_access_tokens_required: false,
   };
 }

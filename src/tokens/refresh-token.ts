@@ -36,14 +36,15 @@ export const refreshTokenGrant: Grant = {
       ...(scopes.value ? { scopes: scopes.value } : {}),
       ...(target.value === undefined ? {} : { audience: target.value }),
     };
-    return refreshGrant(asked, assertion.value, sessionContext(request.client, policy.value, deps));
+    return refreshGrant(asked, assertion.value, sessionContext(request, policy.value, deps));
   },
 };
 
 async function readAssertion(
-  { form }: GrantRequest,
+  request: GrantRequest,
   deps: GrantDeps,
 ): Promise<Result<Assertion | undefined, OAuthError>> {
+  const { form } = request;
   const subjectToken = form.get("subject_token");
   const type = form.get("subject_token_type");
   if (subjectToken === null && type === null) return ok(undefined);
@@ -51,7 +52,7 @@ async function readAssertion(
     const detail = `subject_token needs subject_token_type, one of ${TOKEN_TYPES.join(", ")}.`;
     return err(oauthError("invalid_request", detail));
   }
-  const token = await readSubject("subject token", subjectToken, "invalid_grant", deps);
+  const token = await readSubject("subject token", subjectToken, "invalid_grant", request, deps);
   if (!token.ok) return token;
   const { issuerId, facts, roles, scopes, expiresAt } = token.value;
   if (issuerId === undefined || expiresAt - epochSeconds(deps.clock()) < 1) {

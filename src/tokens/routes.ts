@@ -2,20 +2,24 @@ import { type Context, Hono } from "hono";
 import type { HttpEnv, RequestContext } from "../platform/http.ts";
 import { JWKS_MAX_AGE_SECONDS } from "../policy/keys-schema.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
+import type { OAuthError } from "../protocol/oauth-error.ts";
 import { problemResponse } from "../protocol/problem.ts";
-import type { Result } from "../protocol/result.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
 import { authorizeBackchannel, BACKCHANNEL_PARAMETERS } from "./ciba.ts";
 import { authenticateClient, type OAuthCall } from "./client-auth.ts";
 import { answerForm, formLimit, postOnly } from "./form-routes.ts";
-import type { GrantDeps } from "./grant.ts";
+import { bindingDemand, type GrantDeps, grantRequest, readPolicy } from "./grant.ts";
 import { resourceMetadata, serverMetadata } from "./metadata.ts";
 import { knownParameters } from "./oauth-form.ts";
+import type { ProofChecker } from "./proof-checker.ts";
+import { bindingOAuthError, bindingOf } from "./sender-binding.ts";
 import { answerTokenRequest } from "./token-endpoint.ts";
 
 export type KeyringPort = { jwks(): Promise<Result<{ keys: PublicJwk[] }>> };
 
-export type OAuthDeps = Omit<GrantDeps, "verifySubject"> & {
+export type OAuthDeps = Omit<GrantDeps, "verifySubject" | "binding"> & {
   keyring: KeyringPort;
+  proofs: ProofChecker;
   verifySubject(token: string, context: RequestContext): ReturnType<GrantDeps["verifySubject"]>;
 };
 
@@ -24,17 +28,9 @@ const METADATA_MAX_AGE = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECO
 /** Token endpoint, backchannel and metadata: called without an access token. */
 export function oauthRoutes(deps: OAuthDeps) {
   const app = new Hono<HttpEnv>();
-  const grantDeps = (c: Context<HttpEnv>): GrantDeps => ({
-    ...deps,
-    verifySubject: (token) => deps.verifySubject(token, c.env),
-  });
   return app
-    .post("/oauth/token", formLimit, (c) =>
-      answerForm(c, deps.issuer, (call) => answerTokenRequest(call, grantDeps(c))),
-    )
-    .post("/oauth/bc-authorize", formLimit, (c) =>
-      answerForm(c, deps.issuer, (call) => answerBackchannel(call, grantDeps(c)), 403),
-    )
+    .post("/oauth/token", formLimit, (c) => answerGrant(c, deps, answerTokenRequest))
+    .post("/oauth/bc-authorize", formLimit, (c) => answerGrant(c, deps, answerBackchannel, 403))
     .all("/oauth/token", postOnly)
     .all("/oauth/bc-authorize", postOnly)
     .get("/.well-known/jwks.json", async (c) => {
@@ -50,9 +46,40 @@ export function oauthRoutes(deps: OAuthDeps) {
     );
 }
 
+/** Answers a form with what belongs to its request; the nonce that is due comes with any answer (RFC 9449 §8.2). */
+async function answerGrant(
+  c: Context<HttpEnv>,
+  deps: OAuthDeps,
+  work: (call: OAuthCall, deps: GrantDeps) => Promise<Result<object, OAuthError>>,
+  deniedStatus?: 403,
+): Promise<Response> {
+  let nextNonce: string | undefined;
+  const grantDeps: GrantDeps = {
+    ...deps,
+    verifySubject: (token) => deps.verifySubject(token, c.env),
+    binding: async (demand) => {
+      // Only a proof can lack a nonce.
+      const policy = c.req.raw.headers.has("dpop") ? await readPolicy(deps) : undefined;
+      if (policy && !policy.ok) return policy;
+      const nonceNeeded = policy?.value.token_endpoint?.dpop_nonce ?? false;
+      const bound = await bindingOf(c.req.raw, { ...demand, nonceNeeded }, deps.proofs);
+      if (!bound.ok) return err(await bindingOAuthError(bound.error, deps.proofs));
+      ({ nextNonce } = bound.value);
+      return ok(bound.value.confirmation);
+    },
+  };
+  const response = await answerForm(c, deps.issuer, (call) => work(call, grantDeps), deniedStatus);
+  if (nextNonce !== undefined) response.headers.set("dpop-nonce", nextNonce);
+  return response;
+}
+
 async function answerBackchannel(call: OAuthCall, deps: GrantDeps) {
   const client = await authenticateClient(call, deps);
   if (!client.ok) return client;
   const known = knownParameters(call.form, BACKCHANNEL_PARAMETERS);
-  return known.ok ? authorizeBackchannel({ form: call.form, client: client.value }, deps) : known;
+  if (!known.ok) return known;
+  // What is polled for later must be proven then: a proof is needed here only for a hint that is bound.
+  const bound = await deps.binding({ certificate: bindingDemand(client.value).certificate });
+  if (!bound.ok) return bound;
+  return authorizeBackchannel(grantRequest(call.form, client.value, bound.value), deps);
 }

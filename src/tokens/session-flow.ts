@@ -6,14 +6,17 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { Revocation, TokenFacts } from "../revocation/rule.ts";
 import type { MintedToken, MintInput } from "./access-token.ts";
 import { entitlement, type RefreshAsk, type SessionTerms } from "./entitlement.ts";
+import { type TokenType, tokenTypeOf } from "./sender-binding.ts";
 import {
   type Assertion,
+  confirmationOf,
   judge,
   newerAssertion,
   openSession,
   type Presentation,
   rotate,
   type Session,
+  type SessionBinding,
   type SessionEnd,
   type SessionOpening,
   sessionFacts,
@@ -22,7 +25,7 @@ import {
 /** What opening and refreshing answer (RFC 6749 §5.1). */
 export type SessionAnswer = {
   access_token: string;
-  token_type: "Bearer";
+  token_type: TokenType;
   expires_in: number;
   scope: string;
   refresh_token: string;
@@ -94,7 +97,8 @@ export class SessionFlow {
         { credential: "", asked: "", sealed: "" },
         d.clock(),
       );
-      const issued = await this.#issue(session, terms, { scopes, roles: opening.assertion.roles });
+      const what = { scopes, roles: opening.assertion.roles };
+      const issued = await this.#issue(session, opening.binding, terms, what);
       if (!issued.ok) return issued;
       const { answer, credential, sealed, hit } = issued.value;
       if (hit) return err(NOT_VALID);
@@ -105,7 +109,13 @@ export class SessionFlow {
 
   refresh(call: RefreshCall): Promise<Result<SessionAnswer>> {
     const arrivedAtMs = this.#d.clock();
-    const asked = JSON.stringify([call.ask.scopes?.toSorted() ?? null, call.ask.audience ?? null]);
+    const { ask, binding } = call;
+    const asked = JSON.stringify([
+      ask.scopes?.toSorted() ?? null,
+      ask.audience ?? null,
+      binding.jkt ?? null,
+      binding.x5t ?? null,
+    ]);
     return this.#inTurn(() => this.#refresh(call, { ...call, asked, arrivedAtMs }));
   }
 
@@ -136,7 +146,7 @@ export class SessionFlow {
     const assertion = asserted.value;
     const allowed = entitlement(begun, assertion, terms, call.ask, this.#now());
     if (!allowed.ok) return allowed;
-    const issued = await this.#issue({ ...begun, assertion }, terms, allowed.value);
+    const issued = await this.#issue({ ...begun, assertion }, call.binding, terms, allowed.value);
     if (!issued.ok) return issued;
     const { hit, answer, ...next } = issued.value;
     const session = d.read();
@@ -159,9 +169,18 @@ export class SessionFlow {
     return ok(answer);
   }
 
-  /** Makes the next answer. The log is asked after the token was signed: what it does not know then is later. */
-  async #issue(session: Session, terms: SessionTerms, what: { scopes: string[]; roles: string[] }) {
+  /**
+   * Makes the next answer, its token bound to what was presented for it. The log is asked after the token was
+   * signed: what it does not know then is later.
+   */
+  async #issue(
+    session: Session,
+    presented: SessionBinding,
+    terms: SessionTerms,
+    what: { scopes: string[]; roles: string[] },
+  ) {
     const d = this.#d;
+    const confirmation = confirmationOf(presented);
     const latestEnd = Math.min(session.absolute_end, session.opened_at + terms.sessions.absolute_seconds);
     const refreshToken = await d.newCredential(session.kind, session.id);
     const minted = await d.mint({
@@ -172,13 +191,14 @@ export class SessionFlow {
       ...what,
       ttlSeconds: Math.min(terms.sessions.access_token_ttl_seconds, latestEnd - this.#now()),
       session: session.id,
+      ...(confirmation ? { confirmation } : {}),
     });
     if (!minted.ok) return minted;
     const hit = await d.hit(sessionFacts(session, d.issuer), session.opened_at);
     if (!hit.ok) return hit;
     const answer: SessionAnswer = {
       access_token: minted.value.accessToken,
-      token_type: "Bearer",
+      token_type: tokenTypeOf(confirmation),
       expires_in: minted.value.expiresInSeconds,
       scope: what.scopes.join(" "),
       refresh_token: refreshToken,

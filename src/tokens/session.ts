@@ -1,4 +1,5 @@
 import type { SessionPolicy } from "../policy/document.ts";
+import { type Confirmation, isProven } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -6,7 +7,10 @@ import type { TokenFacts } from "../revocation/rule.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
 import type { CredentialKind } from "./session-credential.ts";
 
-/** What a credential of a session is held to, beside being known: all members must be the same on every use. */
+/**
+ * What a credential of a session is held to, beside being known: every member that the session has must be the
+ * same on every use. A session without `jkt` may be used with a proof, which binds what that use answers.
+ */
 export type SessionBinding = {
   client_id: string;
   /** RFC 9449 §6.1: thumbprint of the key whose proof must come with each refresh. */
@@ -74,7 +78,7 @@ export function judge(
   nowSeconds: number,
 ): Verdict {
   if (sessionState(session, nowSeconds, policy) !== "active") return "over";
-  const bound = isSameBinding(session.binding, presented.binding);
+  const bound = fulfils(presented.binding, session.binding);
   if (presented.credential === session.current) return bound ? "rotate" : "foreign";
   const { spent, at_ms, asked } = session.last;
   const inWindow = presented.arrivedAtMs - at_ms < policy.reuse_window_seconds * 1000;
@@ -82,8 +86,26 @@ export function judge(
   return presented.asked === asked ? "repeat" : "other_request";
 }
 
-function isSameBinding(a: SessionBinding, b: SessionBinding): boolean {
-  return a.client_id === b.client_id && a.jkt === b.jkt && a.x5t === b.x5t;
+function fulfils(presented: SessionBinding, demanded: SessionBinding): boolean {
+  return (
+    presented.client_id === demanded.client_id &&
+    isProven(confirmationOf(demanded), confirmationOf(presented))
+  );
+}
+
+export function sessionBinding(clientId: string, confirmation: Confirmation | undefined): SessionBinding {
+  const { jkt, "x5t#S256": x5t } = confirmation ?? {};
+  return {
+    client_id: clientId,
+    ...(jkt === undefined ? {} : { jkt }),
+    ...(x5t === undefined ? {} : { x5t }),
+  };
+}
+
+/** What the tokens are bound to that are got with this; undefined where to nothing but the client. */
+export function confirmationOf({ jkt, x5t }: SessionBinding): Confirmation | undefined {
+  if (jkt === undefined && x5t === undefined) return undefined;
+  return { ...(jkt === undefined ? {} : { jkt }), ...(x5t === undefined ? {} : { "x5t#S256": x5t }) };
 }
 
 /** Time ends it on read; an end that the policy moved closer counts at once. */
@@ -197,11 +219,13 @@ export function newerAssertion(session: Session, fresh: Assertion): Result<Asser
 export function presentSession(session: Session, nowSeconds: number): SessionRecord {
   const { id, subject, binding, assertion, audience, scopes, ended } = session;
   const { opened_at, refreshed_at, idle_end, absolute_end } = session;
+  const cnf = confirmationOf(binding);
   return {
     id,
     state: sessionState(session, nowSeconds),
     subject,
     client_id: binding.client_id,
+    ...(cnf ? { cnf } : {}),
     issuer_id: assertion.issuer_id,
     audience,
     scope: scopes.join(" "),

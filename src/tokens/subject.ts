@@ -1,11 +1,12 @@
 import type { Person } from "../policy/access-rules.ts";
 import { namedRoles, type PolicyDocument } from "../policy/document.ts";
+import { isProven } from "../protocol/confirmation.ts";
 import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { usableUntil, type VerifiedToken } from "./claims.ts";
 import type { OAuthClient } from "./client-auth.ts";
 import { scopesThrough } from "./entitlement.ts";
-import type { GrantDeps } from "./grant.ts";
+import type { GrantDeps, GrantRequest } from "./grant.ts";
 
 /** Somebody for whom a token stands that was sent as a parameter. */
 export type Subject = Person & {
@@ -17,15 +18,24 @@ export type Subject = Person & {
   endsBy: number;
 };
 
-/** Verifies a token that stands for somebody; `error` is what a bad one is answered with. */
+/**
+ * Verifies a token that stands for somebody; `error` is what a bad one is answered with. A bound one counts only
+ * where the request proves what it is bound to, which binds what is got for it as well: no exchange makes a
+ * bearer token of it.
+ */
 export async function readSubject(
   what: string,
   token: string,
   error: OAuthError["error"],
+  { confirmation }: Pick<GrantRequest, "confirmation">,
   deps: GrantDeps,
 ): Promise<Result<VerifiedToken, OAuthError>> {
   const verified = await deps.verifySubject(token);
-  if (verified.ok) return verified;
+  if (verified.ok) {
+    if (isProven(verified.value.confirmation, confirmation)) return verified;
+    const how = "a DPoP proof of that key, or the certificate that its client is registered with";
+    return err(oauthError(error, `The ${what} is bound to its sender: it takes ${how}, on this request.`));
+  }
   if (verified.error.code !== "invalid_token") {
     return err(oauthError("temporarily_unavailable", verified.error.detail));
   }

@@ -3,7 +3,7 @@ import { err, type Result } from "../protocol/result.ts";
 import { CIBA, cibaGrant } from "./ciba.ts";
 import { authenticateClient, type OAuthCall } from "./client-auth.ts";
 import { clientCredentialsGrant } from "./client-credentials.ts";
-import type { Grant, GrantDeps, TokenResponse } from "./grant.ts";
+import { bindingDemand, type Grant, type GrantDeps, grantRequest, type TokenResponse } from "./grant.ts";
 import { knownParameters } from "./oauth-form.ts";
 import { refreshTokenGrant } from "./refresh-token.ts";
 import { TOKEN_EXCHANGE, tokenExchangeGrant } from "./token-exchange.ts";
@@ -39,5 +39,7 @@ export async function answerTokenRequest(
   }
   const known = knownParameters(form, ["grant_type", ...grant.parameters]);
   if (!known.ok) return known;
-  return grant.answer({ form, client: client.value }, deps);
+  const bound = await deps.binding(bindingDemand(client.value));
+  if (!bound.ok) return bound;
+  return grant.answer(grantRequest(form, client.value, bound.value), deps);
 }

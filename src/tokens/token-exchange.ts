@@ -51,15 +51,11 @@ export const tokenExchangeGrant: Grant = {
     if (!scopes.ok) return scopes;
     const asserted = assertionOf(party.value);
     const opening = asserted && { audience: audience.value, scopes: scopes.value, assertion: asserted };
-    const context = sessionContext(request.client, policy.value, deps);
+    const context = sessionContext(request, policy.value, deps);
     const opened = opening && (await openForExchange(opening, context));
     if (opened) return opened.ok ? ok({ ...opened.value, issued_token_type: ACCESS_TOKEN_URN }) : opened;
-    const input = mintInput(party.value, request.client.id);
-    const issued = await issue(
-      { ...input, audience: audience.value, scopes: scopes.value },
-      request.client,
-      deps,
-    );
+    const input = { ...mintInput(party.value), audience: audience.value, scopes: scopes.value };
+    const issued = await issue(input, request, deps);
     return issued.ok ? ok({ ...issued.value, issued_token_type: ACCESS_TOKEN_URN }) : issued;
   },
 };
@@ -94,12 +90,13 @@ type Party = Pick<Subject, "subject" | "roles" | "scopes" | "endsBy"> & {
 
 async function readParty(
   tokens: Tokens,
-  { client }: GrantRequest,
+  request: GrantRequest,
   policy: PolicyDocument,
   deps: GrantDeps,
 ): Promise<Result<Party, OAuthError>> {
+  const { client } = request;
   const now = epochSeconds(deps.clock());
-  const token = await readSubject("subject token", tokens.subject, "invalid_request", deps);
+  const token = await readSubject("subject token", tokens.subject, "invalid_request", request, deps);
   if (!token.ok) return token;
   const subject = subjectOf(token.value, client, policy);
   if (subject.endsBy <= now) return invalid("The subject token is over.");
@@ -111,7 +108,7 @@ async function readParty(
     if (isOthers(token.value, client)) return err(NOT_THE_CLIENTS);
     return ok({ ...subject, delegated: false, ...(act ? { act } : {}) });
   }
-  const actorToken = await readSubject("actor token", tokens.actor, "invalid_request", deps);
+  const actorToken = await readSubject("actor token", tokens.actor, "invalid_request", request, deps);
   if (!actorToken.ok) return actorToken;
   if (isOthers(actorToken.value, client)) return err(NOT_THE_CLIENTS);
   if (actorToken.value.act) return invalid("The actor token is itself one of delegation.");
@@ -160,8 +157,7 @@ function assertionOf({ token, roles, act }: Party): Assertion | undefined {
 
 function mintInput(
   party: Party,
-  clientId: string,
-): Omit<MintInput, "jti" | "issuedAt" | "audience" | "scopes"> {
+): Omit<MintInput, "jti" | "issuedAt" | "clientId" | "audience" | "scopes" | "confirmation"> {
   const { token, subject, roles, endsBy, act } = party;
   const { grant: id, session } = token.own ? token.facts : {};
   const { accessStart, accessExpiry, resources } = token;
@@ -172,7 +168,6 @@ function mintInput(
       : undefined;
   return {
     subject,
-    clientId,
     roles,
     ttlSeconds: DEFAULT_TTL_SECONDS,
     endsBy,

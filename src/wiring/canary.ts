@@ -33,6 +33,7 @@ export function canaryDeps({ keyring, revocations, monitor, kv, ...edge }: Parts
     monitor,
     decide: async (accessToken, tier): Promise<ProbeDecision> => {
       const demand: Demand = {
+        credential: accessToken,
         tokenNeeded: true,
         staleness: stalenessOf({ consistency: CONSISTENCY[tier], on_stale: "deny" }),
         misdirected: (token) => (token.audience.includes(audience) ? undefined : "token_audience"),
@@ -41,7 +42,7 @@ export function canaryDeps({ keyring, revocations, monitor, kv, ...edge }: Parts
       // What a request leaves to the background belongs to the cron's own work here.
       const background: Promise<unknown>[] = [];
       const waitUntil = (work: Promise<unknown>) => void background.push(work);
-      const admission = await admit(accessToken, () => ok(demand), { ...edge, waitUntil });
+      const admission = await admit(() => ok(demand), { ...edge, waitUntil });
       await Promise.all(background);
       if (admission.ok) return "accepted";
       return admission.error.reason === "token_revoked" ? "revoked" : "unsure";

@@ -23,7 +23,7 @@ import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
-import { authenticator, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
+import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
   config: Config;
@@ -61,7 +61,10 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     sessionOf: (kind, credential) => sessionOf(credentials, kind, credential),
   };
   const clientKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
-  const access = { accessRequest, directory, policy, waiting: objects.waitingRequest, ids, clock };
+  const { proofs } = verifier;
+  const binding = callerBinding(proofs);
+  const waiting = objects.waitingRequest;
+  const access = { accessRequest, directory, policy, waiting, ids, clock, binding };
   const links = { accessRequest, policy, links: new ApprovalLinks(config.wrapping), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
@@ -97,11 +100,12 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       policy,
       clients: registry,
       clientKeys,
+      proofs,
       mint: (input) => keyring.mint(input),
       verifySubject: subjectTokenVerifier(verifier),
       backchannel: {
         open: (ask) => askByClient(newId("req", clock()), ask, access),
-        poll: (id, clientId) => accessRequest(id).poll(clientId),
+        poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
     },

@@ -14,7 +14,10 @@ import { IsolateReplica } from "../replication/isolate-replica.ts";
 import { confirmDenied } from "../revocation/confirm-denied.ts";
 import { isListed } from "../revocation/denylist.ts";
 import { FilterLoader } from "../revocation/filter-loader.ts";
+import { DpopNonces } from "../tokens/dpop-nonces.ts";
+import { ProofChecker } from "../tokens/proof-checker.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
+import { SeenProofs } from "../tokens/seen-proofs.ts";
 import { SharedSecrets } from "../tokens/shared-secrets.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { assertionKey } from "./verifiers.ts";
@@ -43,7 +46,14 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const freshness = new Freshness({ replica, denylist, clock, log, observe });
   const secrets = new SharedSecrets(config.issuerSecrets);
   const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log, secrets });
-  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, tokens: new TokenCache() };
+  const proofs = new ProofChecker({
+    clock,
+    nonces: new DpopNonces(config.wrapping.PORTCULLIS_SECRET, clock),
+    seen: new SeenProofs(),
+    exact: objects.edge.proof,
+  });
+  const tokens = new TokenCache();
+  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens };
   const signer = new AssertionSigner({ issuer, clock, key: assertionKey(objects.keyring) });
   const decide = createDecider({ ...verifier, signer });
   const forwardAuth = createForwardAuth({ issuer, log, decide, secrets: config.proxySecrets });

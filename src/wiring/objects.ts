@@ -22,6 +22,7 @@ import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { KeyRotationPort } from "../tokens/key-routes.ts";
+import { type ProofPort, proofShard } from "../tokens/proof-checker.ts";
 import type { KeyringPort } from "../tokens/routes.ts";
 import type { SessionListPort, SessionPort } from "../tokens/session-ports.ts";
 import type { RegistryPort } from "../webhooks/endpoint.ts";
@@ -43,8 +44,8 @@ const COUNT_TIMEOUT_MS = 30_000;
 export function objectPorts(env: Env, log: Logger) {
   const port = <P extends Port>(namespace: Namespace, name = MAIN): P =>
     objectPort<P>(namespace, name, { log });
-  const edgePort = <P extends Port>(namespace: Namespace): P =>
-    objectPort<P>(namespace, MAIN, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
+  const edgePort = <P extends Port>(namespace: Namespace, name = MAIN): P =>
+    objectPort<P>(namespace, name, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
     registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
@@ -58,6 +59,7 @@ export function objectPorts(env: Env, log: Logger) {
     edge: {
       log: edgePort<LogReader>(env.LOG),
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
+      proof: (jkt: string) => edgePort<ProofPort>(env.PROOF, proofShard(jkt)),
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & Sweepable>(env.SESSION, id),

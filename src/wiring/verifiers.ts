@@ -1,4 +1,5 @@
 import { importJWK, type JWK } from "jose";
+import type { AccessDeps } from "../access/routes.ts";
 import type { Authenticate } from "../control/app.ts";
 import type { AssertionKeyPort } from "../edge/assertion.ts";
 import { authenticateAnyOwn, authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
@@ -6,7 +7,9 @@ import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
+import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
+import { bindingOf, bindingProblem } from "../tokens/sender-binding.ts";
 
 type Verifier = Omit<Parameters<typeof authenticateOwn>[1], "audience" | "requestId" | "waitUntil">;
 
@@ -18,8 +21,21 @@ export function authenticator(verifier: Verifier): Authenticate {
       const { problem: refused, challenge } = token.error;
       return problemResponse(refused, context.requestId, challenge ? { "www-authenticate": challenge } : {});
     }
-    const { facts, scopes, roles } = token.value;
-    return { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
+    const { facts, scopes, roles, confirmation } = token.value;
+    const actor = { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
+    return confirmation ? { ...actor, confirmation } : actor;
+  };
+}
+
+/**
+ * What a token for a caller is bound to. Where the caller's own token is bound, its proof was checked with it
+ * and is used up, and the new one is bound to the same; else a DPoP proof may bind it.
+ */
+export function callerBinding(proofs: ProofChecker): AccessDeps["binding"] {
+  return async (request, actor) => {
+    if (actor.confirmation) return ok(actor.confirmation);
+    const bound = await bindingOf(request, { nonceNeeded: false }, proofs);
+    return bound.ok ? ok(bound.value.confirmation ?? null) : err(bindingProblem(bound.error));
   };
 }
 

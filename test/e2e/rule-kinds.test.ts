@@ -9,6 +9,7 @@ import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { signIn } from "../../src/local/sign-in.ts";
 import { collect, hold } from "../support/access.ts";
 import { bodyOf, type Client, clientToken, Deployment, type Receipt } from "../support/deployment.ts";
+import { proofOf, thumbprintOf } from "../support/proof-factory.ts";
 import { RecordingOrigin } from "../support/recording-origin.ts";
 import { freeIssuer, type Runtime, startRuntime } from "../support/runtime.ts";
 import { APPROVER_SCOPES, REQUESTER_SCOPES, testPolicy } from "../support/test-policy.ts";
@@ -221,8 +222,15 @@ const KINDS: [string, () => Promise<Trial>][] = [
   ],
 ];
 
+/** The keys of tokens that are bound to one. */
+const senders = new Map<string, TestKey>();
+
 async function use(token: string, path: string): Promise<number> {
-  return (await gate.call(path, { token })).status;
+  const sender = senders.get(token);
+  if (!sender) return (await gate.call(path, { token })).status;
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  const dpop = await proofOf(sender, { url: gate.issuer + path, nowSeconds, accessToken: token });
+  return (await gate.call(path, { headers: { authorization: `DPoP ${token}`, dpop } })).status;
 }
 
 async function revoke(rule: object): Promise<Receipt> {
@@ -271,17 +279,26 @@ describe.concurrent.each(KINDS)("a revocation of %s", (_kind, prepare) => {
 });
 
 describe("a revocation of a sender key", () => {
-  it("is kept like any other and hits no bearer token; a token bound to a key is refused as it is", async () => {
+  it("cuts every token that is bound to it, whoever issued it, and no other", async () => {
     const now = Math.floor(Date.now() / 1000);
-    const bearer = await foreign({}, now);
-    const bound = await foreign({ cnf: { jkt: "thumb-1" } }, now);
-    expect(await use(bound, THINGS.strict)).toBe(401);
-    const receipt = await revoke({ match: { jkt: "thumb-1" } });
-    await expectEnforced(receipt, { refused: [bound], accepted: [bearer] }, THINGS);
+    const sender = await newKey("ES256", "sender");
+    const stranger = await newKey("ES256", "stranger");
+    const bind = async (key: TestKey, signer?: Signer) => {
+      const token = await foreign({ cnf: { jkt: await thumbprintOf(key) } }, now, signer);
+      senders.set(token, key);
+      return token;
+    };
+    const bound = [await bind(sender), await bind(sender, [keys.two, "two"])];
+    const others = [await foreign({}, now), await bind(stranger)];
+    for (const token of [...bound, ...others]) expect(await use(token, THINGS.strict)).toBe(200);
+    const jkt = await thumbprintOf(sender);
+    const receipt = await revoke({ match: { jkt } });
+    await expectEnforced(receipt, { refused: bound, accepted: others }, THINGS);
     await expect
-      .poll(() => runtime.kv("deny:jkt:thumb-1"), { timeout: 10_000 })
+      .poll(() => runtime.kv(`deny:jkt:${jkt}`), { timeout: 10_000 })
       .toMatchObject([{ id: receipt.id }]);
     await lift(receipt.id);
+    for (const token of bound) expect(await use(token, THINGS.strict)).toBe(200);
   });
 });
 

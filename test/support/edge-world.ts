@@ -12,12 +12,17 @@ import type { ReplicaView, VerificationKey } from "../../src/replication/replica
 import type { DeniedFilter } from "../../src/revocation/filter.ts";
 import type { Revocation, TokenFacts } from "../../src/revocation/rule.ts";
 import { RuleIndex } from "../../src/revocation/rule-index.ts";
+import { DpopNonces } from "../../src/tokens/dpop-nonces.ts";
+import { ProofChecker } from "../../src/tokens/proof-checker.ts";
 import { RemoteKeys } from "../../src/tokens/remote-keys.ts";
+import { SeenProofs } from "../../src/tokens/seen-proofs.ts";
 import { newKey, ownClaims, ownHeader, signToken, type TestKey } from "./token-factory.ts";
 
 export const ISSUER = "https://auth.example.com";
 export const HOST = "https://api.example.com";
 export const AUDIENCE = "https://orders.internal";
+
+const SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
 
 export type PolicyInput = Record<string, unknown>;
 
@@ -71,6 +76,21 @@ export class EdgeWorld {
   assertionKeyDown = false;
   jwks: (url: string) => Response | Promise<Response> = () => new Response("none", { status: 404 });
   tokens = new TokenCache();
+  /** The uses that the object for exact single use was asked about. */
+  exactUses: string[] = [];
+  exactDown = false;
+  readonly proofs = new ProofChecker({
+    clock: () => this.nowMs,
+    nonces: new DpopNonces(SECRET, () => this.nowMs),
+    seen: new SeenProofs(),
+    exact: () => ({
+      use: async (proof) => {
+        if (this.exactDown) return err(problem("unavailable", "The object is down."));
+        this.exactUses.push(proof);
+        return ok(this.exactUses.indexOf(proof) === this.exactUses.length - 1);
+      },
+    }),
+  });
   #view: ReplicaView | undefined;
   #gate: Gate | undefined;
   #signer: AssertionSigner | undefined;
@@ -161,8 +181,18 @@ export class EdgeWorld {
 
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
-    const { clock, deniedTokens: denied, freshness, remoteKeys, tokens, waitUntil } = this;
-    return { issuer: ISSUER, clock, log: this.logger, freshness, denied, remoteKeys, tokens, waitUntil };
+    const { clock, deniedTokens: denied, freshness, remoteKeys, proofs, tokens, waitUntil } = this;
+    return {
+      issuer: ISSUER,
+      clock,
+      log: this.logger,
+      freshness,
+      denied,
+      remoteKeys,
+      proofs,
+      tokens,
+      waitUntil,
+    };
   }
 
   get gate(): Gate {

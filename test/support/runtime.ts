@@ -60,6 +60,7 @@ export const OBJECTS = {
   ENDPOINT: "EndpointObject",
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
+  PROOF: "ProofObject",
   SESSION: "SessionObject",
 };
 

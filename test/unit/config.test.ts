@@ -16,6 +16,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "PROOF",
       "SESSION",
     ].map((b) => [b, {}]),
   ),

@@ -97,7 +97,7 @@ describe("an access request's object", () => {
       reason: "leaked",
       actor: "operator",
     });
-    expect(await request.issueToken(ALICE.subject)).toMatchObject({ error: { code: "gone" } });
+    expect(await request.issueToken(ALICE.subject, null)).toMatchObject({ error: { code: "gone" } });
   });
 
   it("of an id that was never opened is not found", async () => {

@@ -34,7 +34,7 @@ describe("the index of live tokens", () => {
     const at = START;
     await directory.putTokens([
       token("tok_1", { grant: "grt_1", session: "s1" }),
-      token("tok_2", { grant: "grt_1", sub: "demo|bob" }),
+      token("tok_2", { grant: "grt_1", sub: "demo|bob", jkt: "thumb" }),
       token("tok_3", { grant: "grt_2", session: "s2", client_id: "cli_2", kid: "k2" }),
       token("tok_4", { iat: at + 5 }),
     ]);
@@ -45,6 +45,8 @@ describe("the index of live tokens", () => {
       [{ sub: "demo|alice" }, undefined, cut(3, 2, 1, 2)],
       [{ client_id: "cli_1" }, undefined, cut(3, 1, 2, 1)],
       [{ kid: "k2" }, undefined, cut(1, 1, 1, 1)],
+      [{ jkt: "thumb" }, undefined, cut(1, 1, 1, 1)],
+      [{ jkt: "other" }, undefined, cut(0, 0, 0, 0)],
       [{ sub: "demo|alice", client_id: "cli_2" }, undefined, cut(1, 1, 1, 1)],
       [{ sub: "demo|alice" }, at - 5, cut(2, 2, 1, 2)],
       [{}, at - 5, cut(3, 2, 2, 2)],
@@ -132,7 +134,7 @@ describe("the index of live tokens", () => {
   it("finds by an index whatever a rule names", async () => {
     const { stub } = newDirectory();
     await runInDurableObject(stub, (_object, { storage }) => {
-      const members = ["jti", "grant", "session", "sub", "client_id", "kid"] as const;
+      const members = ["jti", "grant", "session", "sub", "client_id", "jkt", "kid"] as const;
       for (const member of members) {
         const plans = plansOf(storage.sql, (store) => store.count({ [member]: "x" }, 1, 1));
         expect(plans, member).toHaveLength(2);

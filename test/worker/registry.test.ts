@@ -188,6 +188,20 @@ describe("policy versions", () => {
     expect(await registry.sweep()).toMatchObject(ok({ outbox_rows: 0 }));
   });
 
+  it("that were stored before a member had its default are read with it", async () => {
+    const registry = newRegistry();
+    await registry.putPolicy(change("/old", 0));
+    await runInDurableObject(registry.stub, (_object, { storage }) => {
+      const { sql } = storage;
+      sql.exec("UPDATE policy_versions SET document = json_remove(document, '$.routes[0].credential')");
+    });
+    await evictDurableObject(registry.stub);
+    const document = documentOf("/old");
+    expect(document.routes[0]?.credential).toEqual([{ from: "authorization" }]);
+    expect(await registry.activePolicy()).toEqual({ ok: true, value: { version: 1, document } });
+    expect(await registry.policyVersion(1)).toMatchObject({ value: { document } });
+  });
+
   it("survive eviction", async () => {
     const registry = newRegistry();
     const put = change("/one", 0);

@@ -10,7 +10,10 @@ import { IsolateReplica, type LogReader } from "../../../src/replication/isolate
 import { confirmDenied } from "../../../src/revocation/confirm-denied.ts";
 import { isListed } from "../../../src/revocation/denylist.ts";
 import { FilterLoader } from "../../../src/revocation/filter-loader.ts";
+import { DpopNonces } from "../../../src/tokens/dpop-nonces.ts";
+import { ProofChecker } from "../../../src/tokens/proof-checker.ts";
 import { RemoteKeys } from "../../../src/tokens/remote-keys.ts";
+import { SeenProofs } from "../../../src/tokens/seen-proofs.ts";
 import type { CacheDouble } from "./cache-double.ts";
 import type { ControlPlane, DenylistCalls } from "./control-plane.ts";
 import type { KvDouble } from "./kv-double.ts";
@@ -57,7 +60,11 @@ export class SimIsolate {
     this.#around.time.wake();
     const life = this.#life;
     const request: Party = { alive: () => life.alive && !cancelled(), frozen: () => this.#frozen };
-    const ask = { method: "GET", url: `${HOST}${path}`, authorization: `Bearer ${jwt}` };
+    const ask = {
+      method: "GET",
+      url: `${HOST}${path}`,
+      headers: new Headers({ authorization: `Bearer ${jwt}` }),
+    };
     return this.#around.time.as(request, () => authorize(ask, this.#edge));
   }
 
@@ -95,6 +102,14 @@ export class SimIsolate {
       freshness: new Freshness({ replica, denylist: listed, clock, log: logger }),
       denied: new DeniedTokens((known, iss, jti) => confirmDenied(known, iss, jti, { denylist, kv: local })),
       remoteKeys: new RemoteKeys({ fetch: () => Promise.reject(new Error("offline")), clock, log: logger }),
+      proofs: new ProofChecker({
+        clock,
+        nonces: new DpopNonces("a secret of no importance to any decision", clock),
+        seen: new SeenProofs(),
+        exact: () => {
+          throw new Error("no simulated request proves possession of a key");
+        },
+      }),
       tokens: new TokenCache(),
       waitUntil: (work: Promise<unknown>) => void work.catch(() => {}),
     };

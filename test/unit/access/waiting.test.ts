@@ -64,6 +64,7 @@ function routes(waiting: Pick<AccessRequestPort, "decided" | "happened">) {
     directory: { list: async () => ok([]) },
     policy: async () => UNREACHABLE,
     ids: async () => UNREACHABLE,
+    binding: async () => UNREACHABLE,
   };
   vi.setSystemTime(0);
   return new Hono<HttpEnv>()

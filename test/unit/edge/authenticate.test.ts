@@ -39,7 +39,7 @@ function theirs(changes: Record<string, unknown> = {}) {
 async function own(token: string | undefined, url = `${ISSUER}/v1/keys`) {
   const headers = new Headers(token === undefined ? {} : { authorization: `Bearer ${token}` });
   const result = await authenticateOwn(
-    { url, headers },
+    { method: "GET", url, headers },
     { ...world.deps, audience: ISSUER, requestId: "r-1" },
   );
   return result.ok ? result.value.facts.subject : { ...result.error, reason: world.lastReason };

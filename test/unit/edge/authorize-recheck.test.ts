@@ -11,7 +11,7 @@ beforeEach(async () => {
 
 async function decide(method: string, path: string, token: string) {
   const decision = await authorize(
-    { method, url: HOST + path, authorization: `Bearer ${token}` },
+    { method, url: HOST + path, headers: new Headers({ authorization: `Bearer ${token}` }) },
     world.deps,
   );
   return decision.outcome === "allow" ? decision.route.id : decision.reason;

@@ -36,8 +36,8 @@ beforeEach(async () => {
 });
 
 async function decide(method: string, path: string, token?: string) {
-  const authorization = token === undefined ? null : `Bearer ${token}`;
-  const decision = await authorize({ method, url: HOST + path, authorization }, world.deps);
+  const headers = new Headers(token === undefined ? {} : { authorization: `Bearer ${token}` });
+  const decision = await authorize({ method, url: HOST + path, headers }, world.deps);
   return decision.outcome === "allow" ? decision.route.id : decision.reason;
 }
 
@@ -60,7 +60,11 @@ describe("a decision", () => {
     const token = await world.token();
     world.nowMs += 250;
     const decision = await authorize(
-      { method: "GET", url: `${HOST}/orders?x=1`, authorization: `Bearer ${token}` },
+      {
+        method: "GET",
+        url: `${HOST}/orders?x=1`,
+        headers: new Headers({ authorization: `Bearer ${token}` }),
+      },
       world.deps,
     );
     expect(decision).toMatchObject({

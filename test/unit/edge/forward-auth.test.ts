@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { createDecider } from "../../../src/edge/decider.ts";
 import { createForwardAuth, type ForwardAuth, isForwardAuthPath } from "../../../src/edge/forward-auth.ts";
 import { AUDIENCE, EdgeWorld, ISSUER, policyOf } from "../../support/edge-world.ts";
+import { proofOf, thumbprintOf } from "../../support/proof-factory.ts";
+import { newKey } from "../../support/token-factory.ts";
 
 const SECRET = "cHJveHktc2VjcmV0LW9ubHktZm9yLXRoZS10ZXN0cy0wMQ";
 const PREVIOUS = "cHJldmlvdXMtcHJveHktc2VjcmV0LWZvci10aGUtdGVzdHM";
@@ -274,6 +276,31 @@ describe("the original request", () => {
     expect((await ask("/ext-authz/public/x", envoy(uri))).status).toBe(400);
     const answer = await ask("/forward-auth", nginx(`https://api.example.com${uri}`));
     expect([answer.status, answer.headers.get("x-portcullis-status")]).toEqual([403, "400"]);
+  });
+});
+
+describe("a token that is bound to its sender", () => {
+  it("needs a proof for the original request, not for the proxy's call", async () => {
+    const key = await newKey("ES256", "sender");
+    token = await world.token({ cnf: { jkt: await thumbprintOf(key) } });
+    const url = "https://api.example.com/orders/1";
+    const nowSeconds = world.nowMs / 1000;
+    const proven = async (method: string, htu: string) => {
+      const dpop = await proofOf(key, { method, url: htu, nowSeconds, accessToken: token });
+      return (await ask("/forward-auth", traefik("/orders/1", { authorization: `DPoP ${token}`, dpop })))
+        .status;
+    };
+    expect(await proven("GET", url)).toBe(200);
+    expect(await proven("POST", url)).toBe(401);
+    expect(await proven("GET", `${ISSUER}/forward-auth`)).toBe(401);
+    const asBearer = await ask("/forward-auth", traefik("/orders/1"));
+    expect(asBearer.status).toBe(401);
+  });
+
+  it("is refused where it is bound to a certificate: the one of the call is the proxy's", async () => {
+    token = await world.token({ cnf: { "x5t#S256": "A".repeat(43) } });
+    expect((await ask("/forward-auth", traefik("/orders/1"))).status).toBe(401);
+    expect(world.lastReason).toBe("sender_certificate");
   });
 });
 

@@ -9,6 +9,8 @@ import { err, ok } from "../../../src/protocol/result.ts";
 import type { AgesByTier } from "../../../src/remediation/age-histogram.ts";
 import { IsolateReplica } from "../../../src/replication/isolate-replica.ts";
 import { EdgeWorld, HOST, ISSUER, policyOf } from "../../support/edge-world.ts";
+import { proofOf, thumbprintOf } from "../../support/proof-factory.ts";
+import { newKey } from "../../support/token-factory.ts";
 
 const TIERS = {
   bounded: { tier: "bounded", max_staleness_ms: 2_000 },
@@ -131,6 +133,19 @@ describe("a warm request", () => {
     expect(calls).toEqual(NOTHING);
     expect(background).toEqual([]);
     expect(toOrigin).toBe(100);
+  });
+
+  it("with a proof of possession calls nothing but its origin either", async () => {
+    const sender = await newKey("ES256", "sender");
+    const bound = await world.token({ cnf: { jkt: await thumbprintOf(sender) } });
+    for (let n = 0; n < 20; n++) {
+      const url = `${HOST}/bounded`;
+      const dpop = await proofOf(sender, { url, nowSeconds: world.nowMs / 1000, accessToken: bound });
+      const request = new Request(url, { headers: { authorization: `DPoP ${bound}`, dpop } });
+      expect((await gate(request, "request-1", (work) => void background.push(work))).status).toBe(200);
+    }
+    expect([calls, background, world.exactUses]).toEqual([NOTHING, [], []]);
+    expect(toOrigin).toBe(20);
   });
 
   it("of a strict route asks the log, once each, and nothing else", async () => {

@@ -167,6 +167,51 @@ describe("the schema", () => {
     ],
   ])("refuses %s", (_title, input, fault) => expect(faultsOf(input)).toEqual([fault]));
 
+  const COOKIE = { from: "cookie", name: "__Host-token" };
+
+  it.each<[Changed, string]>([
+    [
+      { credential: [COOKIE, { from: "authorization" }, COOKIE] },
+      "routes.0.credential: names the same place twice",
+    ],
+    [
+      { credential: [COOKIE], dpop: { mode: "required" } },
+      "routes.0.dpop.mode: a token with a DPoP proof goes in Authorization; add it to credential",
+    ],
+    [
+      { access: "public", dpop: { mode: "required" } },
+      'routes.0.dpop.mode: a public route is called without a token; use "optional"',
+    ],
+    [
+      { access: "public", mtls: "required" },
+      'routes.0.mtls: a public route is called without a token; use "optional"',
+    ],
+  ])("refuses %j", (over, fault) => {
+    const checked = checkPolicy(policy({ routes: [route(over)] }), DEPLOYED);
+    expect(checked.ok ? [] : checked.error.extra?.faults).toEqual([fault]);
+  });
+
+  it.each<[Changed]>([
+    [{ credential: [COOKIE, { from: "authorization" }, { from: "header", name: "x-access-token" }] }],
+    [{ credential: [{ from: "authorization" }, COOKIE], dpop: { mode: "required", single_use: "exact" } }],
+    [{ access: "public", dpop: { mode: "off" }, mtls: "off" }],
+    [{ credential: [{ from: "header", name: "cf-access-jwt-assertion" }], mtls: "required" }],
+  ])("accepts %j", (over) => {
+    expect(checkPolicy(policy({ routes: [route(over)] }), DEPLOYED)).toMatchObject({ ok: true });
+  });
+
+  it.each<[Changed]>([
+    [{ credential: [] }],
+    [{ credential: [{ from: "query", name: "access_token" }] }],
+    [{ credential: [{ from: "header", name: "authorization" }] }],
+    [{ credential: [{ from: "header", name: "X-Access-Token" }] }],
+    [{ credential: [{ from: "header", name: "x-portcullis-subject" }] }],
+    [{ credential: [{ from: "cookie", name: "a b" }] }],
+    [{ dpop: { mode: "required", nonces: true } }],
+  ])("finds no such member or value in its schema: %j", (over) => {
+    expect(checkPolicy(policy({ routes: [route(over)] }), DEPLOYED)).toMatchObject({ ok: false });
+  });
+
   it("accepts inline public keys", () => {
     const inline = issuer({ jwks_uri: undefined, jwks: { keys: [JWK] } });
     expect(faultsOf(policy({ issuers: [inline] }))).toEqual([]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compilePolicy } from "../../../src/policy/compiled.ts";
-import { EMPTY_POLICY, policySchema } from "../../../src/policy/document.ts";
+import { EMPTY_POLICY, type PolicyDocument, policySchema } from "../../../src/policy/document.ts";
 
 const boundsOf = (...routes: object[]) => {
   const full = routes.map((route, i) => ({
@@ -15,6 +15,29 @@ const boundsOf = (...routes: object[]) => {
 const bounded = (max_staleness_ms: number, allow?: number) => ({
   consistency: { tier: "bounded", max_staleness_ms },
   ...(allow === undefined ? {} : { on_stale: { allow_for_seconds: allow } }),
+});
+
+describe("a document that was stored before the schema was what it is now", () => {
+  const written = {
+    origins: { o: { url: "https://o.example", audience: "o" } },
+    routes: [{ id: "r", path: "/r/**", origin: "o", access: { scopes: ["s"] } }],
+  };
+  const compiled = (document: object) =>
+    compilePolicy({ version: 1, document: document as PolicyDocument }).document;
+
+  it("has the defaults of what was added since, and is the same where nothing was", () => {
+    const today = policySchema.parse(written);
+    const [route] = today.routes;
+    const { credential: _credential, dpop: _dpop, mtls: _mtls, ...older } = route!;
+    const { delegation: _delegation, ...before } = { ...today, routes: [older] };
+    expect(compiled(before)).toEqual(today);
+    expect(compiled(today)).toEqual(today);
+  });
+
+  it("is taken as it is where it does not fit: another version of this software wrote it", () => {
+    const newer = { ...policySchema.parse(written), unheard_of: true };
+    expect(compiled(newer)).toEqual(newer);
+  });
 });
 
 describe("bounds", () => {

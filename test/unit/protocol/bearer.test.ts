@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { bearerChallenge, MAX_TOKEN_CHARS, readBearer } from "../../../src/protocol/bearer.ts";
+import { bearerChallenge, MAX_TOKEN_CHARS, readAuthorization } from "../../../src/protocol/bearer.ts";
 
-describe("readBearer", () => {
+describe("readAuthorization", () => {
   it.each(["Bearer abc.def.ghi", "bearer abc", "BEARER abc", "Bearer   abc"])("accepts %j", (value) => {
-    expect(readBearer(value)).toMatchObject({ ok: true, value: expect.stringMatching(/^abc/) });
+    expect(readAuthorization(value)).toMatchObject({
+      ok: true,
+      value: { scheme: "bearer", token: expect.stringMatching(/^abc/) },
+    });
   });
 
   it.each([
@@ -17,16 +20,21 @@ describe("readBearer", () => {
     ["Bearer abc, Bearer def", "several"],
     ["Basic abc", "scheme"],
     ["Token abc", "scheme"],
-    ["DPoP abc", "scheme"],
     ["abc", "scheme"],
     [" Bearer abc", "scheme"],
     [`Bearer ${"a".repeat(MAX_TOKEN_CHARS + 1)}`, "too_long"],
   ])("refuses %j as %s", (value, fault) => {
-    expect(readBearer(value)).toEqual({ ok: false, error: fault });
+    expect(readAuthorization(value)).toEqual({ ok: false, error: fault });
+  });
+
+  it("tells the scheme of a token with a proof apart", () => {
+    for (const value of ["DPoP abc", "dpop abc", "DPOP  abc"]) {
+      expect(readAuthorization(value)).toEqual({ ok: true, value: { scheme: "dpop", token: "abc" } });
+    }
   });
 
   it("accepts a token of exactly the longest length", () => {
-    expect(readBearer(`Bearer ${"a".repeat(MAX_TOKEN_CHARS)}`).ok).toBe(true);
+    expect(readAuthorization(`Bearer ${"a".repeat(MAX_TOKEN_CHARS)}`).ok).toBe(true);
   });
 });
 

@@ -58,6 +58,20 @@ describe("newClientSchema", () => {
   });
 });
 
+describe("a client whose tokens are bound", () => {
+  const bound = { dpop_bound_access_tokens: true, tls_client_certificate_bound_access_tokens: true };
+
+  it("is registered and shown as such, and can be changed", () => {
+    expect(newClientSchema.parse({ name: "b", ...bound })).toMatchObject(bound);
+    const patch = clientPatchSchema.parse({ dpop_bound_access_tokens: false });
+    const patched = patchedClient({ ...client, ...bound }, patch);
+    expect(patched).toMatchObject({ ...bound, dpop_bound_access_tokens: false });
+    expect(presentClient(patched)).toMatchObject({ ...bound, dpop_bound_access_tokens: false });
+    // What ends the need for a proof is not a narrowing.
+    expect(onlyNarrows(client, patch)).toBe(false);
+  });
+});
+
 describe("checkHandOut", () => {
   const actor = { scopes: ["clients:write", "orders:read"], roles: ["developer"] };
   const operator = { scopes: ["clients:write", "policy:write"], roles: [] };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { policySchema } from "../../../src/policy/document.ts";
+import type { Confirmation } from "../../../src/protocol/confirmation.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok, type Result } from "../../../src/protocol/result.ts";
 import type { BackchannelAsk, BackchannelPort } from "../../../src/tokens/backchannel-port.ts";
@@ -29,15 +30,17 @@ const HINTS: Record<string, VerifiedToken> = {
   "may-not-ask": person({ roles: ["guest"] }),
   over: person({ expiresAt: NOW }),
   delegated: person({ act: { sub: "svc" } }),
+  held: person({ own: true, confirmation: { jkt: "key" }, scopes: ["requests:create"] }),
   "of-another": person({ own: true, facts: { ...person().facts, client_id: "cli_2" } }),
 };
 
+type Proven = { confirmation?: Confirmation };
 type Polled = Awaited<ReturnType<BackchannelPort["poll"]>>;
 
 function setUp(opened: Result<{ id: string; expires_at: number }> = ok({ id: ID, expires_at: NOW + 600 })) {
   const asks: BackchannelAsk[] = [];
   let polled: Polled = err(problem("not_found", "no"));
-  const polls: string[][] = [];
+  const polls: unknown[][] = [];
   const deps = {
     clock: () => NOW * 1000,
     policy: async () => ok(policy),
@@ -50,7 +53,7 @@ function setUp(opened: Result<{ id: string; expires_at: number }> = ok({ id: ID,
         asks.push(ask);
         return opened;
       },
-      poll: async (...args: string[]) => {
+      poll: async (...args: unknown[]) => {
         polls.push(args);
         return polled;
       },
@@ -59,11 +62,11 @@ function setUp(opened: Result<{ id: string; expires_at: number }> = ok({ id: ID,
   return {
     asks,
     polls,
-    ask: (form: Record<string, string>, by: typeof client = client) =>
-      authorizeBackchannel({ form: new URLSearchParams(form), client: by }, deps),
-    poll: (answer: Polled, id = ID) => {
+    ask: (form: Record<string, string>, by: typeof client = client, proven: Proven = {}) =>
+      authorizeBackchannel({ form: new URLSearchParams(form), client: by, ...proven }, deps),
+    poll: (answer: Polled, id = ID, proven: Proven = {}) => {
       polled = answer;
-      return cibaGrant.answer({ form: new URLSearchParams({ auth_req_id: id }), client }, deps);
+      return cibaGrant.answer({ form: new URLSearchParams({ auth_req_id: id }), client, ...proven }, deps);
     },
   };
 }
@@ -148,6 +151,17 @@ describe("a backchannel request", () => {
     expect(asks).toEqual([]);
   });
 
+  it("takes a bound token as a hint only with a proof of its key", async () => {
+    const { ask, asks } = setUp();
+    const held = { ...wanted, login_hint_token: "held" };
+    expect(await ask(held)).toMatchObject(refused("unknown_user_id"));
+    expect(await ask(held, client, { confirmation: { jkt: "other" } })).toMatchObject(
+      refused("unknown_user_id"),
+    );
+    expect(asks).toEqual([]);
+    expect(await ask(held, client, { confirmation: { jkt: "key" } })).toMatchObject({ ok: true });
+  });
+
   it("needs the client to be registered for it, and to carry what the person needs", async () => {
     const { ask } = setUp();
     expect(await ask(wanted, { ...client, grant_types: [] })).toMatchObject(refused("unauthorized_client"));
@@ -170,7 +184,10 @@ describe("a poll", () => {
     const { poll, polls } = setUp();
     const answer = ok({ ...token, authorization_details: [detail] });
     expect(await poll(answer)).toEqual(answer);
-    expect(polls).toEqual([[ID, "cli_1"]]);
+    expect(polls).toEqual([[ID, "cli_1", null]]);
+    const proven = setUp();
+    await proven.poll(answer, ID, { confirmation: { jkt: "key" } });
+    expect(proven.polls).toEqual([[ID, "cli_1", { jkt: "key" }]]);
   });
 
   it.each([

@@ -54,6 +54,20 @@ function basic(id: string, secret: string): string {
   return `Basic ${btoa(`${encode(id)}:${encode(secret)}`)}`;
 }
 
+describe("an authenticated client", () => {
+  it("is known with all that its endpoints go by, and without its keys", async () => {
+    const registered = {
+      ...{ id: "cli_1", grant_types: [], scopes: [], roles: [], introspects: ["urn:origin"] },
+      ...{ dpop_bound_access_tokens: true, tls_client_certificate_bound_access_tokens: true },
+    };
+    const client = { ...registered, jwks: { keys: [key.jwk] } };
+    const { authenticate } = setUp({
+      authenticateSecret: async () => ok({ outcome: "accepted", client, at: NOW }),
+    });
+    expect(await authenticate({}, basic("cli_1", SECRET))).toEqual(ok({ ...registered, at: NOW }));
+  });
+});
+
 const refused = (error: string) => ({ ok: false, error: { error } });
 
 describe("a secret", () => {

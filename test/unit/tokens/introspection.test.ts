@@ -91,6 +91,15 @@ const down = problem("unavailable", "down");
 const postponed = { ok: false, error: { error: "temporarily_unavailable" } };
 
 describe("introspection", () => {
+  it("shows what a token is bound to (RFC 9449 §6.2, RFC 8705 §3.2), so that a resource server asks for the proof", async () => {
+    const verifyOwn = (confirmation: object) => async () => ok({ ...access, confirmation });
+    const shown = async (confirmation: object) =>
+      introspect("access", mine, setUp({ verifyOwn: verifyOwn(confirmation) }).deps, CONTEXT);
+    const [held, certified] = [{ jkt: "key" }, { "x5t#S256": "cert" }];
+    expect(await shown(held)).toMatchObject({ value: { token_type: "DPoP", cnf: held } });
+    expect(await shown(certified)).toMatchObject({ value: { token_type: "Bearer", cnf: certified } });
+  });
+
   it("shows what the token says to its client and to a resource server of its audience", async () => {
     const { deps } = setUp();
     const shown = {

@@ -65,6 +65,39 @@ async function refreshed(flow: SessionFlow, token: string, over: Partial<Refresh
   return flow.refresh({ credential, binding: { client_id: "cli_1" }, ask: {}, terms: termsWith(), ...over });
 }
 
+describe("a session of a key", () => {
+  const bound = { client_id: "cli_1", jkt: "key", x5t: "cert" };
+  const confirmation = { jkt: "key", "x5t#S256": "cert" };
+
+  it("gives tokens that are bound to it, and only to whoever proves it", async () => {
+    const flow = flowWith();
+    const opening = openingWith({ binding: bound });
+    const opened = await flow.open({ opening, terms: termsWith(), scopes: opening.scopes });
+    expect(opened).toMatchObject({ value: { token_type: "DPoP" } });
+    expect(await refreshed(flow, "refresh-1")).toMatchObject(refused);
+    expect(await refreshed(flow, "refresh-1", { binding: { ...bound, jkt: "other" } })).toMatchObject(
+      refused,
+    );
+    const next = await refreshed(flow, "refresh-1", { binding: bound });
+    expect(next).toMatchObject({ value: { token_type: "DPoP" } });
+    expect(minted.map((input) => input.confirmation)).toEqual([confirmation, confirmation]);
+  });
+
+  it("is not needed for a proof to bind one answer, which is repeated for the same key only", async () => {
+    const flow = flowWith();
+    await open(flow);
+    const proven = { binding: { client_id: "cli_1", jkt: "key" } };
+    const answer = await refreshed(flow, "refresh-1", proven);
+    expect(answer).toMatchObject({ value: { token_type: "DPoP" } });
+    expect(minted.map((input) => input.confirmation)).toEqual([undefined, { jkt: "key" }]);
+    expect(await refreshed(flow, "refresh-1", proven)).toEqual(answer);
+    expect(await refreshed(flow, "refresh-1")).toMatchObject(refused);
+    expect(await refreshed(flow, "refresh-1", { binding: { ...bound, x5t: "x" } })).toMatchObject(refused);
+    expect(await refreshed(flow, "refresh-2")).toMatchObject({ value: { token_type: "Bearer" } });
+    expect(minted).toHaveLength(3);
+  });
+});
+
 describe("a refresh", () => {
   it("signs, then asks the log, then commits: a revocation that came while it signed is not missed", async () => {
     const flow = flowWith();

@@ -42,11 +42,25 @@ describe("a credential", () => {
   it("that is current rotates; for another client or key it changes nothing", () => {
     expect(judged(opened)).toBe("rotate");
     expect(judged(opened, { binding: { client_id: "cli_2" } })).toBe("foreign");
-    expect(judged(opened, { binding: { client_id: "cli_1", jkt: "key" } })).toBe("foreign");
+    expect(judged(opened, { binding: { client_id: "cli_2", jkt: "key" } })).toBe("foreign");
     const bound = { ...opened, binding: { client_id: "cli_1", jkt: "key" } };
     expect(judged(bound)).toBe("foreign");
     expect(judged(bound, { binding: { client_id: "cli_1", jkt: "key" } })).toBe("rotate");
+    expect(judged(bound, { binding: { client_id: "cli_1", jkt: "other" } })).toBe("foreign");
     expect(judged(bound, { binding: { client_id: "cli_1", x5t: "key" } })).toBe("foreign");
+  });
+
+  it("of a session without a key may come with a proof, which binds what is answered (RFC 9449 §5)", () => {
+    expect(judged(opened, { binding: { client_id: "cli_1", jkt: "key" } })).toBe("rotate");
+    expect(judged(opened, { binding: { client_id: "cli_1", x5t: "key" } })).toBe("rotate");
+  });
+
+  it("needs both where the session is bound to a key and a certificate", () => {
+    const both = { client_id: "cli_1", jkt: "key", x5t: "cert" };
+    const bound = { ...opened, binding: both };
+    expect(judged(bound, { binding: both })).toBe("rotate");
+    expect(judged(bound, { binding: { client_id: "cli_1", jkt: "key" } })).toBe("foreign");
+    expect(judged(bound, { binding: { client_id: "cli_1", x5t: "cert" } })).toBe("foreign");
   });
 
   it("that was spent last gets the same answer within the window, by when it came", () => {

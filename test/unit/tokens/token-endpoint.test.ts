@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { policySchema } from "../../../src/policy/document.ts";
+import type { Confirmation } from "../../../src/protocol/confirmation.ts";
+import { oauthError } from "../../../src/protocol/oauth-error.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 import type { MintInput } from "../../../src/tokens/access-token.ts";
@@ -90,6 +92,10 @@ const TOKENS: Record<string, VerifiedToken> = {
   delegated: own({ act: { sub: "svc_1" } }),
   "delegated-far": own({ act: { sub: "a", act: { sub: "b", act: { sub: "c" } } } }),
   operator: token({}, { roles: ["admins", "developer"], scopes: [] }),
+  held: own({ confirmation: { jkt: "key" } }),
+  certified: own({ confirmation: { "x5t#S256": "cert" } }),
+  "held-twice": own({ confirmation: { jkt: "key", "x5t#S256": "cert" } }),
+  "held-robot": own({ confirmation: { jkt: "key" } }, { sub: "cli_1", subject: "cli_1" }),
   objects: token({}, { roles: ["constructor", "__proto__", "toString"], scopes: [] }),
 };
 
@@ -129,6 +135,7 @@ function setUp(over: Partial<GrantDeps> = {}) {
       open: async () => err(problem("not_found", "no")),
       poll: async () => err(problem("not_found", "no")),
     },
+    binding: async () => ok(undefined),
     sessions: noSessions,
     ...over,
   };
@@ -299,6 +306,76 @@ describe("token exchange of our own token", () => {
     const { ask, minted } = setUp();
     await ask(of("delegated"));
     expect(minted[0]?.act).toEqual({ sub: "svc_1" });
+  });
+});
+
+describe("what a request has proven", () => {
+  const proven = (confirmation: Confirmation | undefined) => setUp({ binding: async () => ok(confirmation) });
+
+  it("binds whatever token it gets", async () => {
+    const { ask, minted } = proven({ jkt: "key" });
+    for (const form of [cc, exchange, of("narrow"), by("robot")]) {
+      expect(await ask(form)).toMatchObject({ value: { token_type: "DPoP" } });
+    }
+    expect(minted.map(({ confirmation }) => confirmation)).toEqual(Array(4).fill({ jkt: "key" }));
+    const certified = proven({ "x5t#S256": "cert" });
+    expect(await certified.ask(cc)).toMatchObject({ value: { token_type: "Bearer" } });
+    expect(certified.minted[0]?.confirmation).toEqual({ "x5t#S256": "cert" });
+  });
+
+  it("is asked for once its client is known, by what that client is registered for", async () => {
+    const demands: unknown[] = [];
+    const binding = async (demand: unknown) => {
+      demands.push(demand);
+      return err(oauthError("invalid_dpop_proof", "no"));
+    };
+    const registered = {
+      dpop_bound_access_tokens: true,
+      tls_client_certificate_bound_access_tokens: true,
+    };
+    const { ask, minted } = setUp({ binding, clients: accepts({ ...client, ...registered }) });
+    expect(await ask(cc)).toMatchObject(refused("invalid_dpop_proof"));
+    await setUp({ binding }).ask(exchange);
+    expect(demands).toEqual([
+      { mustProve: true, certificate: true },
+      { mustProve: false, certificate: false },
+    ]);
+    const refusing = {
+      ...accepts(client),
+      authenticateSecret: async () => ok({ outcome: "refused" as const }),
+    };
+    await setUp({ binding, clients: refusing }).ask(cc);
+    expect(demands).toHaveLength(2);
+    expect(minted).toEqual([]);
+  });
+
+  it.each<[string, Confirmation | undefined, boolean]>([
+    ["held", { jkt: "key" }, true],
+    ["held", { jkt: "key", "x5t#S256": "cert" }, true],
+    ["held", { jkt: "other" }, false],
+    ["held", { "x5t#S256": "cert" }, false],
+    ["held", undefined, false],
+    ["certified", { "x5t#S256": "cert" }, true],
+    ["certified", { "x5t#S256": "other" }, false],
+    ["certified", undefined, false],
+    ["held-twice", { jkt: "key", "x5t#S256": "cert" }, true],
+    ["held-twice", { jkt: "key" }, false],
+    ["held-twice", { "x5t#S256": "cert" }, false],
+  ])("opens %s with %j: %s; what is got for it is bound to the same", async (name, confirmation, opens) => {
+    const { ask, minted } = proven(confirmation);
+    const answer = await ask(of(name));
+    expect(answer).toMatchObject(opens ? { ok: true } : refused("invalid_request"));
+    expect(minted.map((input) => input.confirmation)).toEqual(opens ? [confirmation] : []);
+  });
+
+  it("opens an actor's bound token too, and none of somebody else's", async () => {
+    expect(await proven({ jkt: "key" }).ask(by("held-robot"))).toMatchObject({ ok: true });
+    for (const confirmation of [undefined, { jkt: "other" }]) {
+      const { ask, minted } = proven(confirmation);
+      expect(await ask(by("held-robot"))).toMatchObject(refused("invalid_request"));
+      expect(await ask(by("robot", "held"))).toMatchObject(refused("invalid_request"));
+      expect(minted).toEqual([]);
+    }
   });
 });
 
