@@ -1,3 +1,4 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { type Config, readConfig } from "./config.ts";
 import type { controlApp } from "./control/app.ts";
 import { type CanaryDeps, runCanary } from "./control/canary.ts";
@@ -17,10 +18,12 @@ import { consoleLogger, faultText } from "./platform/log.ts";
 import { isReservedPath } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
 import { ok, type Result } from "./protocol/result.ts";
+import type { PortcullisService } from "./protocol/service.ts";
 import { canaryDeps } from "./wiring/canary.ts";
 import { wireControl, wireSweep } from "./wiring/control.ts";
 import { wireEdge } from "./wiring/edge.ts";
 import { objectPorts } from "./wiring/objects.ts";
+import { type ServiceWiring, serviceFor } from "./wiring/service.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
@@ -39,6 +42,7 @@ type Isolate = {
   app: ReturnType<typeof controlApp>;
   gate: Gate;
   forwardAuth: ForwardAuth;
+  service: ServiceWiring;
   sweep: SweepDeps;
   canary: CanaryDeps;
 };
@@ -78,6 +82,32 @@ export default {
   },
 } satisfies ExportedHandler<Env>;
 
+/** For other Workers of the account, by a service binding with the entrypoint `Portcullis`. */
+export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisService {
+  authorize(ask: Parameters<PortcullisService["authorize"]>[0]) {
+    return this.#service().authorize(ask);
+  }
+
+  isRevoked(ask: Parameters<PortcullisService["isRevoked"]>[0]) {
+    return this.#service().isRevoked(ask);
+  }
+
+  requestAccess(ask: Parameters<PortcullisService["requestAccess"]>[0]) {
+    return this.#service().requestAccess(ask);
+  }
+
+  #service(): PortcullisService {
+    isolate ??= wire(this.env);
+    if (!isolate.ok) {
+      log("error", "misconfigured", { faults: isolate.error });
+      // The caller sees it as a fault of the call, and must not take it for an answer.
+      throw new Error("Portcullis is not configured: /readyz and its log say what is wrong.");
+    }
+    const waitUntil: WaitUntil = (work) => this.ctx.waitUntil(work);
+    return serviceFor(isolate.value.service, { requestId: newId("dec", clock()), waitUntil });
+  }
+}
+
 /** The raw path of a URL on the issuer's own origin, else undefined. */
 function pathAtIssuer(url: string, issuer: string): string | undefined {
   if (!url.startsWith(issuer) || url[issuer.length] !== "/") return undefined;
@@ -108,13 +138,16 @@ function wire(env: Env): Result<Isolate, string[]> {
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);
-  const { gate, forwardAuth, verifier } = wireEdge({ env, config, objects, clock, log });
+  const edge = wireEdge({ env, config, objects, clock, log });
+  const { gate, forwardAuth, verifier } = edge;
   const { keyring, monitor } = objects;
+  const app = wireControl({ config, objects, verifier, clock, log });
   return ok({
     config,
-    app: wireControl({ config, objects, verifier, clock, log }),
+    app,
     gate,
     forwardAuth,
+    service: { issuer: config.issuer, app, edge },
     sweep: wireSweep({ config, objects, clock, log }),
     canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),
   });

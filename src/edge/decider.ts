@@ -8,10 +8,10 @@ import type { Identity } from "./headers.ts";
 import { identityOf } from "./identity.ts";
 
 /**
- * A request that somebody else forwards or answers; of its headers only those that the gate reads too. What the
- * connection proves, a client certificate, is between the client and that somebody, and not known here.
+ * A request that somebody else forwards or answers; of its headers only those that the gate reads too. `cf` is
+ * for whoever has the client's connection: a proxy's own says nothing of the client.
  */
-export type RequestAsk = { method: string; url: string; headers: Headers };
+export type RequestAsk = { method: string; url: string; headers: Headers; cf?: unknown };
 
 /** The gate's decision without the gate: for proxies and Workers that ask. */
 export type Decider = (ask: RequestAsk, waitUntil: WaitUntil) => Promise<Result<Decided, Refusal>>;
@@ -24,9 +24,9 @@ export type DeciderDeps = Omit<AuthorizeDeps, "waitUntil" | "prepare"> & {
 
 export function createDecider(deps: DeciderDeps): Decider {
   const { signer, replica } = deps;
-  return async function decide({ method, url, headers }, waitUntil) {
+  return async function decide(ask, waitUntil) {
     const prepare = () => signer.prepare(replica.peek(), waitUntil);
-    const decision = await authorize({ method, url, headers }, { ...deps, waitUntil, prepare });
+    const decision = await authorize(ask, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return { ok: false, error: decision };
     const identity = await identityOf(decision, deps);
     return identity.ok ? ok({ allowance: decision, identity: identity.value }) : identity;

@@ -14,10 +14,15 @@ let stand: Stand;
 let reader: HeldGrant;
 
 beforeAll(async () => {
-  stand = await standUp((policy) => policy, undefined, {
+  const variables = {
     PORTCULLIS_FORWARD_AUTH_SECRET: SECRET,
     PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS: PREVIOUS,
-  });
+  };
+  stand = await standUp(
+    (policy) => policy,
+    undefined,
+    () => ({ variables }),
+  );
   reader = await hold(stand.gate, stand);
 });
 

@@ -1,0 +1,158 @@
+import * as z from "zod";
+import { hasTokenParameter, readCredential } from "../edge/credential.ts";
+import { type Refusal, refusal } from "../edge/decision.ts";
+import { permissionFault, resourceOf } from "../edge/permission.ts";
+import { refusalResponse } from "../edge/refusal.ts";
+import { newId } from "../platform/ids.ts";
+import type { Logger } from "../platform/log.ts";
+import type { Route, TrustedIssuer } from "../policy/document.ts";
+import { issuerSchema } from "../policy/issuer-schema.ts";
+import { routeSchema } from "../policy/route-schema.ts";
+import { readJoseHeader } from "../protocol/jose-header.ts";
+import { readCompactJws } from "../protocol/jws.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
+import type { Auth } from "../protocol/service.ts";
+import { authOf } from "../tokens/auth.ts";
+import { type VerifiedToken, windowFault } from "../tokens/claims.ts";
+import { RemoteKeys } from "../tokens/remote-keys.ts";
+import { type OwnKeys, verifyAccessToken } from "../tokens/verify.ts";
+import type { RevocationCheck } from "./revocation.ts";
+
+export type { Auth, PortcullisService } from "../protocol/service.ts";
+
+export type GuardOptions<Bindings = unknown> = {
+  /** The origin of Portcullis, `iss` of its tokens; its public keys are fetched from there. */
+  issuer: string;
+  /** What its tokens must be for. */
+  audience: string;
+  /** As a route's in the policy: all of the scopes, one of the roles, a grant for the resource (`projects/:id`). */
+  access?: { scopes?: string[]; roles?: string[]; resource?: string };
+  /** Where the token may be sent, as a route's in the policy; else in `Authorization`. */
+  credential?: z.input<typeof routeSchema>["credential"];
+  /** Other issuers whose tokens are taken as well, as in the policy; no `secret_ref`. */
+  issuers?: z.input<typeof issuerSchema>[];
+  /** What knows of revocations; `"unchecked"`: a token is good until it is over, whatever happens. */
+  revoked: RevocationCheck<Bindings> | "unchecked";
+  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  clock?: () => number;
+  /** Hears of refusals and of keys that cannot be fetched; no token is ever in it. */
+  log?: Logger;
+};
+
+/** `params`: of the request's path, for the resource. */
+export type GuardedRequest<Bindings> = {
+  request: { method: string; url: string; headers: Pick<Headers, "get"> };
+  bindings: Bindings;
+  params?: Record<string, string>;
+};
+
+export type Guarded = { ok: true; auth: Auth } | { ok: false; response: Response };
+export type Guard<Bindings = unknown> = (asked: GuardedRequest<Bindings>) => Promise<Guarded>;
+
+type Setting<Bindings> = {
+  options: GuardOptions<Bindings>;
+  route: Route;
+  issuers: ReadonlyMap<string, TrustedIssuer>;
+  remoteKeys: RemoteKeys;
+  clock: () => number;
+};
+
+const originSchema = z.url({ protocol: /^https?$/ }).refine((text) => new URL(text).origin === text, {
+  message: "must be the origin of Portcullis, e.g. https://auth.example.com",
+});
+
+/**
+ * Checks access tokens where a request is answered, without the gate in front: the same verification, with the
+ * same refusals. Tokens that are bound to their sender are not taken: nothing is proven here. Throws at once for
+ * options that do not fit.
+ */
+export function createGuard<Bindings = unknown>(options: GuardOptions<Bindings>): Guard<Bindings> {
+  const { access = {}, credential, log = () => {}, clock = Date.now } = options;
+  const issuers = z.array(issuerSchema).parse(options.issuers ?? []);
+  const setting: Setting<Bindings> = {
+    options: { ...options, issuer: originSchema.parse(options.issuer) },
+    route: routeSchema.parse({ id: "guard", path: "/**", origin: "app", access, credential }),
+    issuers: new Map(issuers.map((each) => [each.issuer, each])),
+    remoteKeys: new RemoteKeys({ fetch: options.fetch ?? ((url, init) => fetch(url, init)), clock, log }),
+    clock,
+  };
+  return async (asked) => {
+    const checked = await check(asked, setting);
+    if (checked.ok) return { ok: true, auth: authOf(checked.value) };
+    const id = newId("dec", clock());
+    const { reason, jti } = checked.error;
+    log("info", "guard.refused", { decision_id: id, reason, jti });
+    return { ok: false, response: refusalResponse(checked.error, options.issuer, id) };
+  };
+}
+
+async function check<Bindings>(
+  { request, bindings, params = {} }: GuardedRequest<Bindings>,
+  setting: Setting<Bindings>,
+): Promise<Result<VerifiedToken, Refusal>> {
+  const { options, route, clock } = setting;
+  if (hasTokenParameter(new URL(request.url).search)) return err(refusal("credential_in_query"));
+  const credential = readCredential(request, route.credential);
+  if (!credential.ok) return err(refusal(`credential_${credential.error}`));
+  if (!credential.value) return err(refusal("credential_missing"));
+  const { token } = credential.value;
+  const verified = await verify(token, setting);
+  if (!verified.ok) return verified;
+  const { facts, confirmation, audience } = verified.value;
+  const about: Partial<Refusal> = { route, ...(facts.jti === undefined ? {} : { jti: facts.jti }) };
+  if (confirmation) return err(refusal("sender_not_taken", about));
+  const wanted = verified.value.own ? options.audience : setting.issuers.get(facts.iss)?.audience;
+  if (wanted === undefined || !audience.includes(wanted)) return err(refusal("token_audience", about));
+  if (options.revoked !== "unchecked") {
+    const { iss, sub, iat, jti, grant, session: sid, client_id, kid } = facts;
+    const claims = { iss, sub, iat, jti, grant, sid, client_id };
+    const revoked = await options.revoked({ token, claims, kid }, bindings);
+    if (!revoked.ok) return err(refusal("stale", about));
+    if (revoked.value) return err(refusal("token_revoked", about));
+  }
+  // It may have ended meanwhile.
+  const late = windowFault(verified.value, clock() / 1000);
+  if (late) return err(refusal(`token_${late}`, about));
+  const fault = permissionFault(route.access, params, verified.value);
+  return fault ? err(refusal(fault, { ...about, ...resourceFor(route, params) })) : verified;
+}
+
+async function verify<Bindings>(
+  token: string,
+  { options, issuers, remoteKeys, clock }: Setting<Bindings>,
+): Promise<Result<VerifiedToken, Refusal>> {
+  const { issuer } = options;
+  const keys = await ownKeys(token, issuer, remoteKeys);
+  if (!keys.ok) return keys;
+  const nowSeconds = clock() / 1000;
+  const context = { issuer, keys: keys.value, issuers, remoteKeys, nowSeconds };
+  const verified = await verifyAccessToken(token, context);
+  return verified.ok ? verified : err(refusal(`token_${verified.error.reason}`));
+}
+
+/**
+ * The key of ours that the token names, if it says that it is ours. The published set does not tell what a key is
+ * for; an assertion is never taken for an access token, as its type is another one.
+ */
+async function ownKeys(
+  token: string,
+  issuer: string,
+  remoteKeys: RemoteKeys,
+): Promise<Result<OwnKeys, Refusal>> {
+  const none: OwnKeys = new Map();
+  const parts = readCompactJws(token);
+  if (parts?.claims.iss !== issuer) return ok(none);
+  const header = readJoseHeader(parts.header);
+  if (!header.ok || header.value.kid === undefined) return ok(none);
+  const { kid, alg } = header.value;
+  const source = { id: "portcullis", issuer, jwks_uri: `${issuer}/.well-known/jwks.json` };
+  const found = await remoteKeys.find(source, kid, alg);
+  if (found.ok) return ok(new Map([[kid, { kid, purpose: "access_token", alg, key: found.value.key }]]));
+  return found.error === "unknown_key" ? ok(none) : err(refusal("token_issuer_keys_unavailable"));
+}
+
+function resourceFor({ access }: Route, params: Record<string, string>): { resource?: string } {
+  const pattern = access === "public" ? undefined : access.resource;
+  const resource = pattern === undefined ? undefined : resourceOf(pattern, params);
+  return resource === undefined ? {} : { resource };
+}

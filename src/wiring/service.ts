@@ -1,0 +1,38 @@
+import type { controlApp } from "../control/app.ts";
+import { authorizeFor, isRevokedFor } from "../edge/service.ts";
+import type { RequestContext } from "../platform/http.ts";
+import type { Problem } from "../protocol/problem.ts";
+import { err, ok } from "../protocol/result.ts";
+import type { OpenedRequest, PortcullisService } from "../protocol/service.ts";
+import type { wireEdge } from "./edge.ts";
+
+export type ServiceWiring = {
+  issuer: string;
+  app: Pick<ReturnType<typeof controlApp>, "fetch">;
+  edge: Pick<ReturnType<typeof wireEdge>, "verifier" | "decide">;
+};
+
+/** The service as one call sees it. */
+export function serviceFor({ issuer, app, edge }: ServiceWiring, context: RequestContext): PortcullisService {
+  const deps = { ...edge.verifier, decide: edge.decide, ...context };
+  return {
+    authorize: (ask) => authorizeFor(ask, deps),
+    isRevoked: (ask) => isRevokedFor(ask, deps),
+    requestAccess: async ({ token, request, idempotencyKey }) => {
+      const headers = {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+      };
+      const init = { method: "POST", headers, body: JSON.stringify(request) };
+      const answer = await app.fetch(new Request(`${issuer}/v1/access-requests`, init), context);
+      const body = await answer.json();
+      return answer.ok ? ok(body as OpenedRequest) : err(problemOf(body));
+    },
+  };
+}
+
+function problemOf(body: unknown): Problem {
+  const { code, detail } = body as Problem;
+  return { code, detail };
+}
