@@ -60,8 +60,8 @@ const environment = z
   })
   // It stands in the proxies' configurations, where neither of the others has a place.
   .refine(
-    (e) =>
-      ![e.PORTCULLIS_SECRET, e.PORTCULLIS_OPERATOR_SECRET].includes(e.PORTCULLIS_FORWARD_AUTH_SECRET ?? ""),
+    ({ PORTCULLIS_FORWARD_AUTH_SECRET: shown, ...e }) =>
+      !shown || (shown !== e.PORTCULLIS_SECRET && shown !== e.PORTCULLIS_OPERATOR_SECRET),
     {
       path: ["PORTCULLIS_FORWARD_AUTH_SECRET"],
       message: "must differ from PORTCULLIS_SECRET and PORTCULLIS_OPERATOR_SECRET",

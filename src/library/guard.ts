@@ -57,8 +57,35 @@ type Setting<Bindings> = {
   clock: () => number;
 };
 
-const originSchema = z.url({ protocol: /^https?$/ }).refine((text) => new URL(text).origin === text, {
-  message: "must be the origin of Portcullis, e.g. https://auth.example.com",
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+const issuerOrigin = z.url({ protocol: /^https?$/ }).refine(
+  (text) => {
+    const { origin, protocol, hostname } = new URL(text);
+    return text === origin && (protocol === "https:" || LOOPBACK.includes(hostname));
+  },
+  { message: "must be the https origin of Portcullis, e.g. https://auth.example.com" },
+);
+const callable = z.custom<never>((value) => typeof value === "function", "must be a function");
+
+/** Strict: a misspelled option would leave something unchecked. */
+const optionsSchema = z.strictObject({
+  issuer: issuerOrigin,
+  audience: z.string().min(1),
+  access: z
+    .strictObject({
+      scopes: z.array(z.string()).optional(),
+      roles: z.array(z.string()).optional(),
+      resource: z.string().optional(),
+    })
+    .default({}),
+  credential: z.unknown().optional(),
+  issuers: z
+    .array(issuerSchema.refine(({ secret_ref }) => secret_ref === undefined, "secret_ref is not taken here"))
+    .default([]),
+  revoked: z.union([z.literal("unchecked"), callable]),
+  fetch: callable.optional(),
+  clock: callable.optional(),
+  log: callable.optional(),
 });
 
 /**
@@ -67,10 +94,10 @@ const originSchema = z.url({ protocol: /^https?$/ }).refine((text) => new URL(te
  * options that do not fit.
  */
 export function createGuard<Bindings = unknown>(options: GuardOptions<Bindings>): Guard<Bindings> {
-  const { access = {}, credential, log = () => {}, clock = Date.now } = options;
-  const issuers = z.array(issuerSchema).parse(options.issuers ?? []);
+  const { log = () => {}, clock = Date.now } = options;
+  const { access, credential, issuers } = optionsSchema.parse(options);
   const setting: Setting<Bindings> = {
-    options: { ...options, issuer: originSchema.parse(options.issuer) },
+    options,
     route: routeSchema.parse({ id: "guard", path: "/**", origin: "app", access, credential }),
     issuers: new Map(issuers.map((each) => [each.issuer, each])),
     remoteKeys: new RemoteKeys({ fetch: options.fetch ?? ((url, init) => fetch(url, init)), clock, log }),

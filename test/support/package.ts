@@ -14,8 +14,11 @@ import { build } from "esbuild";
 
 const root = new URL("../..", import.meta.url).pathname;
 
-/** What a user of the package installs beside it, from where this repository has it. */
-const BESIDE = ["hono", "jose", "zod", "@cloudflare/workers-types", "@types/node", "undici-types"];
+const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  dependencies: object;
+};
+/** What a user of the package has beside it, from where this repository has it. */
+const BESIDE = [...Object.keys(dependencies), "@cloudflare/workers-types", "@types/node"];
 
 /** The package as `npm pack` makes it, installed in a folder of its own, with the programs of a page of the docs. */
 export class InstalledPackage {
