@@ -82,7 +82,6 @@ export class InstalledPackage {
       write: false,
       format: "esm",
       target: "es2023",
-      preserveSymlinks: true,
     });
     return outputFiles[0]!.text;
   }
