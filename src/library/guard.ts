@@ -133,8 +133,9 @@ async function check<Bindings>(
   if (options.revoked !== "unchecked") {
     const { iss, sub, iat, jti, grant, session: sid, client_id, kid } = facts;
     const claims = { iss, sub, iat, jti, grant, sid, client_id };
-    const revoked = await options.revoked({ token, claims, kid }, bindings);
-    if (!revoked.ok) return err(refusal("stale", about));
+    // Whoever is asked may be out of reach: what throws is not a no.
+    const revoked = await options.revoked({ token, claims, kid }, bindings).catch(() => undefined);
+    if (!revoked?.ok) return err(refusal("stale", about));
     if (revoked.value) return err(refusal("token_revoked", about));
   }
   // It may have ended meanwhile.

@@ -217,6 +217,25 @@ describe("the binding itself", () => {
     }
   });
 
+  it("asks for access once for each key, and says what was wrong", async () => {
+    const { token } = stand.requester;
+    const request = { resource: "orders", scope: "orders:read", justification: "a test" };
+    const once = { token, request, idempotencyKey: "part-1" };
+    const first = await ask("requestAccess", once);
+    expect(first).toMatchObject({ ok: true, value: { state: "pending" } });
+    expect(await ask("requestAccess", once)).toEqual(first);
+    const wrong: [object, string][] = [
+      [{ ...once, request: { ...request, scope: "orders:write" } }, "idempotency_mismatch"],
+      [{ token, request: { ...request, resource: 1 } }, "invalid_body"],
+      [{ token: "x", request }, "invalid_token"],
+      [{ token: "x\r\ny: z", request }, "invalid_request"],
+      [{ token: stand.approver.token, request }, "insufficient_scope"],
+    ];
+    for (const [asked, code] of wrong) {
+      expect(await ask("requestAccess", asked), code).toMatchObject({ ok: false, error: { code } });
+    }
+  });
+
   it("gives an allowed request the headers for an origin", async () => {
     const url = "https://api.example.com/orders/1";
     const allowed = await ask("authorize", { method: "GET", url, headers: bearer(reader.token) });

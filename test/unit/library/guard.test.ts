@@ -139,6 +139,8 @@ describe("a guard", () => {
     expect((await send(guard, await tokenOf())).status).toBe(401);
     revoked = err(problem("stale", "x"));
     expect(await send(guard, await tokenOf())).toMatchObject({ status: 503, code: "stale" });
+    const broken = guardOf({ revoked: () => Promise.reject(new Error("no such binding")) });
+    expect(await send(broken, await tokenOf())).toMatchObject({ status: 503, code: "stale" });
     expect((await send(guardOf({ revoked: "unchecked" }), await tokenOf())).status).toBe(200);
   });
 
