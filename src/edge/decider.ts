@@ -11,7 +11,12 @@ import { identityOf } from "./identity.ts";
  * A request that somebody else forwards or answers; of its headers only those that the gate reads too. `cf` is
  * for whoever has the client's connection: a proxy's own says nothing of the client.
  */
-export type RequestAsk = { method: string; url: string; headers: Headers; cf?: unknown };
+export type RequestAsk = {
+  method: string;
+  url: string;
+  headers: Pick<Headers, "get">;
+  cf?: unknown;
+};
 
 /** The gate's decision without the gate: for proxies and Workers that ask. */
 export type Decider = (ask: RequestAsk, waitUntil: WaitUntil) => Promise<Result<Decided, Refusal>>;

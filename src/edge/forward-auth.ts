@@ -65,7 +65,7 @@ async function answerProxy(
   const original = isExtAuthz ? readExtAuthz(method, headers) : readForwarded(headers);
   if (!original.ok) return refused(problem("invalid_request", original.error), requestId, log);
   try {
-    const decided = await decide({ ...original.value, headers }, waitUntil);
+    const decided = await decide({ ...original.value, headers: ofClient(headers) }, waitUntil);
     if (decided.ok) return allowed(decided.value, requestId);
     logRefusal(log, decided.error, requestId);
     return refusalResponse(decided.error, issuer, requestId);
@@ -73,6 +73,11 @@ async function answerProxy(
     log("error", "forward_auth.fault", { request_id: requestId, fault: faultText(fault) });
     return refusalResponse(refusal("internal"), issuer, requestId);
   }
+}
+
+/** The client's headers: what Cloudflare tells of whoever calls is of the proxy. */
+function ofClient(headers: Headers): Pick<Headers, "get"> {
+  return { get: (name) => (name.toLowerCase() === "cf-connecting-ip" ? null : headers.get(name)) };
 }
 
 /** Why whoever calls is not taken for one of our proxies; undefined where it is one. */

@@ -55,15 +55,15 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const tokens = new TokenCache();
   const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens };
   const signer = new AssertionSigner({ issuer, clock, key: assertionKey(objects.keyring) });
-  const decide = createDecider({ ...verifier, signer });
-  const forwardAuth = createForwardAuth({ issuer, log, decide, secrets: config.proxySecrets });
+  const decider = createDecider({ ...verifier, signer });
+  const forwardAuth = createForwardAuth({ issuer, log, decide: decider, secrets: config.proxySecrets });
   const gate = createGate({
     ...verifier,
     signer,
     fetch: (url, init) => fetch(url, init),
     pipe: () => new IdentityTransformStream(),
   });
-  return { gate, forwardAuth, decide, verifier };
+  return { gate, forwardAuth, decider, verifier };
 }
 
 /** What verifies a token as the gate does: one set for each isolate. */

@@ -9,7 +9,7 @@ import type { wireEdge } from "./edge.ts";
 export type ServiceWiring = {
   issuer: string;
   app: Pick<ReturnType<typeof controlApp>, "fetch">;
-  edge: Pick<ReturnType<typeof wireEdge>, "verifier" | "decide">;
+  edge: Pick<ReturnType<typeof wireEdge>, "verifier" | "decider">;
 };
 
 /** Visible ASCII: what else there may be would not go into a header. */
@@ -18,7 +18,7 @@ const UNFIT = problem("invalid_request", "token and idempotencyKey: visible ASCI
 
 /** The service as one call sees it. */
 export function serviceFor({ issuer, app, edge }: ServiceWiring, context: RequestContext): PortcullisService {
-  const deps = { ...edge.verifier, decide: edge.decide, ...context };
+  const deps = { ...edge.verifier, decide: edge.decider, ...context };
   return {
     authorize: (ask) => authorizeFor(ask, deps),
     isRevoked: (ask) => isRevokedFor(ask, deps),

@@ -1,6 +1,7 @@
 import { decodeJwt } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
-import { createDecider } from "../../../src/edge/decider.ts";
+import { createDecider, type Decider } from "../../../src/edge/decider.ts";
+import { refusal } from "../../../src/edge/decision.ts";
 import { createForwardAuth, type ForwardAuth, isForwardAuthPath } from "../../../src/edge/forward-auth.ts";
 import { AUDIENCE, EdgeWorld, ISSUER, policyOf } from "../../support/edge-world.ts";
 import { proofOf, thumbprintOf } from "../../support/proof-factory.ts";
@@ -254,6 +255,21 @@ describe("the original request", () => {
       expect((await ask("/forward-auth", traefik("/public/x", { [name]: value }))).status, value).toBe(400);
     }
     expect((await ask("/forward-auth", traefik("/public/x"))).status).toBe(200);
+  });
+
+  it("is the client's: what Cloudflare tells of the proxy's own connection is not", async () => {
+    const asks: Parameters<Decider>[0][] = [];
+    const decide: Decider = async (ask) => {
+      asks.push(ask);
+      return { ok: false, error: refusal("no_route") };
+    };
+    forwardAuth = createForwardAuth({ issuer: ISSUER, log: world.logger, decide, secrets: [SECRET] });
+    await ask("/forward-auth", traefik("/orders/1?a=b", { "cf-connecting-ip": "192.0.2.9", cookie: "a=b" }));
+    const [{ method, url, headers, ...rest }] = asks as [Parameters<Decider>[0]];
+    expect({ method, url }).toEqual({ method: "GET", url: "https://api.example.com/orders/1?a=b" });
+    expect(headers.get("CF-Connecting-IP")).toBeNull();
+    expect(headers.get("cookie")).toBe("a=b");
+    expect(rest).toEqual({});
   });
 
   it.each([
