@@ -80,7 +80,7 @@ export async function isRevokedFor(input: RevocationAsk, deps: ServiceDeps): Pro
     const facts = factsOf(asked.data, view, deps.issuer);
     if (!(await denied.settle(view, facts, clock() / 1000))) return err(UNKNOWN);
     const fresh = await freshness.ensure(view, staleness, facts, waitUntil);
-    if (!fresh.ok) return fresh.error === "revoked" ? ok(true) : err(UNKNOWN);
+    if (!fresh.ok) return err(UNKNOWN);
     view = fresh.value;
     const now = clock() / 1000;
     if (view.revocations.find(facts, now)) return ok(true);

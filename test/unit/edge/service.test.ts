@@ -2,7 +2,10 @@ import { decodeJwt, decodeProtectedHeader } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createDecider } from "../../../src/edge/decider.ts";
 import { authorizeFor, isRevokedFor } from "../../../src/edge/service.ts";
+import { problem } from "../../../src/protocol/problem.ts";
+import { err, ok } from "../../../src/protocol/result.ts";
 import { EdgeWorld, ISSUER, policyOf } from "../../support/edge-world.ts";
+import { filterOf } from "../../support/filter.ts";
 import { thumbprintOf } from "../../support/proof-factory.ts";
 import { newKey } from "../../support/token-factory.ts";
 
@@ -120,6 +123,21 @@ describe("isRevoked", () => {
         value: true,
       });
     }
+  });
+
+  it("asks exactly about a token that the filter of denied tokens suspects", async () => {
+    const ask = { ...(await askOf({ jti: "tok_denied" })), consistency: "strict" as const };
+    world.append({ filter: filterOf([{ jti: "tok_denied" }]) });
+    world.confirm = async () => ok(0);
+    expect(await isRevokedFor(ask, deps())).toEqual({ ok: true, value: false });
+    // Another build: what was answered before no longer counts.
+    world.append({ filter: filterOf([{ jti: "tok_denied" }], 0, 2) });
+    world.confirm = async () => ok(world.nowMs / 1000 + 60);
+    expect(await isRevokedFor(ask, deps())).toEqual({ ok: true, value: true });
+    world.append({ filter: filterOf([{ jti: "tok_denied" }], 0, 3) });
+    world.confirm = async () => err(problem("unavailable", "The denylist is down."));
+    expect(await isRevokedFor(ask, deps())).toMatchObject({ ok: false });
+    expect(world.confirmed).toContain("tok_denied");
   });
 
   it("is at most two seconds late, and at once where that is asked for", async () => {

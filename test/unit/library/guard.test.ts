@@ -144,6 +144,22 @@ describe("a guard", () => {
     expect((await send(guardOf({ revoked: "unchecked" }), await tokenOf())).status).toBe(200);
   });
 
+  it("refuses a token that ends while its revocation is asked about", async () => {
+    let nowMs = NOW_SECONDS * 1000;
+    const token = await tokenOf({ exp: NOW_SECONDS + 5 });
+    const slow = (ms: number) =>
+      guardOf({
+        clock: () => nowMs,
+        revoked: async () => {
+          nowMs += ms;
+          return ok(false);
+        },
+      });
+    expect((await send(slow(4_000), token)).status).toBe(200);
+    nowMs = NOW_SECONDS * 1000;
+    expect((await send(slow(5_000), token)).status).toBe(401);
+  });
+
   it("answers 503 where its issuer's keys cannot be had", async () => {
     jwks = () => new Response("down", { status: 500 });
     expect(await send(guardOf(), await tokenOf())).toMatchObject({
