@@ -15,7 +15,7 @@ import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
 import { newId } from "./platform/ids.ts";
 import { consoleLogger, faultText } from "./platform/log.ts";
-import { isReservedPath } from "./policy/reserved-paths.ts";
+import { controlPathOf } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
 import { ok, type Result } from "./protocol/result.ts";
 import type { PortcullisService } from "./protocol/service.ts";
@@ -27,6 +27,7 @@ import { type ServiceWiring, serviceFor } from "./wiring/service.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
+export { RateLimitObject } from "./limits/rate-limit-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
 export { LogObject } from "./replication/log-object.ts";
@@ -60,13 +61,14 @@ export default {
     const { config, app, gate, forwardAuth } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
-    const path = pathAtIssuer(request.url, config.issuer);
+    const path = controlPathOf(request.url, config.issuer);
     if (path !== undefined && isForwardAuthPath(path)) return forwardAuth(request, requestId, waitUntil);
     if (request.headers.has(PROXY_SECRET_HEADER)) return strayProxyCall(requestId);
-    if (path === undefined || !isReservedPath(path)) return gate(request, requestId, waitUntil);
+    if (path === undefined) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
-    answered.headers.set("x-request-id", requestId);
+    // AuthZEN answers with the caller's own.
+    if (!answered.headers.has("x-request-id")) answered.headers.set("x-request-id", requestId);
     return answered;
   },
 
@@ -108,13 +110,6 @@ export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisServi
   }
 }
 
-/** The raw path of a URL on the issuer's own origin, else undefined. */
-function pathAtIssuer(url: string, issuer: string): string | undefined {
-  if (!url.startsWith(issuer) || url[issuer.length] !== "/") return undefined;
-  const end = url.slice(issuer.length).search(/[?#]/);
-  return end === -1 ? url.slice(issuer.length) : url.slice(issuer.length, issuer.length + end);
-}
-
 /** A token that came in the clear is not used, and not redirected: it is known to others already. */
 function notEncrypted(requestId: string): Response {
   const headers = { "x-request-id": requestId };
@@ -139,9 +134,9 @@ function wire(env: Env): Result<Isolate, string[]> {
   const config = read.value;
   const objects = objectPorts(env, log);
   const edge = wireEdge({ env, config, objects, clock, log });
-  const { gate, forwardAuth, verifier } = edge;
+  const { gate, forwardAuth, verifier, decide } = edge;
   const { keyring, monitor } = objects;
-  const app = wireControl({ config, objects, verifier, clock, log });
+  const app = wireControl({ config, objects, verifier, decide, clock, log });
   return ok({
     config,
     app,

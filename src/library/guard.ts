@@ -25,8 +25,15 @@ export type GuardOptions<Bindings = unknown> = {
   issuer: string;
   /** What its tokens must be for. */
   audience: string;
-  /** As a route's in the policy: all of the scopes, one of the roles, a grant for the resource (`projects/:id`). */
-  access?: { scopes?: string[]; roles?: string[]; resource?: string };
+  /** As a route's in the policy, but for its condition; of the resource, `:name` is the path's parameter. */
+  access?: {
+    scopes?: string[];
+    any_scopes?: string[];
+    roles?: string[];
+    resource?: string;
+    max_token_age_seconds?: number;
+    step_up?: { acr_values?: string[]; max_age_seconds?: number };
+  };
   /** Where the token may be sent, as a route's in the policy; else in `Authorization`. */
   credential?: z.input<typeof routeSchema>["credential"];
   /** Other issuers whose tokens are taken as well, as in the policy; no `secret_ref`. */
@@ -67,15 +74,18 @@ const issuerOrigin = z.url({ protocol: /^https?$/ }).refine(
 );
 const callable = z.custom<never>((value) => typeof value === "function", "must be a function");
 
-/** Strict: a misspelled option would leave something unchecked. */
+/** Strict: a misspelled option would leave something unchecked. What is unknown here the route's schema knows. */
 const optionsSchema = z.strictObject({
   issuer: issuerOrigin,
   audience: z.string().min(1),
   access: z
     .strictObject({
-      scopes: z.array(z.string()).optional(),
-      roles: z.array(z.string()).optional(),
-      resource: z.string().optional(),
+      scopes: z.unknown().optional(),
+      any_scopes: z.unknown().optional(),
+      roles: z.unknown().optional(),
+      resource: z.unknown().optional(),
+      max_token_age_seconds: z.unknown().optional(),
+      step_up: z.unknown().optional(),
     })
     .default({}),
   credential: z.unknown().optional(),
@@ -141,7 +151,7 @@ async function check<Bindings>(
   // It may have ended meanwhile.
   const late = windowFault(verified.value, clock() / 1000);
   if (late) return err(refusal(`token_${late}`, about));
-  const fault = permissionFault(route.access, params, verified.value);
+  const fault = permissionFault(route.access, params, verified.value, clock() / 1000);
   return fault ? err(refusal(fault, { ...about, ...resourceFor(route, params) })) : verified;
 }
 

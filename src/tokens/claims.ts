@@ -2,6 +2,8 @@ import type { TrustedIssuer } from "../policy/document.ts";
 import { RESOURCE } from "../policy/resource-name.ts";
 import { type Confirmation, readConfirmation } from "../protocol/confirmation.ts";
 import type { Json } from "../protocol/json.ts";
+import { PLAIN_TEXT } from "../protocol/plain-text.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import { MAX_TOKEN_LIFE_SECONDS, type TokenFacts } from "../revocation/rule.ts";
 import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";
 import { type ActClaim, readAct } from "./act.ts";
@@ -26,6 +28,8 @@ export type VerifiedToken = {
   confirmation?: Confirmation;
   /** Who acts for the subject (RFC 8693 §4.1). */
   act?: ActClaim;
+  /** How the person signed in, where the token says so. */
+  signIn?: SignIn;
   /** The key that verified it. */
   key: CryptoKey;
 };
@@ -41,13 +45,13 @@ const START_TOLERANCE_SECONDS = 60;
 const MAX_NUMERIC_DATE = 1e11;
 const MAX_LIST_ITEMS = 256;
 
-/** Printable ASCII that neither starts nor ends with a space: safe in a header, a KV key and a log line. */
-const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 /** RFC 6749 §3.3. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
 /** A role of an identity provider may be any text, such as a group's display name, but no control characters. */
 const ROLE = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,256}$/u;
 const MAX_RESOURCE_CHARS = 256;
+/** As the policy can name one: identity providers also have others, which open nothing. */
+const ACR = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 
 type Claims = Record<string, Json>;
 /** A claim's value; undefined where it is absent, null where it is not what it must be. */
@@ -93,6 +97,7 @@ export function readOwnClaims(
     ...(typeof accessExpiry === "number" ? { accessExpiry } : {}),
     ...(confirmation ? { confirmation } : {}),
     ...(act ? { act } : {}),
+    ...signInOf(claims),
     key: key.key,
   };
 }
@@ -132,6 +137,7 @@ export function readIssuerClaims(
     resources: [],
     ...(confirmation ? { confirmation } : {}),
     ...(act ? { act } : {}),
+    ...signInOf(claims),
     key: key.key,
   };
 }
@@ -192,7 +198,7 @@ function member(claims: Claims, name: string): Json | undefined {
 function text(claims: Claims, name: string, maxChars: number): Read<string> {
   const value = member(claims, name);
   if (value === undefined) return undefined;
-  return typeof value === "string" && value.length <= maxChars && PLAIN.test(value) ? value : null;
+  return typeof value === "string" && value.length <= maxChars && PLAIN_TEXT.test(value) ? value : null;
 }
 
 function numericDate(claims: Claims, name: string): Read<number> {
@@ -208,6 +214,16 @@ function moment(claims: Claims, name: string): Read<number> {
   return (typeof value === "string" ? parseRfc3339(value) : undefined) ?? null;
 }
 
+/** What is not as it must be counts as not said: whoever needs it refuses, and nobody else cares. */
+function signInOf(claims: Claims): Pick<VerifiedToken, "signIn"> {
+  const acr = member(claims, "acr");
+  const authTime = numericDate(claims, "auth_time");
+  const signIn: SignIn = {};
+  if (typeof acr === "string" && ACR.test(acr)) signIn.acr = acr;
+  if (typeof authTime === "number") signIn.auth_time = authTime;
+  return signIn.acr === undefined && signIn.auth_time === undefined ? {} : { signIn };
+}
+
 function actClaim(claims: Claims, name?: (sub: string) => string): Read<ActClaim> {
   const value = member(claims, "act");
   return value === undefined ? undefined : readAct(value, name);
@@ -218,7 +234,9 @@ function readAudience(claims: Claims): string[] | undefined {
   const value = member(claims, "aud");
   const audience = Array.isArray(value) ? value : [value];
   if (audience.length === 0 || audience.length > MAX_LIST_ITEMS) return undefined;
-  const plain = audience.every((item) => typeof item === "string" && item.length <= 512 && PLAIN.test(item));
+  const plain = audience.every(
+    (item) => typeof item === "string" && item.length <= 512 && PLAIN_TEXT.test(item),
+  );
   return plain ? (audience as string[]) : undefined;
 }
 

@@ -121,6 +121,12 @@ describe("a guard", () => {
   it("asks for scopes, roles and the resource of the path", async () => {
     const all = await send(guardOf({ access: { scopes: ["orders:read", "orders:admin"] } }), await tokenOf());
     expect(all).toMatchObject({ status: 403, body: { scope: "orders:read orders:admin" } });
+    const any = guardOf({ access: { any_scopes: ["orders:admin", "orders:write"] } });
+    expect((await send(any, await tokenOf())).status).toBe(200);
+    expect((await send(any, await tokenOf({ scope: "orders:read" }))).status).toBe(403);
+    const young = guardOf({ access: { max_token_age_seconds: 60 } });
+    expect((await send(young, await tokenOf({ iat: NOW_SECONDS - 60 }))).status).toBe(200);
+    expect((await send(young, await tokenOf({ iat: NOW_SECONDS - 61 }))).status).toBe(401);
     const byRole = guardOf({ access: { roles: ["auditor", "owner"] } });
     expect((await send(byRole, await tokenOf())).status).toBe(403);
     expect((await send(byRole, await tokenOf({ roles: ["owner"] }))).status).toBe(200);
@@ -205,6 +211,8 @@ describe("a guard", () => {
       { acces: { scopes: ["a"] } },
       { access: { scope: ["a"] } },
       { access: { scopes: ["a b"] } },
+      { access: { condition: "true" } },
+      { access: "public" },
       { access: { resource: "a b" } },
       { credential: [{ from: "query", name: "token" }] },
       { issuers: [{ id: "x" }] },

@@ -1,18 +1,19 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { TrustedIssuer } from "../../../src/policy/document.ts";
 import type { VerifyContext } from "../../../src/tokens/verify.ts";
+import { KEY_GROUPS } from "../../support/corpus/token-keys.ts";
 import { newKey, signToken } from "../../support/token-factory.ts";
 import {
   IDP,
   NOW,
   newScene,
-  type Scene,
   tokenMaker,
   trustedIssuer,
+  type VerifierScene,
   verdict,
 } from "../../support/token-scene.ts";
 
-let scene: Scene;
+let scene: VerifierScene;
 let make: ReturnType<typeof tokenMaker>;
 
 beforeAll(async () => {
@@ -40,6 +41,24 @@ describe("a trusted issuer's tokens", () => {
       roles: ["dev", "On call"],
       resources: [],
     });
+  });
+
+  it("tells how the person signed in, and of what is no sign-in nothing", async () => {
+    const signInOf = async (claims: Record<string, unknown>) => {
+      const token = await verifyIdp(claims);
+      return typeof token === "string" ? token : token.signIn;
+    };
+    expect(await signInOf({ acr: "urn:mfa", auth_time: NOW - 60 })).toEqual({
+      acr: "urn:mfa",
+      auth_time: NOW - 60,
+    });
+    expect(await signInOf({ acr: "0" })).toEqual({ acr: "0" });
+    for (const acr of [1, "", "a b", 'a"b', "x".repeat(129), ["mfa"], null]) {
+      expect(await signInOf({ acr, auth_time: "yesterday" })).toBeUndefined();
+    }
+    for (const auth_time of [-1, 1e12, null, true]) {
+      expect(await signInOf({ acr: "mfa", auth_time })).toEqual({ acr: "mfa" });
+    }
   });
 
   it("takes nothing from claims that are not mapped", async () => {
@@ -163,6 +182,16 @@ describe("a trusted issuer's tokens", () => {
     }
     const byWeak = await signToken(weak, { ...make.idpHeader(), kid: "weak" }, make.idpClaims());
     expect(await verdict(byWeak, withKeys)).toBe("unknown_key");
+  });
+
+  it("takes the algorithm from the policy where a key names none, never from the token alone", async () => {
+    const { alg: _none, ...unnamed } = scene.keys.rsa.jwk;
+    const context = contextWith({ jwks: { keys: [unnamed] } });
+    const group = await KEY_GROUPS["algorithms: none, another one, a MAC with the public key"]!(scene);
+    const theirs = group.hostile.filter(({ name }) => name.startsWith("HS") || name.includes("their key"));
+    expect(theirs.length).toBeGreaterThan(50);
+    for (const { name, token, reason } of theirs) expect(await verdict(token, context), name).toBe(reason);
+    expect(await verdict(await make.mintIdp(), context)).toMatchObject({ own: false });
   });
 
   it("refuses a key whose point is not on its curve, and takes its neighbour", async () => {
