@@ -1,3 +1,4 @@
+import type { Limits } from "../limits/limits.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
 import type { AssertionSigner } from "./assertion.ts";
@@ -23,6 +24,7 @@ export type Decider = (ask: RequestAsk, waitUntil: WaitUntil) => Promise<Result<
 export type Decided = { allowance: Allowance; identity: Identity };
 
 export type DeciderDeps = Omit<AuthorizeDeps, "waitUntil" | "prepare"> & {
+  limits: Limits;
   replica: Pick<ReplicaReader, "peek">;
   signer: AssertionSigner;
 };

@@ -19,6 +19,11 @@ const POLICY = policyOf([
   },
   { host: "api.example.com", path: "/admin/**", access: { scopes: ["admin"] } },
   { path: "/public/**", access: "public", identity_headers: ["subject"] },
+  {
+    path: "/limited",
+    access: { scopes: ["orders:read"] },
+    limit: { limiter: "three_10s", by: "subject" },
+  },
 ]);
 
 type Fields = Record<string, string> | [string, string][];
@@ -28,7 +33,12 @@ let forwardAuth: ForwardAuth;
 let token: string;
 
 function forwardAuthOf(secrets: string[]): ForwardAuth {
-  const decide = createDecider({ ...world.deps, replica: world.replica, signer: world.signer });
+  const decide = createDecider({
+    ...world.deps,
+    replica: world.replica,
+    signer: world.signer,
+    limits: world.limits,
+  });
   return createForwardAuth({ issuer: ISSUER, log: world.logger, decide, secrets });
 }
 
@@ -174,6 +184,15 @@ describe("an allowed request", () => {
     // A forwarded method is not Envoy's way: the call's own is.
     const deleted = await ask("/ext-authz/orders/1", traefik("/orders/1"), { method: "DELETE" });
     expect(deleted.status).toBe(405);
+  });
+
+  it("is counted where its route has a limit", async () => {
+    for (let n = 0; n < 3; n++) expect((await ask("/forward-auth", traefik("/limited"))).status).toBe(200);
+    const over = await ask("/forward-auth", traefik("/limited"));
+    expect(over.status).toBe(429);
+    expect(Number(over.headers.get("retry-after"))).toBeGreaterThan(0);
+    const toNginx = await ask("/forward-auth", nginx("https://api.example.com/limited"));
+    expect([toNginx.status, toNginx.headers.get("x-portcullis-status")]).toEqual([403, "429"]);
   });
 
   it("ends with a revocation", async () => {

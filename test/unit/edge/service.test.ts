@@ -29,7 +29,12 @@ beforeEach(async () => {
 });
 
 function deps() {
-  const decide = createDecider({ ...world.deps, replica: world.replica, signer: world.signer });
+  const decide = createDecider({
+    ...world.deps,
+    replica: world.replica,
+    signer: world.signer,
+    limits: world.limits,
+  });
   return { ...world.deps, decide, requestId: "dec_1" };
 }
 
