@@ -1,3 +1,4 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { answerAtHost } from "./browser/host-routes.ts";
 import type { BrowserDeps } from "./browser/ports.ts";
 import { type Config, readConfig } from "./config.ts";
@@ -5,6 +6,12 @@ import type { controlApp } from "./control/app.ts";
 import { type CanaryDeps, runCanary } from "./control/canary.ts";
 import { misconfiguredHealth } from "./control/health-routes.ts";
 import { type SweepDeps, sweep } from "./control/sweep.ts";
+import {
+  type ForwardAuth,
+  isForwardAuthPath,
+  PROXY_SECRET_HEADER,
+  strayProxyCall,
+} from "./edge/forward-auth.ts";
 import type { WaitUntil } from "./edge/freshness.ts";
 import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
@@ -13,10 +20,12 @@ import { consoleLogger, faultText } from "./platform/log.ts";
 import { controlPathOf, hostSessionPathOf } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
 import { ok, type Result } from "./protocol/result.ts";
+import type { PortcullisService } from "./protocol/service.ts";
 import { canaryDeps } from "./wiring/canary.ts";
 import { wireControl, wireSweep } from "./wiring/control.ts";
 import { wireEdge } from "./wiring/edge.ts";
 import { objectPorts } from "./wiring/objects.ts";
+import { type ServiceWiring, serviceFor } from "./wiring/service.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
@@ -36,6 +45,8 @@ type Isolate = {
   app: ReturnType<typeof controlApp>;
   gate: Gate;
   browser: BrowserDeps;
+  forwardAuth: ForwardAuth;
+  service: ServiceWiring;
   sweep: SweepDeps;
   canary: CanaryDeps;
 };
@@ -50,12 +61,16 @@ export default {
     const requestId = newId("dec", clock());
     isolate ??= wire(env);
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
-    const { config, app, gate, browser } = isolate.value;
+    const { config, app, gate, forwardAuth, browser } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
-    if (hostSessionPathOf(request.url, config.issuer) !== undefined)
+    const path = controlPathOf(request.url, config.issuer);
+    if (path !== undefined && isForwardAuthPath(path)) return forwardAuth(request, requestId, waitUntil);
+    if (request.headers.has(PROXY_SECRET_HEADER)) return strayProxyCall(requestId);
+    if (hostSessionPathOf(request.url, config.issuer) !== undefined) {
       return atHost(request, requestId, browser);
-    if (controlPathOf(request.url, config.issuer) === undefined) return gate(request, requestId, waitUntil);
+    }
+    if (path === undefined) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
     // AuthZEN answers with the caller's own.
@@ -90,6 +105,32 @@ async function atHost(request: Request, requestId: string, browser: BrowserDeps)
   }
 }
 
+/** For other Workers of the account, by a service binding with the entrypoint `Portcullis`. */
+export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisService {
+  authorize(ask: Parameters<PortcullisService["authorize"]>[0]) {
+    return this.#service().authorize(ask);
+  }
+
+  isRevoked(ask: Parameters<PortcullisService["isRevoked"]>[0]) {
+    return this.#service().isRevoked(ask);
+  }
+
+  requestAccess(ask: Parameters<PortcullisService["requestAccess"]>[0]) {
+    return this.#service().requestAccess(ask);
+  }
+
+  #service(): PortcullisService {
+    isolate ??= wire(this.env);
+    if (!isolate.ok) {
+      log("error", "misconfigured", { faults: isolate.error });
+      // The caller sees it as a fault of the call, and must not take it for an answer.
+      throw new Error("Portcullis is not configured: /readyz and its log say what is wrong.");
+    }
+    const waitUntil: WaitUntil = (work) => this.ctx.waitUntil(work);
+    return serviceFor(isolate.value.service, { requestId: newId("dec", clock()), waitUntil });
+  }
+}
+
 /** A token that came in the clear is not used, and not redirected: it is known to others already. */
 function notEncrypted(requestId: string): Response {
   const headers = { "x-request-id": requestId };
@@ -113,13 +154,17 @@ function wire(env: Env): Result<Isolate, string[]> {
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);
-  const { gate, verifier, browser, decide } = wireEdge({ env, config, objects, clock, log });
+  const edge = wireEdge({ env, config, objects, clock, log });
+  const { gate, forwardAuth, verifier, browser, decide } = edge;
   const { keyring, monitor } = objects;
+  const app = wireControl({ config, objects, verifier, browser, decide, clock, log });
   return ok({
     config,
-    app: wireControl({ config, objects, verifier, browser, decide, clock, log }),
+    app,
     gate,
     browser,
+    forwardAuth,
+    service: { issuer: config.issuer, app, edge },
     sweep: wireSweep({ config, objects, clock, log }),
     canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),
   });

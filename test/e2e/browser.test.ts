@@ -55,10 +55,12 @@ beforeAll(async () => {
     },
     sessions: { idle_seconds: 600, absolute_seconds: 3600, access_token_ttl_seconds: TTL_SECONDS },
   });
-  stand = await standUp(policy as never, idp.url, {
+  stand = await standUp(
+    policy as never,
+    idp.url,
+    () => ({ variables: { SIGN_IN_SECRET_DEMO: CLIENT_SECRET } }),
     issuer,
-    variables: { SIGN_IN_SECRET_DEMO: CLIENT_SECRET },
-  });
+  );
 });
 
 afterAll(async () => {

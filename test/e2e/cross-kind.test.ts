@@ -300,7 +300,7 @@ beforeAll(async () => {
     ],
     sessions: { idle_seconds: 600, absolute_seconds: 3600 },
   });
-  stand = await standUp(change, provider.url, { issuer });
+  stand = await standUp(change, provider.url, undefined, issuer);
   const choose = "/session/sign-in?provider=demo&return_to=/session";
   expect((await browser.open(`${issuer}${choose}`)).status).toBe(200);
   expect((await browser.open(`${elsewhereOf(issuer)}/hosted/1`)).status).toBe(200);

@@ -10,7 +10,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["replication", "registry", "tokens", "access", "limits"],
   ["browser"],
   ["edge", "control"],
-  ["wiring"],
+  ["wiring", "library"],
   ["worker"],
 ];
 
