@@ -6,7 +6,7 @@ import { type SweepDeps, sweep } from "./control/sweep.ts";
 import type { WaitUntil } from "./edge/freshness.ts";
 import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
-import { newId } from "./platform/ids.ts";
+import { idSeries } from "./platform/ids.ts";
 import { consoleLogger, faultText } from "./platform/log.ts";
 import { isReservedPath } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
@@ -38,12 +38,13 @@ type Isolate = {
 
 const clock = systemClock;
 const log = consoleLogger;
+const nextRequestId = idSeries("dec");
 
 let isolate: Result<Isolate, string[]> | undefined;
 
 export default {
   async fetch(request, env, ctx) {
-    const requestId = newId("dec", clock());
+    const requestId = nextRequestId(clock());
     isolate ??= wire(env);
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
     const { config, app, gate } = isolate.value;

@@ -19,7 +19,7 @@ export function originUrl(origin: Pick<Origin, "url">, target: Pick<Target, "pat
  */
 export async function forward(
   request: Request,
-  to: { url: string; timeoutMs: number; requestId: string; headers: Record<string, string> },
+  to: { url: string; timeoutMs: number; requestId: string; headers: Headers },
   fetch: OriginFetch,
 ): Promise<Result<Response, OriginFault>> {
   // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.

@@ -61,26 +61,18 @@ async function handle(
     const prepare = () => signer.prepare(deps.replica.peek(), waitUntil);
     const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
-    const assertion = await assertionFor(decision, signer, deps);
-    if (!assertion.ok) return assertion;
-    return await send(request, requestId, decision, assertion.value, deps);
+    const { token, origin } = decision;
+    let assertion = token && signer.recall(token, origin.audience, deps.replica.peek());
+    if (token && assertion === undefined) {
+      const signed = await signer.sign(token, origin.audience, deps.replica.peek());
+      if (!signed.ok) return err(refusal("assertion_unavailable", { route: decision.route }));
+      assertion = signed.value;
+    }
+    return await send(request, requestId, decision, assertion, deps);
   } catch (fault) {
     deps.log("error", "gate.fault", { request_id: requestId, fault: faultText(fault) });
     return err(refusal("internal"));
   }
-}
-
-async function assertionFor(
-  { token, origin, route }: Allowance,
-  signer: AssertionSigner,
-  deps: GateDeps,
-): Promise<Result<string | undefined, Refusal>> {
-  if (!token) return ok(undefined);
-  const view = deps.replica.peek();
-  const known = signer.recall(token, origin.audience, view);
-  if (known !== undefined) return ok(known);
-  const signed = await signer.sign(token, origin.audience, view);
-  return signed.ok ? signed : err(refusal("assertion_unavailable", { route }));
 }
 
 async function send(
@@ -105,7 +97,7 @@ async function send(
   const headers = headersForOrigin(request.headers, own);
   const stripped = !own.passAuthorization;
   if (stripped) stripCarriers(headers, route.credential);
-  if (stripped && token?.confirmation) delete headers.dpop;
+  if (stripped && token?.confirmation) headers.delete("dpop");
   const to = { url: originUrl(origin, target), timeoutMs: origin.timeout_ms, requestId, headers };
   const answer = await forward(request, to, deps.fetch);
   if (!answer.ok) return err(refusal(answer.error, { route }));

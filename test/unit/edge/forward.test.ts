@@ -43,7 +43,7 @@ function send(path: string, init: RequestInit = {}, timeoutMs = 2000) {
     url: originUrl({ url: base }, target.value),
     timeoutMs,
     requestId: "r",
-    headers: Object.fromEntries(request.headers),
+    headers: request.headers,
   };
   return forward(request, to, fetch);
 }
@@ -167,7 +167,7 @@ describe("forwarding", () => {
       url: "http://127.0.0.1:1/",
       timeoutMs: 2000,
       requestId: "r",
-      headers: Object.fromEntries(request.headers),
+      headers: request.headers,
     };
     const refused = await forward(request, to, fetch);
     expect(refused).toEqual({ ok: false, error: "origin_unreachable" });
