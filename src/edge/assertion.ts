@@ -20,7 +20,8 @@ const RENEW_KEY_AFTER_MS = 60_000;
 /** A key that was made a moment ago may not be in the view yet. */
 const KEY_UNKNOWN_FOR_MS = 5_000;
 
-type HeldKey = AssertionKey & { fetchedAtMs: number };
+/** `header`: the first part of what it signs, encoded. */
+type HeldKey = AssertionKey & { fetchedAtMs: number; header: string };
 type Issued = { jwt: string; usableUntil: number; key: HeldKey };
 
 /**
@@ -88,7 +89,9 @@ export class AssertionSigner {
     const fetchedAtMs = this.#o.clock();
     const key = await this.#o.key();
     if (!key.ok) return key;
-    this.#key = { ...key.value, fetchedAtMs };
+    const { kid, alg } = key.value;
+    const header = base64url(utf8(JSON.stringify({ alg, typ: ASSERTION_TYPE, kid })));
+    this.#key = { ...key.value, fetchedAtMs, header };
     return ok(this.#key);
   }
 }
@@ -117,9 +120,8 @@ function assertionClaims(
   };
 }
 
-async function signJwt(key: AssertionKey, claims: Record<string, Json>): Promise<string> {
-  const header = base64url(utf8(JSON.stringify({ alg: key.alg, typ: ASSERTION_TYPE, kid: key.kid })));
-  const signed = `${header}.${base64url(utf8(JSON.stringify(claims)))}`;
+async function signJwt(key: HeldKey, claims: Record<string, Json>): Promise<string> {
+  const signed = `${key.header}.${base64url(utf8(JSON.stringify(claims)))}`;
   const signature = await crypto.subtle.sign(SIGNING_PARAMETERS[key.alg].sign, key.key, utf8(signed));
   return `${signed}.${base64url(new Uint8Array(signature))}`;
 }

@@ -70,12 +70,12 @@ function routeDemand(
   proven: Proven,
   proofs: ProofChecker,
 ): Result<RouteDemand, Refusal> {
-  const { document, routes } = view.policy;
+  const { origins, routes } = view.policy;
   const match = routes.match(target.host, target.routePath, ask.method);
   if (match.kind === "none") return err(refusal("no_route"));
   if (match.kind === "method") return err(refusal("method_not_allowed", { allow: match.allow }));
   const { route, params } = match;
-  const origin = Object.hasOwn(document.origins, route.origin) ? document.origins[route.origin] : undefined;
+  const origin = origins.get(route.origin);
   if (!origin) throw new Error(`route ${route.id}: the policy has no origin ${route.origin}`);
   const read = readCredential(ask, route.credential);
   // A credential that cannot be read is not the same as none: it opens no public route.

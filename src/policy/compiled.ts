@@ -1,4 +1,5 @@
 import {
+  type Origin,
   type PolicyDocument,
   type PolicyVersion,
   type Route,
@@ -14,6 +15,8 @@ export type CompiledPolicy = {
   routes: RouteTable;
   /** By `iss`, exactly as tokens name it. */
   issuers: ReadonlyMap<string, TrustedIssuer>;
+  /** By the name that routes give. */
+  origins: ReadonlyMap<string, Origin>;
   /** The oldest revocation state on which a route of the tier accepts, in milliseconds. */
   bounds: { boundedMs: number; eventualMs: number };
 };
@@ -34,6 +37,7 @@ export function compilePolicy({ version, document: stored }: PolicyVersion): Com
     document,
     routes: new RouteTable(document.routes),
     issuers: new Map(document.issuers.map((issuer) => [issuer.issuer, issuer])),
+    origins: new Map(Object.entries(document.origins)),
     bounds: boundsOf(document.routes),
   };
 }
