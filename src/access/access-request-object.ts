@@ -1,95 +1,92 @@
 import { DurableObject } from "cloudflare:workers";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
-import { newId, siblingId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
-import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
+import type { Person } from "../policy/access-conditions.ts";
 import type { AccessRule } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
-import type { Revocation } from "../revocation/rule.ts";
-import type { EventType, WebhookEvent } from "../webhooks/event.ts";
-import { publishEvent, publishPorts } from "../webhooks/publish.ts";
-import {
-  type AccessRequest,
-  type Ask,
-  type IssuedToken,
-  nextChange,
-  openRequest,
-  type PolledToken,
-  passTime,
-  presentRequest,
-  type Requester,
-  type Review,
-  requestState,
-  type Transition,
-} from "./access-request.ts";
+import { publishPorts } from "../webhooks/publish.ts";
+import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester } from "./access-request.ts";
+import { accessRequestEffects } from "./access-request-effects.ts";
+import { AccessRequestLedger } from "./access-request-ledger.ts";
 import { ACCESS_REQUEST_MIGRATIONS, AccessRequestStore } from "./access-request-store.ts";
-import { applyReview, cancel, checkIssue, type Reviewer, revokeGrant } from "./decide.ts";
-import { takePoll } from "./polling.ts";
+import { applyReview, cancel, revokeGrant } from "./decide.ts";
+import { askExtension, type ExtensionAsk } from "./extension.ts";
+import { GrantTokens } from "./grant-tokens.ts";
+import { breakGlass, openRequest } from "./open-request.ts";
 import { POLLING_SCHEMA, PollingStore } from "./polling-store.ts";
 import type { DirectoryPort, Happened, KeyringPort, LogPort } from "./ports.ts";
+import { type ReviewInput, roundState } from "./round.ts";
 import { Waiters } from "./waiters.ts";
 
-type AccessEvent = WebhookEvent & { type: EventType };
-
-/** Tokens end with their grant; the rule outlives them by the clocks' tolerance. */
-const RULE_MARGIN_SECONDS = 120;
-const RESOURCE_DETAIL = "portcullis_resource" as const;
+const NOT_FOUND = problem("not_found", "There is no such access request.");
 
 /** One access request, its reviews and its grant (name: `req_…`). Every transition is one commit. */
 export class AccessRequestObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #waiters = new Waiters();
   readonly #store: AccessRequestStore;
-  readonly #polling: PollingStore;
   readonly #durable: Durable;
-  readonly #log: LogPort;
-  readonly #directory: DirectoryPort;
-  readonly #keyring: KeyringPort;
+  readonly #ledger: AccessRequestLedger;
+  readonly #tokens: GrantTokens;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#store = new AccessRequestStore(ctx.storage.sql);
-    this.#polling = new PollingStore(ctx.storage.sql);
-    this.#log = objectPort<LogPort>(env.LOG, "main", { log: consoleLogger });
-    this.#directory = objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger });
-    this.#keyring = objectPort<KeyringPort>(env.KEYRING, "main", { log: consoleLogger });
+    const clock = this.#clock;
+    const store = new AccessRequestStore(ctx.storage.sql);
+    this.#store = store;
     this.#durable = new Durable(ctx, {
-      clock: this.#clock,
+      clock,
       log: consoleLogger,
       migrations: [...ACCESS_REQUEST_MIGRATIONS, POLLING_SCHEMA],
-      deliver: {
-        "log.append": (row) => this.#appendRevocation(row),
-        "directory.put": () => this.#index(),
-        "webhook.publish": (row) => publishEvent(row.payload as AccessEvent, publishPorts(env)),
-      },
-      nextDueMs: () => this.#nextDueMs(),
-      onDue: () => this.#passTime(),
+      deliver: accessRequestEffects({
+        ...{ store, clock, log: consoleLogger },
+        durable: () => this.#durable,
+        revocations: objectPort<LogPort>(env.LOG, "main", { log: consoleLogger }),
+        directory: objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger }),
+        webhooks: publishPorts(env),
+      }),
+      nextDueMs: () => this.#ledger.nextDueMs(),
+      onDue: () => this.#ledger.passTime(),
+    });
+    const durable = this.#durable;
+    this.#ledger = new AccessRequestLedger({ store, durable, clock, onChange: () => this.#waiters.wake() });
+    this.#tokens = new GrantTokens({
+      ...{ store, durable, clock },
+      polling: new PollingStore(ctx.storage.sql),
+      keyring: objectPort<KeyringPort>(env.KEYRING, "main", { log: consoleLogger }),
     });
   }
 
-  /** Idempotent by id: a repeat answers the request as it is. */
+  /**
+   * Idempotent by id: a repeat answers the request as it is. `emergency` takes the access at once, where the
+   * rule has `break_glass`.
+   */
   async open(
     id: string,
     requester: Requester,
     ask: Ask,
     rule: AccessRule,
     audience: string,
+    emergency = false,
   ): Promise<Result<AccessRequest>> {
     const known = this.#store.read();
     if (known) return ok(known.request);
-    const opened = this.#commit(openRequest(id, requester, ask, rule, audience, this.#now()));
+    const begin = emergency ? breakGlass : openRequest;
+    const opened = begin(id, requester, ask, rule, audience, this.#now());
+    if (!opened.ok) return opened;
+    const request = this.#ledger.commit(opened.value);
     await this.#durable.flush("directory");
-    return ok(opened);
+    return ok(request);
   }
 
   read(): Result<AccessRequest> {
     const known = this.#store.read();
-    return known ? ok(known.request) : err(problem("not_found", "There is no such access request."));
+    return known ? ok(known.request) : err(NOT_FOUND);
   }
 
   /** The request once it is no longer pending, or as it is after `timeoutMs`. */
@@ -97,7 +94,7 @@ export class AccessRequestObject extends DurableObject<Env> {
     const endsAtMs = this.#clock() + timeoutMs;
     for (let left = timeoutMs; left > 0; left = endsAtMs - this.#clock()) {
       const known = this.#store.read()?.request;
-      if (!known || requestState(known, this.#now()) !== "pending") break;
+      if (!known || roundState(known, this.#now()) !== "pending") break;
       if (!(await this.#waiters.next(left))) break;
     }
     return this.read();
@@ -111,81 +108,47 @@ export class AccessRequestObject extends DurableObject<Env> {
     return known.ok ? ok({ request: known.value, events: this.#store.eventsAfter(after) }) : known;
   }
 
+  /** `rule` is the rule as the policy has it now, null where it has none of this name any more. */
   async review(
-    review: Omit<Review, "reviewed_at">,
-    reviewer: Reviewer,
+    input: ReviewInput,
+    reviewer: Person,
     rule: AccessRule | null,
   ): Promise<Result<AccessRequest>> {
-    return this.#change((request, now) =>
-      applyReview(request, { ...review, reviewed_at: now }, reviewer, rule ?? undefined, now),
-    );
+    return this.#change((request, now) => applyReview(request, input, reviewer, rule ?? undefined, now));
+  }
+
+  /** Asks for more time for the grant; idempotent by the extension's id. */
+  async extend(ask: ExtensionAsk, person: Person, rule: AccessRule | null): Promise<Result<AccessRequest>> {
+    return this.#change((request, now) => {
+      if (request.requester.subject !== person.subject) return err(NOT_FOUND);
+      return askExtension(request, ask, person, rule ?? undefined, now);
+    });
   }
 
   async cancel(subject: string): Promise<Result<AccessRequest>> {
     return this.#change((request, now) => {
       if (request.requester.subject === subject) return cancel(request, now);
-      return err(problem("not_found", "There is no such access request."));
+      return err(NOT_FOUND);
     });
   }
 
-  /** Issues an access token within the grant's window, bound to its sender's key; each is recorded before it leaves. */
-  async issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>> {
-    const known = this.#store.read();
-    if (!known) return err(problem("not_found", "There is no such access request."));
-    const { request } = known;
-    const grant = checkIssue(request, subject, this.#now());
-    if (!grant.ok) return grant;
-    const jti = newId("tok", this.#clock());
-    this.#durable.commit(() => this.#store.addToken(jti, this.#now()));
-    const { id, access_start: accessStart, access_expiry: accessExpiry, resource, scope } = grant.value;
-    const minted = await this.#keyring.mint({
-      jti,
-      subject,
-      audience: request.audience,
-      clientId: request.requester.client_id,
-      scopes: scope,
-      ttlSeconds: request.access_token_ttl_seconds,
-      grant: { id, accessStart, accessExpiry, resource },
-      ...(confirmation ? { confirmation } : {}),
-    });
-    if (!minted.ok) return minted;
-    // The grant may have been revoked while the token was being signed.
-    const still = checkIssue(this.#store.read()!.request, subject, this.#now());
-    if (!still.ok) return still;
-    const { accessToken, expiresInSeconds } = minted.value;
-    return ok({
-      access_token: accessToken,
-      token_type: confirmation?.jkt === undefined ? "Bearer" : "DPoP",
-      expires_in: expiresInSeconds,
-      scope: scope.join(" "),
-    });
+  /** Issues an access token within the grant's window, bound to its sender's key; `actors` collect it for the subject. */
+  async issueToken(
+    subject: string,
+    confirmation: Confirmation | null,
+    actors: readonly string[] = [],
+  ): Promise<Result<IssuedToken>> {
+    return this.#tokens.issue(subject, confirmation, actors);
   }
 
   /** Lets one client poll for the grant's tokens. Idempotent: called before the request is opened. */
   startPolling(clientId: string, intervalSeconds: number): Result<null> {
-    if (this.#polling.read()) return ok(null);
-    const polling = { client_id: clientId, interval_ms: intervalSeconds * 1000 };
-    this.#durable.commit(() => this.#polling.write(polling));
-    return ok(null);
+    return this.#tokens.startPolling(clientId, intervalSeconds);
   }
 
   /** The grant's next access token for the client that asked; `too_many_requests` where it did not wait. */
   async poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>> {
-    const polling = this.#polling.read();
-    const request = this.#store.read()?.request;
-    if (!request || polling?.client_id !== clientId) {
-      return err(problem("not_found", "There is no such access request."));
-    }
-    const taken = takePoll(polling, this.#clock());
-    this.#durable.commit(() => this.#polling.write(taken.polling));
-    if (taken.early) {
-      const seconds = taken.polling.interval_ms / 1000;
-      return err(problem("too_many_requests", `Wait ${seconds} seconds between two polls from now on.`));
-    }
-    const issued = await this.issueToken(request.requester.subject, confirmation);
-    if (!issued.ok) return issued;
-    const detail = { type: RESOURCE_DETAIL, identifier: request.ask.resource };
-    return ok({ ...issued.value, authorization_details: [detail] });
+    return this.#tokens.poll(clientId, confirmation);
   }
 
   /** Ends the grant and answers once the log has the revocation, with its receipt. */
@@ -210,85 +173,11 @@ export class AccessRequestObject extends DurableObject<Env> {
     return ok(null);
   }
 
-  async #change(
-    change: (request: AccessRequest, now: number) => Result<Transition>,
-  ): Promise<Result<AccessRequest>> {
-    const known = this.#store.read();
-    if (!known) return err(problem("not_found", "There is no such access request."));
-    const changed = change(known.request, this.#now());
+  async #change(change: Parameters<AccessRequestLedger["change"]>[0]): Promise<Result<AccessRequest>> {
+    const changed = this.#ledger.change(change) ?? err(NOT_FOUND);
     if (!changed.ok) return changed;
-    if (changed.value.request === known.request) return ok(known.request);
-    const request = this.#commit(changed.value);
     await this.#durable.flush("directory");
-    return ok(request);
-  }
-
-  /** State, event rows and effects, in one transaction. */
-  #commit({ request, events }: Transition): AccessRequest {
-    const nowMs = this.#clock();
-    const committed = this.#durable.commit(() => {
-      const before = this.#store.read()?.request;
-      this.#store.write(request);
-      const { outbox } = this.#durable;
-      outbox.put({ id: "directory", lane: "directory", kind: "directory.put", payload: null });
-      if (request.grant?.revoked && !before?.grant?.revoked) this.#putRevocation(request);
-      for (const type of events) {
-        const id = newId("evt", nowMs);
-        this.#store.addEvent(id, type, epochSeconds(nowMs));
-        const data = { access_request: presentRequest(request, epochSeconds(nowMs)) };
-        const payload: AccessEvent = { id, type, timestamp: new Date(nowMs).toISOString(), data };
-        outbox.put({ id, lane: "events", kind: "webhook.publish", payload });
-      }
-      return request;
-    });
-    this.#waiters.wake();
-    return committed;
-  }
-
-  #putRevocation({ grant }: AccessRequest): void {
-    if (!grant?.revoked) return;
-    const rule: Revocation = {
-      id: siblingId("rev", grant.id),
-      match: { grant: grant.id },
-      reason: grant.revoked.reason,
-      actor: grant.revoked.by,
-      created_at: grant.revoked.at,
-      expires_at: grant.access_expiry + RULE_MARGIN_SECONDS,
-    };
-    const payload = { id: rule.id, kind: "revocation.added", rule };
-    this.#durable.outbox.put({ id: rule.id, lane: "log", kind: "log.append", payload });
-  }
-
-  async #appendRevocation(row: OutboxRow): Promise<void> {
-    const entry = row.payload as Parameters<LogPort["append"]>[0];
-    const receipt = await this.#log.append(entry);
-    if (!receipt.ok) throw new Error(receipt.error.detail);
-    const { request } = this.#store.read()!;
-    const { grant } = request;
-    if (!grant?.revoked) return;
-    const revoked = { ...grant.revoked, receipt: receipt.value };
-    this.#durable.commit(() => this.#store.write({ ...request, grant: { ...grant, revoked } }));
-  }
-
-  /** Tells the directory the state as it is now, so that a late row is never wrong. */
-  async #index(): Promise<void> {
-    const known = this.#store.read();
-    if (!known) return;
-    const done = await this.#directory.put(known.request, known.version);
-    if (!done.ok) throw new Error(done.error.detail);
-  }
-
-  #nextDueMs(): number | undefined {
-    const request = this.#store.read()?.request;
-    const next = request && nextChange(request);
-    return next === undefined ? undefined : next * 1000;
-  }
-
-  #passTime(): void {
-    const request = this.#store.read()?.request;
-    if (!request) return;
-    const passed = passTime(request, this.#now());
-    if (passed.events.length) this.#commit(passed);
+    return changed;
   }
 
   #now(): number {

@@ -1,7 +1,8 @@
-import type { AccessRule } from "../policy/document.ts";
-import type { Json } from "../protocol/json.ts";
+import type { Person, Wish } from "../policy/access-conditions.ts";
+import type { People } from "../policy/access-rules.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { EventType } from "../webhooks/event.ts";
+import type { Review, Round } from "./round.ts";
 
 /** What is asked for and by whom; fixed when the request is made. Times are epoch seconds. */
 export type Ask = {
@@ -9,24 +10,13 @@ export type Ask = {
   scope: string[];
   duration_seconds: number;
   justification: string;
-  /** Earliest start of the grant; absent: at approval. */
+  /** Start of the grant's window, which then ends `duration_seconds` later. Absent: both count from approval. */
   starts_at?: number;
   ticket?: string;
 };
 
-export type Requester = { subject: string; client_id: string };
-
-export type Review = {
-  id: string;
-  approver: string;
-  outcome: "approve" | "deny";
-  comment?: string;
-  duration_seconds?: number;
-  scope?: string[];
-  /** Who vouches for the approver: a webhook endpoint (`whe_…`), or who had the link made (`link:…`). Absent: a token. */
-  via?: string;
-  reviewed_at: number;
-};
+/** `actors` act for the subject, nearest first (RFC 8693 §4.1). */
+export type Requester = { subject: string; client_id: string; roles: string[]; actors?: string[] };
 
 export type Grant = {
   id: string;
@@ -36,30 +26,45 @@ export type Grant = {
   access_expiry: number;
   /** Set once `grant.activated` or `grant.expired` has been told. Access itself is decided by time. */
   told?: "active" | "expired";
+  /** Set once `grant.ending` has been told of this end. */
+  warned?: true;
   revoked?: { at: number; by: string; reason: string; receipt?: Receipt };
 };
 
+/** More time for the grant: a round of its own. */
+export type Extension = Round & { id: string; duration_seconds: number; justification: string };
+
+/** What follows a use of break-glass. */
+export type BreakGlass = {
+  reviewers: People;
+  /** Who may also review once it is overdue. */
+  escalation?: People;
+  review_within_seconds: number;
+  /** When every endpoint that listens had been tried: no token leaves before. */
+  alerted_at?: number;
+  /** What has been told. */
+  due?: true;
+  overdue?: true;
+  review?: Review;
+};
+
 /** What is stored. Whether a pending request or a grant is over is decided by time, on read. */
-export type AccessRequest = {
+export type AccessRequest = Round & {
   id: string;
-  decided: "pending" | "approved" | "denied" | "cancelled" | "expired";
   requester: Requester;
   ask: Ask;
   rule_id: string;
   /** Audience of its access tokens, and their longest life. */
   audience: string;
   access_token_ttl_seconds: number;
-  approvals_needed: number;
+  warn_before_end_seconds: number;
   /** Set where chat messages may have buttons that decide. The rule as it is then decides whether a click counts. */
   decide_in_chat?: true;
-  created_at: number;
-  review_deadline: number;
-  reviews: Review[];
   grant?: Grant;
+  /** Oldest first; only the last one can be pending. */
+  extensions: Extension[];
+  break_glass?: BreakGlass;
 };
-
-export type RequestState = AccessRequest["decided"];
-export type GrantState = "scheduled" | "active" | "expired" | "revoked";
 
 /** RFC 6749 §5.1. */
 export type IssuedToken = {
@@ -77,106 +82,34 @@ export type PolledToken = IssuedToken & {
 /** The change and what is told of it. */
 export type Transition = { request: AccessRequest; events: EventType[] };
 
-export function openRequest(
-  id: string,
-  requester: Requester,
-  ask: Ask,
-  rule: AccessRule,
-  audience: string,
-  now: number,
-): Transition {
-  const request: AccessRequest = {
-    id,
-    decided: "pending",
-    requester,
-    ask,
-    rule_id: rule.id,
-    audience,
-    access_token_ttl_seconds: rule.access_token_ttl_seconds,
-    approvals_needed: rule.approvals,
-    ...(rule.decide_in_chat ? { decide_in_chat: true } : {}),
-    created_at: now,
-    review_deadline: now + rule.review_deadline_seconds,
-    reviews: [],
-  };
-  return { request, events: ["access_request.created"] };
+export function personOf({ subject, client_id, roles, actors }: Requester): Person {
+  return { subject, roles, clientId: client_id, ...(actors ? { actors } : {}) };
 }
 
-export function requestState(request: AccessRequest, now: number): RequestState {
-  return request.decided === "pending" && now >= request.review_deadline ? "expired" : request.decided;
-}
-
-export function grantState(grant: Grant, now: number): GrantState {
-  if (grant.revoked) return "revoked";
-  if (now < grant.access_start) return "scheduled";
-  return now < grant.access_expiry ? "active" : "expired";
-}
-
-/** What time has changed and nobody has been told of yet. */
-export function passTime(request: AccessRequest, now: number): Transition {
-  const { grant } = request;
-  if (request.decided === "pending" && requestState(request, now) === "expired") {
-    return { request: { ...request, decided: "expired" }, events: ["access_request.expired"] };
-  }
-  if (!grant || grant.revoked || grant.told === "expired") return { request, events: [] };
-  const state = grantState(grant, now);
-  const events: EventType[] = [];
-  if (state !== "scheduled" && grant.told === undefined) events.push("grant.activated");
-  if (state === "expired") events.push("grant.expired");
-  if (events.length === 0) return { request, events };
+/** What conditions see of an ask. */
+export function wishOf({ resource, scope, duration_seconds, justification, ticket, starts_at }: Ask): Wish {
   return {
-    request: { ...request, grant: { ...grant, told: state === "expired" ? "expired" : "active" } },
-    events,
+    resource,
+    scopes: scope,
+    durationSeconds: duration_seconds,
+    justification,
+    ...(ticket === undefined ? {} : { ticket }),
+    ...(starts_at === undefined ? {} : { startsAt: starts_at }),
   };
 }
 
-/** When time changes the request next, epoch seconds; undefined where it is over. */
-export function nextChange(request: AccessRequest): number | undefined {
-  if (request.decided === "pending") return request.review_deadline;
-  const { grant } = request;
-  if (!grant || grant.revoked || grant.told === "expired") return undefined;
-  return grant.told === "active" ? grant.access_expiry : grant.access_start;
+/** The extension that waits for its decision. */
+export function pendingExtension(request: AccessRequest): Extension | undefined {
+  const last = request.extensions.at(-1);
+  return last?.decided === "pending" ? last : undefined;
 }
 
-/** The wire form, as of now. */
-export function presentRequest(request: AccessRequest, now: number): { [member: string]: Json } {
-  const { ask, grant } = request;
-  return {
-    id: request.id,
-    state: requestState(request, now),
-    requester: request.requester.subject,
-    client_id: request.requester.client_id,
-    resource: ask.resource,
-    scope: ask.scope.join(" "),
-    duration_seconds: ask.duration_seconds,
-    justification: ask.justification,
-    ...(ask.starts_at === undefined ? {} : { starts_at: ask.starts_at }),
-    ...(ask.ticket === undefined ? {} : { ticket: ask.ticket }),
-    rule: request.rule_id,
-    approvals_needed: request.approvals_needed,
-    ...(request.decide_in_chat ? { decide_in_chat: true } : {}),
-    created_at: request.created_at,
-    review_deadline: request.review_deadline,
-    reviews: request.reviews.map(presentReview),
-    ...(grant ? { grant: presentGrant(request, grant, now) } : {}),
-  };
+/** What is reviewed: the request, or the extension that is named. */
+export function roundOf(request: AccessRequest, extension: string | undefined): Round | undefined {
+  return extension === undefined ? request : request.extensions.find(({ id }) => id === extension);
 }
 
-export function presentGrant(request: AccessRequest, grant: Grant, now: number): { [member: string]: Json } {
-  const { revoked } = grant;
-  return {
-    id: grant.id,
-    state: grantState(grant, now),
-    access_request: request.id,
-    subject: request.requester.subject,
-    resource: grant.resource,
-    scope: grant.scope.join(" "),
-    access_start: grant.access_start,
-    access_expiry: grant.access_expiry,
-    ...(revoked ? { revoked_at: revoked.at, revoked_by: revoked.by, revoke_reason: revoked.reason } : {}),
-  };
-}
-
-function presentReview({ scope, ...review }: Review): { [member: string]: Json } {
-  return scope ? { ...review, scope: scope.join(" ") } : { ...review };
+export function withExtension(request: AccessRequest, extension: Extension): AccessRequest {
+  const others = request.extensions.filter(({ id }) => id !== extension.id);
+  return { ...request, extensions: [...others, extension] };
 }

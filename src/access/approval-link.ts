@@ -7,6 +7,8 @@ const CONTEXT = "approval-link";
 /** What a link says; nobody but this deployment can read or make it. Times are epoch seconds. */
 const linkSchema = z.object({
   access_request_id: z.string(),
+  /** What is decided, where it is not the request itself. */
+  extension: z.string().exactOptional(),
   approver: z.object({ subject: z.string(), roles: z.array(z.string()) }),
   /** Who had it made. */
   made_by: z.string(),

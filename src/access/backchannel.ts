@@ -1,13 +1,11 @@
-import { findAccessRule, onlyResource } from "../policy/access-rules.ts";
-import type { PolicyDocument } from "../policy/document.ts";
+import { onlyResource } from "../policy/access-rules.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import type { Ask } from "./access-request.ts";
+import { type OpenDeps, openAccessRequest, type Wanted } from "./open.ts";
 import type { AccessRequestPort } from "./ports.ts";
 
-export type BackchannelDeps = {
-  accessRequest(id: string): AccessRequestPort;
-  policy(): Promise<Result<PolicyDocument>>;
+export type BackchannelDeps = Omit<OpenDeps, "accessRequest"> & {
+  accessRequest(id: string): Pick<AccessRequestPort, "open" | "startPolling">;
 };
 
 /** What a client asks for on behalf of somebody (CIBA §7.1). */
@@ -19,6 +17,7 @@ export type ClientAsk = {
   resource?: string;
   durationSeconds?: number;
   justification: string;
+  ticket?: string;
   expiresInSeconds?: number;
   intervalSeconds: number;
 };
@@ -28,36 +27,35 @@ export async function askByClient(
   id: string,
   ask: ClientAsk,
   deps: BackchannelDeps,
+  now: number,
 ): Promise<Result<{ id: string; expires_at: number }>> {
   const policy = await deps.policy();
   if (!policy.ok) return policy;
-  const { subject, roles, scopes, clientId, durationSeconds } = ask;
+  const { subject, roles, scopes, clientId, durationSeconds, expiresInSeconds } = ask;
+  const actors = actorsFor(ask);
   const resource = ask.resource ?? onlyResource(policy.value, { subject, roles }, scopes);
   if (resource === undefined) return err(NAME_IT);
-  const asked = { subject, roles, resource, scopes };
-  const found = findAccessRule(
-    policy.value,
-    durationSeconds === undefined ? asked : { ...asked, durationSeconds },
-  );
-  if (!found.ok) return found;
-  const deadline = found.value.review_deadline_seconds;
-  const rule = {
-    ...found.value,
-    review_deadline_seconds: Math.min(deadline, ask.expiresInSeconds ?? deadline),
-  };
-  const what: Ask = {
+  const wanted: Wanted = {
     resource,
-    scope: scopes,
-    duration_seconds: durationSeconds ?? rule.default_duration_seconds,
+    scope: scopes.join(" "),
     justification: ask.justification,
+    ...(durationSeconds === undefined ? {} : { duration_seconds: durationSeconds }),
+    ...(ask.ticket === undefined ? {} : { ticket: ask.ticket }),
+    ...(expiresInSeconds === undefined ? {} : { review_within_seconds: expiresInSeconds }),
   };
-  const object = deps.accessRequest(id);
   // First: a request that nobody can poll would wait for an approver in vain.
-  const started = await object.startPolling(clientId, ask.intervalSeconds);
-  if (!started.ok) return started;
-  const { audience } = policy.value.origins[rule.origin]!;
-  const opened = await object.open(id, { subject, client_id: clientId }, what, rule, audience);
+  const startPolling = async () => {
+    const started = await deps.accessRequest(id).startPolling(clientId, ask.intervalSeconds);
+    return started.ok ? ok({ id }) : started;
+  };
+  const actor = { subject, roles, clientId, scopes: [], actors };
+  const opened = await openAccessRequest(deps, actor, wanted, startPolling, now);
   return opened.ok ? ok({ id, expires_at: opened.value.review_deadline }) : opened;
+}
+
+/** A client that asks for somebody else acts for them: in conditions, in the request, and in its tokens. */
+export function actorsFor({ clientId, subject }: Pick<ClientAsk, "clientId" | "subject">): string[] {
+  return clientId === subject ? [] : [clientId];
 }
 
 const NAME_IT = problem(

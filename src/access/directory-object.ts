@@ -7,6 +7,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { LiveCount, LiveToken, OwnMatch } from "../revocation/live-token.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
 import type { AccessRequest } from "./access-request.ts";
+import { ADMISSION_SCHEMA, type Admission, AdmissionStore } from "./admission-store.ts";
 import { DIRECTORY_MIGRATIONS, type DirectoryQuery, DirectoryStore } from "./directory-store.ts";
 import { LIVE_TOKEN_SCHEMA, LiveTokenStore } from "./live-token-store.ts";
 import { SESSION_INDEX_SCHEMA, type SessionIndexQuery, SessionIndexStore } from "./session-index-store.ts";
@@ -23,6 +24,7 @@ const MAX_PRUNED_SESSIONS = 10_000;
 export class DirectoryObject extends DurableObject<Env> {
   readonly #clock = systemClock;
   readonly #store: DirectoryStore;
+  readonly #admissions: AdmissionStore;
   readonly #liveTokens: LiveTokenStore;
   readonly #sessions: SessionIndexStore;
   readonly #durable: Durable;
@@ -31,12 +33,13 @@ export class DirectoryObject extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#store = new DirectoryStore(ctx.storage.sql);
+    this.#admissions = new AdmissionStore(ctx.storage.sql);
     this.#liveTokens = new LiveTokenStore(ctx.storage.sql);
     this.#sessions = new SessionIndexStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [...DIRECTORY_MIGRATIONS, LIVE_TOKEN_SCHEMA, SESSION_INDEX_SCHEMA],
+      migrations: [...DIRECTORY_MIGRATIONS, ADMISSION_SCHEMA, LIVE_TOKEN_SCHEMA, SESSION_INDEX_SCHEMA],
       deliver: {},
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
@@ -50,6 +53,11 @@ export class DirectoryObject extends DurableObject<Env> {
 
   list(query: DirectoryQuery): Result<AccessRequest[]> {
     return ok(this.#store.list(query, this.#now()));
+  }
+
+  /** Takes a request in under its rule's limits, before it is opened. `conflict` says which limit and until when. */
+  admit(admission: Admission): Result<null> {
+    return this.#durable.commit(() => this.#admissions.admit(admission, this.#now()));
   }
 
   /** Requests that time should have changed more than `seconds` ago: the cron wakes them. */

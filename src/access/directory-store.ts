@@ -1,4 +1,8 @@
-import { type AccessRequest, type GrantState, nextChange, type RequestState } from "./access-request.ts";
+import type { AccessRequest } from "./access-request.ts";
+import { nextChange } from "./agenda.ts";
+import { awaiting } from "./awaiting.ts";
+import type { GrantState } from "./grant.ts";
+import type { RequestState } from "./round.ts";
 
 export const DIRECTORY_MIGRATIONS = [
   `CREATE TABLE access_requests (
@@ -8,16 +12,25 @@ export const DIRECTORY_MIGRATIONS = [
      resource TEXT NOT NULL,
      rule_id TEXT NOT NULL,
      decided TEXT NOT NULL,
+     decided_at INTEGER,
      review_deadline INTEGER NOT NULL,
      access_start INTEGER,
      access_expiry INTEGER,
      revoked INTEGER NOT NULL,
+     unreviewed_emergency INTEGER NOT NULL,
      due_at INTEGER,
      body TEXT NOT NULL
    );
    CREATE INDEX access_requests_requester ON access_requests (requester, id);
    CREATE INDEX access_requests_rule ON access_requests (rule_id, id);
    CREATE INDEX access_requests_due ON access_requests (due_at);
+   CREATE TABLE awaiting (
+     key TEXT NOT NULL,
+     id TEXT NOT NULL,
+     until INTEGER,
+     PRIMARY KEY (key, id)
+   ) WITHOUT ROWID;
+   CREATE INDEX awaiting_id ON awaiting (id);
    CREATE TABLE reservations (
      key TEXT PRIMARY KEY,
      body_hash TEXT NOT NULL,
@@ -35,7 +48,8 @@ export type DirectoryQuery = {
   requester?: string;
   notRequester?: string;
   resource?: string;
-  ruleIds?: string[];
+  /** Only requests that wait for a review by somebody with one of these (`awaitingKey`). */
+  awaiting?: string[];
   state?: RequestState;
   /** Only requests that have a grant; in this state where one is named. */
   grant?: GrantState | "any";
@@ -70,26 +84,30 @@ export class DirectoryStore {
 
   /** An older version than the one that is held changes nothing. */
   put(request: AccessRequest, version: number): void {
-    const { grant } = request;
-    this.#sql.exec(
-      `INSERT INTO access_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    const { grant, break_glass: glass } = request;
+    const written = this.#sql.exec(
+      `INSERT INTO access_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET version = excluded.version, decided = excluded.decided,
-         access_start = excluded.access_start, access_expiry = excluded.access_expiry, revoked = excluded.revoked,
-         due_at = excluded.due_at, body = excluded.body
-       WHERE excluded.version > access_requests.version`,
+         decided_at = excluded.decided_at, access_start = excluded.access_start,
+         access_expiry = excluded.access_expiry, revoked = excluded.revoked,
+         unreviewed_emergency = excluded.unreviewed_emergency, due_at = excluded.due_at, body = excluded.body
+       WHERE excluded.version > access_requests.version RETURNING id`,
       request.id,
       version,
       request.requester.subject,
       request.ask.resource,
       request.rule_id,
       request.decided,
+      request.decided_at ?? null,
       request.review_deadline,
       grant?.access_start ?? null,
       grant?.access_expiry ?? null,
       grant?.revoked ? 1 : 0,
+      glass && !glass.review ? 1 : 0,
       nextChange(request) ?? null,
       JSON.stringify(request),
     );
+    if (written.toArray().length > 0) this.#putAwaiting(request);
   }
 
   list(query: DirectoryQuery, now: number): AccessRequest[] {
@@ -106,7 +124,11 @@ export class DirectoryStore {
     if (query.notRequester !== undefined) add("requester <> ?", query.notRequester);
     if (query.resource !== undefined) add("resource = ?", query.resource);
     // One JSON parameter, since SQLite limits how many there may be.
-    if (query.ruleIds) add("rule_id IN (SELECT value FROM json_each(?))", JSON.stringify(query.ruleIds));
+    if (query.awaiting) {
+      const keys = "SELECT value FROM json_each(?)";
+      const open = `SELECT id FROM awaiting WHERE key IN (${keys}) AND (until IS NULL OR until > ?)`;
+      add(`id IN (${open})`, JSON.stringify(query.awaiting), now);
+    }
     if (query.state) addTimed(REQUEST_STATES[query.state]);
     if (query.grant) addTimed(GRANT_STATES[query.grant]);
     const where = conditions.length ? `WHERE ${conditions.join(" AND ")}` : "";
@@ -118,6 +140,17 @@ export class DirectoryStore {
       )
       .toArray()
       .map((row) => JSON.parse(row.body));
+  }
+
+  #putAwaiting(request: AccessRequest): void {
+    const { keys, until } = awaiting(request);
+    this.#sql.exec("DELETE FROM awaiting WHERE id = ?", request.id);
+    this.#sql.exec(
+      "INSERT OR IGNORE INTO awaiting SELECT value, ?, ? FROM json_each(?)",
+      request.id,
+      until ?? null,
+      JSON.stringify(keys),
+    );
   }
 
   /** Requests whose alarm should have changed them before this moment. */

@@ -2,8 +2,10 @@ import { Hono } from "hono";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { type HttpEnv, refuse, requireScope } from "../platform/http.ts";
 import { utf8 } from "../protocol/encoding.ts";
-import { type AccessRequest, nextChange, presentRequest } from "./access-request.ts";
+import type { AccessRequest } from "./access-request.ts";
 import type { EventRow } from "./access-request-store.ts";
+import { nextChange } from "./agenda.ts";
+import { presentRequest } from "./present.ts";
 import { type AccessDeps, readVisible } from "./routes.ts";
 
 /** One call to the object waits this long; then a comment keeps the connection from being closed as idle. */

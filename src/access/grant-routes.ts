@@ -2,15 +2,22 @@ import { type Context, Hono } from "hono";
 import * as z from "zod";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } from "../platform/http.ts";
+import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, siblingId } from "../platform/ids.ts";
+import type { PolicyDocument } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type AccessRequest, type Grant, presentGrant } from "./access-request.ts";
+import type { AccessRequest, Grant } from "./access-request.ts";
+import { MAX_DURATION_SECONDS, personOfActor } from "./open.ts";
 import type { AccessRequestPort, DirectoryReadPort } from "./ports.ts";
+import { presentGrant, presentRequest } from "./present.ts";
+import { plainText } from "./routes.ts";
 
 export type GrantDeps = {
   accessRequest(id: string): AccessRequestPort;
   directory: DirectoryReadPort;
+  policy(): Promise<Result<PolicyDocument>>;
+  ids: CreationIds;
   clock: Clock;
 };
 
@@ -24,9 +31,14 @@ const listSchema = z.strictObject({
 
 const revokeSchema = z.strictObject({ reason: z.string().min(1).max(500) });
 
+const extendSchema = z.strictObject({
+  duration_seconds: z.int().min(1).max(MAX_DURATION_SECONDS),
+  justification: plainText.min(1).max(2_000),
+});
+
 const NOT_FOUND = problem("not_found", "There is no such grant.");
 
-/** `/v1/grants`: list, read, revoke. One's own, or all with `grants:read` and `grants:revoke`. */
+/** `/v1/grants`: list, read, return or revoke, extend. One's own, or all with `grants:read` and `grants:revoke`. */
 export function grantRoutes(deps: GrantDeps) {
   const now = () => epochSeconds(deps.clock());
   return new Hono<HttpEnv>()
@@ -68,7 +80,34 @@ export function grantRoutes(deps: GrantDeps) {
           await deps.accessRequest(found.value.request.id).revokeGrant(c.var.actor.subject, reason),
         );
       },
-    );
+    )
+    .post("/v1/grants/:id/extend", requireScope("requests:create"), jsonBody(extendSchema), async (c) => {
+      const extended = await extend(c, deps, c.req.param("id"), c.req.valid("json"));
+      return answer(c, extended.ok ? ok(presentRequest(extended.value, now())) : extended, 201);
+    });
+}
+
+/** Only its owner asks for more time of a grant, under the rule as the policy has it now. */
+async function extend(
+  c: Context<HttpEnv>,
+  deps: GrantDeps,
+  id: string,
+  body: z.output<typeof extendSchema>,
+): Promise<Result<AccessRequest>> {
+  const { actor } = c.var;
+  const found = await readVisible(c, deps, id, "grants:read");
+  if (!found.ok) return found;
+  const { request } = found.value;
+  if (request.requester.subject !== actor.subject) {
+    return err(problem("forbidden", "Only whose grant it is can ask for more time."));
+  }
+  const policy = await deps.policy();
+  if (!policy.ok) return policy;
+  const rule = policy.value.access_rules.find((candidate) => candidate.id === request.rule_id);
+  const extensionId = await deps.ids(c, "ext", body);
+  if (!extensionId.ok) return extensionId;
+  const ask = { ...body, id: extensionId.value.id };
+  return deps.accessRequest(request.id).extend(ask, personOfActor(actor), rule ?? null);
 }
 
 /** The grant where it is the actor's own, or the actor has the scope for those of others. */

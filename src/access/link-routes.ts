@@ -6,9 +6,11 @@ import { isId, newSecret } from "../platform/ids.ts";
 import { type ProblemCode, problem, problemStatus } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { checkHandOut } from "../webhooks/reviews-as.ts";
-import { type AccessRequest, requestState } from "./access-request.ts";
+import { type AccessRequest, roundOf } from "./access-request.ts";
 import { type ApprovalLink, type ApprovalLinks, reviewIdOf } from "./approval-link.ts";
 import { messagePage, outcomePage, pageHeaders, reviewPage } from "./link-page.ts";
+import { personOfActor } from "./open.ts";
+import { decidedAlready, type Round, roundState, tookPart } from "./round.ts";
 import { type AccessDeps, plainText, readVisible, reviewRequest } from "./routes.ts";
 
 export type LinkDeps = Pick<AccessDeps, "accessRequest" | "policy"> & {
@@ -18,9 +20,15 @@ export type LinkDeps = Pick<AccessDeps, "accessRequest" | "policy"> & {
 };
 
 const DAY_SECONDS = 86_400;
+const NO_EXTENSION = problem("not_found", "This grant has no such extension.");
 
 const linkSchema = z.strictObject({
   approver: z.string().min(1).max(320).describe("Subject, as the access rules name it."),
+  extension: z
+    .string()
+    .max(64)
+    .exactOptional()
+    .describe("The extension that is decided. Absent: the request itself."),
   roles: z
     .array(z.string().regex(/^[\x21-\x7e]{1,128}$/))
     .max(8)
@@ -57,7 +65,7 @@ async function makeLink(
   deps: LinkDeps,
   actor: Actor,
   id: string,
-  { approver, roles, expires_in_seconds }: z.output<typeof linkSchema>,
+  { approver, roles, expires_in_seconds, extension }: z.output<typeof linkSchema>,
 ): Promise<Result<{ url: string; approver: string; expires_at: number }>> {
   // Whoever has the link decides as the approver: without the scope for it, only as oneself.
   const allowed = actor.scopes.includes("links:create")
@@ -69,19 +77,21 @@ async function makeLink(
     ? await deps.accessRequest(id).read()
     : await readVisible(actor, deps, id);
   if (!request.ok) return request;
-  const { requester, review_deadline } = request.value;
-  if ([actor.subject, approver].includes(requester.subject)) {
+  const { requester } = request.value;
+  const round = roundOf(request.value, extension);
+  if (!round) return err(NO_EXTENSION);
+  if (tookPart(requester, personOfActor(actor)) || tookPart(requester, { subject: approver, roles })) {
     return err(
       problem("forbidden", "Nobody makes a link to their own access request, and nobody is sent one."),
     );
   }
   const now = epochSeconds(deps.clock());
-  const state = requestState(request.value, now);
-  if (state !== "pending")
-    return err(problem("conflict", `The access request is ${state} already.`, { state }));
-  const expires_at = Math.min(now + expires_in_seconds, review_deadline);
+  const state = roundState(round, now);
+  if (state !== "pending") return err(decidedAlready(state));
+  const expires_at = Math.min(now + expires_in_seconds, round.review_deadline);
   const link = {
     access_request_id: id,
+    ...(extension === undefined ? {} : { extension }),
     approver: { subject: approver, roles },
     made_by: actor.subject,
     expires_at,
@@ -97,7 +107,7 @@ export function linkPageRoutes(deps: LinkDeps) {
       const open = await openLink(deps, c.req.param("text"));
       if (!open.ok) return refusalPage(c, open.error.code, open.error.detail);
       const { request, link } = open.value;
-      return c.html(reviewPage(request, link.approver.subject, nonce), 200, pageHeaders(nonce));
+      return c.html(reviewPage(request, link, nonce), 200, pageHeaders(nonce));
     })
     .post("/v1/links/:text", async (c) => {
       // Only our own page posts here; browsers say where a form was (Fetch Metadata), others have no cookies to abuse.
@@ -119,14 +129,18 @@ export function linkPageRoutes(deps: LinkDeps) {
 
 async function reviewBy(
   deps: LinkDeps,
-  { access_request_id, approver, made_by }: ApprovalLink,
+  { access_request_id, extension, approver, made_by }: ApprovalLink,
   text: string,
   { outcome, comment }: z.output<typeof formSchema>,
-): Promise<Result<AccessRequest>> {
+): Promise<Result<Round>> {
   const id = await reviewIdOf(text);
-  const given = { id, outcome, approver: approver.subject, via: `link:${made_by}` };
-  const review = comment === "" ? given : { ...given, comment };
-  return reviewRequest(deps, access_request_id, review, approver);
+  const review = {
+    ...{ id, outcome, approver: approver.subject, via: `link:${made_by}` },
+    ...(comment === "" ? {} : { comment }),
+    ...(extension === undefined ? {} : { extension }),
+  };
+  const reviewed = await reviewRequest(deps, access_request_id, review, approver);
+  return reviewed.ok ? ok(roundOf(reviewed.value, extension) ?? reviewed.value) : reviewed;
 }
 
 /** What the link is for, where it still opens: it was made here, is not over, not used, and nobody has decided. */
@@ -142,10 +156,12 @@ async function openLink(
   const request = await accessRequest(link.access_request_id).read();
   if (!request.ok) return request;
   const id = await reviewIdOf(text);
-  if (request.value.reviews.some((review) => review.id === id)) {
+  const round = roundOf(request.value, link.extension);
+  if (!round) return err(NO_EXTENSION);
+  if (round.reviews.some((review) => review.id === id)) {
     return err(problem("gone", "This link was used. It works once."));
   }
-  const state = requestState(request.value, now);
+  const state = roundState(round, now);
   if (state !== "pending") return err(problem("gone", `The access request is ${state} already.`));
   return ok({ link, request: request.value });
 }

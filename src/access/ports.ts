@@ -1,17 +1,23 @@
+import type { Person } from "../policy/access-conditions.ts";
 import type { AccessRule } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
-import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester, Review } from "./access-request.ts";
+import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester } from "./access-request.ts";
 import type { EventRow } from "./access-request-store.ts";
-import type { Reviewer } from "./decide.ts";
+import type { Admission } from "./admission-store.ts";
 import type { DirectoryQuery } from "./directory-store.ts";
+import type { ExtensionAsk } from "./extension.ts";
+import type { ReviewInput } from "./round.ts";
 
 /** What this room needs of the replication log. */
 export type LogPort = {
   append(entry: { id: string; kind: "revocation.added"; rule: Revocation }): Promise<Result<Receipt>>;
 };
+
+/** RFC 8693 §4.1: who acts now, and within it who acted before. */
+export type ActClaim = { sub: string; act?: ActClaim };
 
 /** What this room needs of the key ring. */
 export type KeyringPort = {
@@ -23,6 +29,7 @@ export type KeyringPort = {
     scopes: string[];
     ttlSeconds: number;
     grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
+    act?: ActClaim;
     confirmation?: Confirmation;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
 };
@@ -43,23 +50,27 @@ export type AccessRequestPort = {
     ask: Ask,
     rule: AccessRule,
     audience: string,
+    emergency?: boolean,
   ): Promise<Result<AccessRequest>>;
   read(): Promise<Result<AccessRequest>>;
-  review(
-    review: Omit<Review, "reviewed_at">,
-    reviewer: Reviewer,
-    rule: AccessRule | null,
-  ): Promise<Result<AccessRequest>>;
+  review(input: ReviewInput, reviewer: Person, rule: AccessRule | null): Promise<Result<AccessRequest>>;
+  extend(ask: ExtensionAsk, person: Person, rule: AccessRule | null): Promise<Result<AccessRequest>>;
   decided(timeoutMs: number): Promise<Result<AccessRequest>>;
   happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
-  /** `confirmation`: what the token is bound to, null where nothing. */
-  issueToken(subject: string, confirmation: Confirmation | null): Promise<Result<IssuedToken>>;
+  /** `confirmation`: what the token is bound to, null where nothing. `actors` collect it for the subject, nearest first. */
+  issueToken(
+    subject: string,
+    confirmation: Confirmation | null,
+    actors?: readonly string[],
+  ): Promise<Result<IssuedToken>>;
   startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
   poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>>;
   revokeGrant(by: string, reason: string): Promise<Result<Receipt>>;
 };
 
+/** The directory as the routes call it. */
 export type DirectoryReadPort = {
   list(query: DirectoryQuery): Promise<Result<AccessRequest[]>>;
+  admit(admission: Admission): Promise<Result<null>>;
 };

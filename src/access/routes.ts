@@ -1,4 +1,4 @@
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import * as z from "zod";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import {
@@ -12,19 +12,23 @@ import {
 } from "../platform/http.ts";
 import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
-import { findAccessRule, mayReview } from "../policy/access-rules.ts";
+import type { Person } from "../policy/access-conditions.ts";
+import { approversOf, groundsOf, mayReview, ownGrounds } from "../policy/access-rules.ts";
 import type { AccessRule, PolicyDocument } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import { preferredWaitSeconds } from "../protocol/prefer.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type AccessRequest, presentRequest } from "./access-request.ts";
+import type { AccessRequest } from "./access-request.ts";
+import { awaitingKey } from "./awaiting.ts";
+import { MAX_DURATION_SECONDS, type OpenDeps, openAccessRequest, personOfActor } from "./open.ts";
 import type { AccessRequestPort, DirectoryReadPort } from "./ports.ts";
+import { presentRequest } from "./present.ts";
+import type { ReviewInput } from "./round.ts";
 
-export type AccessDeps = {
+export type AccessDeps = Omit<OpenDeps, "accessRequest" | "directory"> & {
   accessRequest(id: string): AccessRequestPort;
   directory: DirectoryReadPort;
-  policy(): Promise<Result<PolicyDocument>>;
   /** The same object, for calls that last. */
   waiting(id: string): Pick<AccessRequestPort, "decided" | "happened">;
   ids: CreationIds;
@@ -36,7 +40,6 @@ export type AccessDeps = {
 /** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
 const LONGEST_WAIT_SECONDS = 60;
 
-const MAX_DURATION_SECONDS = 30 * 86_400;
 const scopeText = z
   .string()
   .min(1)
@@ -53,6 +56,7 @@ const createSchema = z.strictObject({
   justification: plainText.min(1).max(2_000),
   starts_at: z.int().min(0).max(1e11).exactOptional(),
   ticket: plainText.min(1).max(200).exactOptional(),
+  emergency: z.literal(true).exactOptional().describe("At once, where the rule has break_glass."),
 });
 
 const reviewSchema = z.strictObject({
@@ -60,6 +64,11 @@ const reviewSchema = z.strictObject({
   comment: plainText.max(2_000).exactOptional(),
   duration_seconds: z.int().min(1).max(MAX_DURATION_SECONDS).exactOptional(),
   scope: scopeText.exactOptional(),
+  extension: z
+    .string()
+    .max(64)
+    .exactOptional()
+    .describe("The extension (`ext_…`) that is reviewed. Absent: the request itself."),
 });
 
 const listSchema = z.strictObject({
@@ -83,7 +92,8 @@ export function accessRequestRoutes(deps: AccessDeps) {
   return new Hono<HttpEnv>()
     .post("/v1/access-requests", requireScope("requests:create"), jsonBody(createSchema), async (c) => {
       const body = c.req.valid("json");
-      const opened = await open(c, deps, body, now());
+      const newRequestId = () => deps.ids(c, "req", body);
+      const opened = await openAccessRequest(deps, c.var.actor, definedOnly(body), newRequestId, now());
       const location = opened.ok ? { location: `/v1/access-requests/${opened.value.id}` } : {};
       return answer(c, present(opened, now()), 201, location);
     })
@@ -104,10 +114,10 @@ export function accessRequestRoutes(deps: AccessDeps) {
       const page = await deps.directory.list({
         limit: query.limit,
         ...(query.cursor ? { cursor: query.cursor } : {}),
-        ...(query.state ? { state: query.state } : reviewable ? { state: "pending" as const } : {}),
+        ...(query.state ? { state: query.state } : {}),
         ...(query.resource ? { resource: query.resource } : {}),
         ...(requester ? { requester } : {}),
-        ...(reviewable ? { notRequester: actor.subject, ruleIds: reviewableRules(policy.value, actor) } : {}),
+        ...(reviewable ? { notRequester: actor.subject, awaiting: reviewKeys(policy.value, actor) } : {}),
       });
       if (!page.ok) return refuse(c, page.error);
       const last = page.value.length === query.limit ? page.value.at(-1) : undefined;
@@ -130,14 +140,14 @@ export function accessRequestRoutes(deps: AccessDeps) {
       jsonBody(reviewSchema),
       async (c) => {
         const { scope, ...body } = c.req.valid("json");
-        const { subject, roles } = c.var.actor;
         const review = {
           ...body,
           ...(scope ? { scope: scope.split(" ") } : {}),
           id: newId("evt", deps.clock()),
-          approver: subject,
+          approver: c.var.actor.subject,
         };
-        const reviewed = await reviewRequest(deps, c.req.param("id"), review, { subject, roles });
+        const reviewer = personOfActor(c.var.actor);
+        const reviewed = await reviewRequest(deps, c.req.param("id"), definedOnly(review), reviewer);
         return answer(c, present(reviewed, now()), 201);
       },
     )
@@ -149,46 +159,11 @@ export function accessRequestRoutes(deps: AccessDeps) {
     .post("/v1/access-requests/:id/token", requireScope("requests:create"), async (c) => {
       const id = c.req.param("id");
       if (!isId("req", id)) return refuse(c, NOT_FOUND);
-      const bound = await deps.binding(c.req.raw, c.var.actor);
+      const { actor } = c.var;
+      const bound = await deps.binding(c.req.raw, actor);
       if (!bound.ok) return refuse(c, bound.error);
-      return answer(c, await deps.accessRequest(id).issueToken(c.var.actor.subject, bound.value));
+      return answer(c, await deps.accessRequest(id).issueToken(actor.subject, bound.value, actor.actors));
     });
-}
-
-type Body = z.output<typeof createSchema>;
-
-async function open(
-  c: Context<HttpEnv>,
-  deps: AccessDeps,
-  body: Body,
-  now: number,
-): Promise<Result<AccessRequest>> {
-  const { subject, roles, clientId } = c.var.actor;
-  const policy = await deps.policy();
-  if (!policy.ok) return policy;
-  const scopes = [...new Set(body.scope.split(" "))];
-  const { duration_seconds: durationSeconds } = body;
-  const asked = { resource: body.resource, scopes, subject, roles };
-  const rule = findAccessRule(
-    policy.value,
-    durationSeconds === undefined ? asked : { ...asked, durationSeconds },
-  );
-  if (!rule.ok) return rule;
-  if (body.starts_at !== undefined && body.starts_at > now + MAX_DURATION_SECONDS) {
-    return err(problem("invalid_request", "starts_at: at most 30 days ahead."));
-  }
-  const id = await deps.ids(c, "req", body);
-  if (!id.ok) return id;
-  const { scope: _scope, ...rest } = body;
-  const ask = {
-    ...rest,
-    scope: scopes,
-    duration_seconds: durationSeconds ?? rule.value.default_duration_seconds,
-  };
-  const { audience } = policy.value.origins[rule.value.origin]!;
-  return deps
-    .accessRequest(id.value.id)
-    .open(id.value.id, { subject, client_id: clientId }, definedOnly(ask), rule.value, audience);
 }
 
 /** zod leaves members that were not sent as undefined; stored data has no such members. */
@@ -203,8 +178,8 @@ export type RuleCheck = (rule: AccessRule) => boolean;
 export async function reviewRequest(
   deps: Pick<AccessDeps, "accessRequest" | "policy">,
   id: string,
-  review: Parameters<AccessRequestPort["review"]>[0],
-  reviewer: { subject: string; roles: string[] },
+  review: ReviewInput,
+  reviewer: Person,
   allowed: RuleCheck = () => true,
 ): Promise<Result<AccessRequest>> {
   if (!isId("req", id)) return err(NOT_FOUND);
@@ -231,12 +206,19 @@ export async function readVisible(
     return request;
   const policy = await deps.policy();
   if (!policy.ok) return policy;
-  return reviewableRules(policy.value, actor).includes(request.value.rule_id) ? request : err(NOT_FOUND);
+  const rule = policy.value.access_rules.find(({ id: ruleId }) => ruleId === request.value.rule_id);
+  const may = actor.scopes.includes("requests:review") && rule && mayReview(rule, personOfActor(actor));
+  return may ? request : err(NOT_FOUND);
 }
 
-function reviewableRules(policy: PolicyDocument, actor: Actor): string[] {
+/** By what the directory finds the requests that wait for this person's review. */
+function reviewKeys(policy: PolicyDocument, actor: Actor): string[] {
   if (!actor.scopes.includes("requests:review")) return [];
-  return policy.access_rules.filter((rule) => mayReview(rule, actor)).map((rule) => rule.id);
+  const own = ownGrounds(actor);
+  return policy.access_rules.flatMap((rule) => {
+    const named = new Set(approversOf(rule).flatMap(groundsOf));
+    return own.filter((ground) => named.has(ground)).map((ground) => awaitingKey(rule.id, ground));
+  });
 }
 
 function present(result: Result<AccessRequest>, now: number) {

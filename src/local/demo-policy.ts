@@ -21,7 +21,7 @@ export const DEMO_SCOPES = [...new Set(Object.values(ROLE_SCOPES).flat())];
 
 const BY_APPROVERS = {
   requesters: { roles: ["developer"] },
-  approvers: { roles: ["approver"] },
+  stages: [{ roles: ["approver"] }],
   origin: "demo",
 };
 

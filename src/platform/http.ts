@@ -5,12 +5,16 @@ import type { Confirmation } from "../protocol/confirmation.ts";
 import { type Problem, problem, problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 
-/** Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id. */
+/**
+ * Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id; `actors`
+ * act for it, nearest first (RFC 8693 §4.1).
+ */
 export type Actor = {
   subject: string;
   clientId: string;
   scopes: string[];
   roles: string[];
+  actors?: string[];
   /** What the token is bound to; tokens that are issued to the actor are bound to the same. */
   confirmation?: Confirmation;
 };

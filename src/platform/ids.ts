@@ -13,7 +13,8 @@ export type IdPrefix =
   | "log"
   | "smp"
   | "rpt"
-  | "rot";
+  | "rot"
+  | "ext";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -1,12 +1,14 @@
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { accessFacts, mayAskNow, type Person, type Wish } from "./access-conditions.ts";
+import { leavesOf } from "./approval-tree.ts";
 import type { AccessRule, PolicyDocument } from "./document.ts";
 import { RESOURCE } from "./resource-name.ts";
 
-/** Who asks or reviews, as the access token says. */
-export type Person = { subject: string; roles: readonly string[] };
+export type AccessAsk = Person & Wish;
 
-export type AccessAsk = Person & { resource: string; scopes: readonly string[]; durationSeconds?: number };
+/** Roles and named people; a person is one of them by any of these. */
+export type People = { roles: readonly string[]; subjects: readonly string[] };
 
 /** How many of the rules that this person may use a refusal lists. */
 const MAX_CHOICES = 5;
@@ -24,27 +26,39 @@ export function matchesResource(pattern: string, resource: string): boolean {
 }
 
 /**
- * The first rule, in the document's order, that covers the resource and all scopes and lets this person ask.
- * The order decides: a longer maximum in a later rule does not count.
+ * The first rule, in the document's order, that covers the resource and all scopes and lets this person ask
+ * now. The order decides: a longer maximum in a later rule does not count.
  *
- * @returns `forbidden` where no rule does, `invalid_request` where the rule's maximum duration is exceeded.
+ * @returns `forbidden` where no rule does, `invalid_request` where the wish is not as the rule wants it.
  * Neither tells anything about a rule that this person may not use.
  */
-export function findAccessRule(document: PolicyDocument, ask: AccessAsk): Result<AccessRule> {
-  const open = document.access_rules.filter(
-    (rule) => isAmong(rule.requesters, ask) && matchesResource(rule.resource, ask.resource),
+export function findAccessRule(document: PolicyDocument, ask: AccessAsk, now: number): Result<AccessRule> {
+  const rule = firstCovering(
+    document.access_rules.filter((candidate) => mayAsk(candidate, ask, now)),
+    ask,
   );
-  const rule = open.find((each) => ask.scopes.every((scope) => each.scopes.includes(scope)));
-  if (!rule) return err(problem("forbidden", forbiddenDetail(open)));
-  if ((ask.durationSeconds ?? 0) > rule.max_duration_seconds) {
-    const max = rule.max_duration_seconds;
-    return err(
-      problem("invalid_request", `This access is given for at most ${max} seconds: ask for that or less.`, {
-        max_duration_seconds: max,
-      }),
-    );
-  }
-  return ok(rule);
+  if (!rule.ok) return rule;
+  return checkWish(rule.value, rule.value.max_duration_seconds, ask);
+}
+
+/** The first rule that gives this person the access at once in an emergency. Errors as of `findAccessRule`. */
+export function findBreakGlassRule(document: PolicyDocument, ask: AccessAsk): Result<AccessRule> {
+  const open = document.access_rules.filter(
+    ({ break_glass: glass, resource }) =>
+      glass && isAmong(glass, ask) && matchesResource(resource, ask.resource),
+  );
+  const rule = firstCovering(open, ask);
+  if (!rule.ok) return rule;
+  return checkWish(rule.value, rule.value.break_glass!.max_duration_seconds, ask);
+}
+
+/** Whether the rule lets this person ask for this resource now; the scopes are not looked at. */
+export function mayAsk(rule: AccessRule, ask: AccessAsk, now: number): boolean {
+  return (
+    isAmong(rule.requesters, ask) &&
+    matchesResource(rule.resource, ask.resource) &&
+    mayAskNow(rule, accessFacts(rule, ask, ask, now))
+  );
 }
 
 /**
@@ -67,12 +81,71 @@ export function onlyResource(
 
 /** Whether the rule names this person as an approver. That nobody reviews an own request is checked elsewhere. */
 export function mayReview(rule: AccessRule, reviewer: Person): boolean {
-  return isAmong(rule.approvers, reviewer);
+  return approversOf(rule).some((people) => isAmong(people, reviewer));
 }
 
-/** Whether the person is named, or has one of the roles. */
-export function isAmong(people: AccessRule["requesters"], person: Person): boolean {
-  return people.subjects.includes(person.subject) || people.roles.some((role) => person.roles.includes(role));
+/** Everybody whom the rule names to review anything, in any stage. */
+export function approversOf(rule: AccessRule): People[] {
+  const { stages, escalation, break_glass: glass } = rule;
+  return [
+    ...stages.flatMap(leavesOf),
+    ...(escalation ? [escalation] : []),
+    ...(glass ? [glass.reviewers] : []),
+  ];
+}
+
+export function isAmong(people: People, person: Pick<Person, "subject" | "roles">): boolean {
+  return groundsOf(people).some((ground) => holdsGround(person, ground));
+}
+
+/** Why somebody is one of these people: `role:approver`, `subject:corp|ann`. */
+export function groundsOf({ roles, subjects }: People): string[] {
+  return [...roles.map((role) => `role:${role}`), ...subjects.map((subject) => `subject:${subject}`)];
+}
+
+/** The grounds that a person brings. */
+export function ownGrounds({ subject, roles }: Pick<Person, "subject" | "roles">): string[] {
+  return groundsOf({ roles, subjects: [subject] });
+}
+
+export function holdsGround(person: Pick<Person, "subject" | "roles">, ground: string): boolean {
+  return ownGrounds(person).includes(ground);
+}
+
+function firstCovering(open: readonly AccessRule[], ask: AccessAsk): Result<AccessRule> {
+  const rule = open.find((each) => ask.scopes.every((scope) => each.scopes.includes(scope)));
+  return rule ? ok(rule) : err(problem("forbidden", forbiddenDetail(open)));
+}
+
+function checkWish(rule: AccessRule, maxSeconds: number, ask: AccessAsk): Result<AccessRule> {
+  if ((ask.durationSeconds ?? 0) > maxSeconds) {
+    const detail = `This access is given for at most ${maxSeconds} seconds: ask for that or less.`;
+    return err(problem("invalid_request", detail, { max_duration_seconds: maxSeconds }));
+  }
+  return checkWords(rule, ask);
+}
+
+/** Whether justification and ticket are as the rule wants them. */
+export function checkWords(rule: AccessRule, { justification, ticket }: Wish): Result<AccessRule> {
+  const { justification_min_length: minLength, ticket: wanted } = rule;
+  if ((justification ?? "").trim().length < minLength) {
+    return err(
+      problem("invalid_request", `justification: at least ${minLength} characters for this access.`),
+    );
+  }
+  if (wanted && !isTicket(wanted, ticket ?? "")) {
+    const what = wanted.prefixes
+      ? `${wanted.prefixes.join(" or ")} followed by ${(wanted.suffix ?? "digits").replaceAll("_", " ")}`
+      : "any that is not empty";
+    return err(problem("invalid_request", `ticket: this access needs one: ${what}.`));
+  }
+  return ok(rule);
+}
+
+function isTicket({ prefixes, suffix }: NonNullable<AccessRule["ticket"]>, ticket: string): boolean {
+  if (!prefixes) return ticket.trim() !== "";
+  const rest = suffix === "letters_and_digits" ? /^[A-Za-z0-9]{1,32}$/ : /^[0-9]{1,32}$/;
+  return prefixes.some((prefix) => ticket.startsWith(prefix) && rest.test(ticket.slice(prefix.length)));
 }
 
 function forbiddenDetail(open: readonly AccessRule[]): string {

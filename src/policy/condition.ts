@@ -19,9 +19,13 @@ export const conditionSource = z.string().min(1).max(MAX_CONDITION_CHARS);
 
 /**
  * Compiles a CEL expression (https://cel.dev) over the given top-level names. The fault says what is wrong
- * with it.
+ * with it. `wanted: false` makes the condition that holds where the expression gives exactly `false`.
  */
-export function compileCondition(source: string, names: readonly string[]): Result<Condition, string> {
+export function compileCondition(
+  source: string,
+  names: readonly string[],
+  wanted = true,
+): Result<Condition, string> {
   let expression: ReturnType<typeof parse>;
   try {
     expression = parse(source);
@@ -36,7 +40,7 @@ export function compileCondition(source: string, names: readonly string[]): Resu
   const evaluate = plan(environment, expression) as (bindings: Facts) => unknown;
   return ok((facts) => {
     try {
-      return evaluate(celValue(facts) as Facts) === true;
+      return evaluate(celValue(facts) as Facts) === wanted;
     } catch {
       return false;
     }
@@ -51,6 +55,25 @@ function celValue(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return Object.fromEntries(members.map(([name, member]) => [name, celValue(member)]));
+}
+
+/** The strings that an expression holds; none where it is not CEL. */
+export function textsOf(source: string): string[] {
+  try {
+    return [...literals(parse(source).expr)];
+  } catch {
+    return [];
+  }
+}
+
+/** Every string constant, wherever in the tree it is. */
+function literals(tree: unknown): Set<string> {
+  const found = new Set<string>();
+  if (typeof tree !== "object" || tree === null) return found;
+  const { case: kind, value } = tree as Node;
+  if (kind === "stringValue") return found.add(value as string);
+  for (const child of Object.values(tree)) for (const text of literals(child)) found.add(text);
+  return found;
 }
 
 const TOO_DEEP = " ";

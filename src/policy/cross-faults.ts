@@ -1,4 +1,5 @@
-import type { AccessRule, Route, TrustedIssuer } from "./document.ts";
+import { accessRuleFaults } from "./access-rule-faults.ts";
+import type { Route, TrustedIssuer } from "./document.ts";
 import type { Draft, Part } from "./draft.ts";
 import { JWKS_MAX_AGE_SECONDS, type KeyPolicy } from "./keys-schema.ts";
 import { paramNames, parsePathPattern } from "./path-pattern.ts";
@@ -29,7 +30,7 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...draft.routes.flatMap((part) => [...originFaults(part, draft), ...routeFaults(part, context)]),
     ...routeConflicts(routes, (index) => draft.routes[index]!.at),
     ...repeated(draft.accessRules, "id", (rule) => rule.id),
-    ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...approvalFaults(part)]),
+    ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...accessRuleFaults(part)]),
     ...repeated(draft.delegation, "id", (rule) => rule.id),
     ...tokenSizeFaults(draft, context.issuer),
     ...(draft.keys ? keyFaults(draft.keys, context) : []),
@@ -143,13 +144,6 @@ function isShadowed({ host, path }: Route, { issuer }: PolicyContext): boolean {
 function originFaults({ at, value }: Part<{ origin: string }>, { originNames }: Draft): string[] {
   if (originNames.has(value.origin)) return [];
   return [`${at}.origin: there is no origin "${value.origin}"; add it to origins, or name one of them`];
-}
-
-function approvalFaults({ at, value }: Part<AccessRule>): string[] {
-  const { roles, subjects } = value.approvers;
-  const people = new Set(subjects).size;
-  if (roles.length > 0 || people >= value.approvals) return [];
-  return [`${at}.approvals: ${value.approvals} approvers are needed, but only ${people} can approve`];
 }
 
 function httpsFaults(path: string, text: string, { local }: PolicyContext): string[] {

@@ -1,4 +1,5 @@
-import { isAmong, type Person } from "./access-rules.ts";
+import type { Person } from "./access-conditions.ts";
+import { isAmong } from "./access-rules.ts";
 import type { PolicyDocument } from "./document.ts";
 
 /** The scopes with which one may act for another, of every rule that lets them; none where no rule does. */

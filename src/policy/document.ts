@@ -77,16 +77,6 @@ export function upgradePolicy(stored: PolicyDocument): PolicyDocument {
 
 export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.parse({}) };
 
-/** Every role that the policy gives a meaning to: no other is carried into a token of ours. */
-export function namedRoles({ roles, routes, access_rules, delegation }: PolicyDocument): Set<string> {
-  return new Set([
-    ...Object.keys(roles),
-    ...routes.flatMap(({ access }) => (access === "public" ? [] : access.roles)),
-    ...access_rules.flatMap(({ requesters, approvers }) => [...requesters.roles, ...approvers.roles]),
-    ...delegation.flatMap((rule) => [...rule.actors.roles, ...rule.for.roles]),
-  ]);
-}
-
 /** How many live tokens one person may cut with one revocation. */
 export function confirmAbove(document: PolicyDocument): number {
   return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;

@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { Clock } from "../platform/clock.ts";
 import {
   answer,
+  bodyProblem,
   type HttpEnv,
   noBody,
   queryParams,
@@ -11,11 +12,13 @@ import {
   requireScope,
 } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
+import { accessRuleWarnings } from "../policy/access-rule-faults.ts";
 import { checkPolicy } from "../policy/check.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { diffPolicies } from "../policy/diff.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
 import { policyJsonSchema } from "../policy/json-schema.ts";
+import { type Simulation, simulationSchema } from "../policy/simulation-schema.ts";
 import { parseUniqueObject } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -34,8 +37,17 @@ export type PolicyPort = {
   }): Promise<Result<PolicyActivation>>;
 };
 
-/** With what a document is checked against beside its schema. */
-export type PolicyRouteDeps = PolicyContext & { registry: PolicyPort; clock: Clock };
+/** With what a document is checked against beside its schema, and how its access rules are tried. */
+export type PolicyRouteDeps = PolicyContext & {
+  registry: PolicyPort;
+  clock: Clock;
+  /** Tries the access rules of a new document beside those in force, without effect. */
+  simulate(
+    simulation: Simulation,
+    before: PolicyDocument,
+    after: PolicyDocument,
+  ): Promise<Result<Record<string, unknown>>>;
+};
 
 const SCHEMA_PATH = "/v1/policy/schema";
 const VERSION = /^[1-9]\d{0,8}$/;
@@ -67,7 +79,10 @@ export function policyRoutes(deps: PolicyRouteDeps) {
         if_match: edited.value,
         actor: c.var.actor.subject,
       });
-      return answer(c, put, 200, put.ok ? etag(put.value.version) : {});
+      if (!put.ok) return refuse(c, put.error);
+      const warnings = accessRuleWarnings(document.value);
+      const body = warnings.length ? { ...put.value, warnings } : put.value;
+      return answer(c, ok(body), 200, etag(put.value.version));
     })
     .get(SCHEMA_PATH, read, (c) =>
       c.body(JSON.stringify(policyJsonSchema(`${deps.issuer}${SCHEMA_PATH}`)), 200, {
@@ -75,12 +90,22 @@ export function policyRoutes(deps: PolicyRouteDeps) {
       }),
     )
     .post("/v1/policy/check", requireScope("policy:read", "policy:write"), async (c) => {
-      const document = await readDocument(c, deps);
-      if (!document.ok) return refuse(c, document.error);
+      const check = await readCheck(c, deps);
+      if (!check.ok) return refuse(c, check.error);
       const active = await registry.activePolicy();
       if (!active.ok) return refuse(c, active.error);
-      const changes = diffPolicies(active.value.document, document.value);
-      return answer(c, ok({ valid: true, active_version: active.value.version, changes }));
+      const { document, simulation } = check.value;
+      const { version, document: before } = active.value;
+      const simulated = simulation ? await deps.simulate(simulation, before, document) : ok(undefined);
+      if (!simulated.ok) return refuse(c, simulated.error);
+      const found = {
+        valid: true,
+        active_version: version,
+        changes: diffPolicies(before, document),
+        warnings: accessRuleWarnings(document),
+        ...(simulated.value ? { simulation: simulated.value } : {}),
+      };
+      return answer(c, ok(found));
     })
     .get("/v1/policy/versions", read, queryParams(pageQuery), async (c) => {
       const { limit, cursor } = c.req.valid("query");
@@ -124,15 +149,40 @@ function readIfMatch(header: string | undefined): Result<number> {
   return readEntityTag(header);
 }
 
-/** The checked document of the body. Its size is limited by the control plane as for every body. */
+type Check = { document: PolicyDocument; simulation?: Simulation };
+
+/** A check's body is the document alone, or `{document, people, asks, replay}` to have its rules tried. */
+async function readCheck(c: Context<HttpEnv>, deps: PolicyRouteDeps): Promise<Result<Check>> {
+  const input = await readObject(c);
+  if (!input.ok) return input;
+  if (!("document" in input.value)) {
+    const document = checkPolicy(input.value, deps);
+    return document.ok ? ok({ document: document.value }) : document;
+  }
+  const { document: draft, ...rest } = input.value;
+  const document = checkPolicy(draft, deps);
+  if (!document.ok) return document;
+  const simulation = simulationSchema.safeParse(rest);
+  if (!simulation.success) return err(bodyProblem(simulation.error.issues));
+  if (simulation.data.replay > 0 && !c.var.actor.scopes.includes("requests:read_all")) {
+    const detail = "replay: requests of others need the scope requests:read_all.";
+    return err(problem("insufficient_scope", detail, { scope: "requests:read_all" }));
+  }
+  return ok({ document: document.value, simulation: simulation.data });
+}
+
 async function readDocument(c: Context<HttpEnv>, deps: PolicyRouteDeps): Promise<Result<PolicyDocument>> {
+  const input = await readObject(c);
+  return input.ok ? checkPolicy(input.value, deps) : input;
+}
+
+/** The body as one JSON object. Its size is limited by the control plane as for every body. */
+async function readObject(c: Context<HttpEnv>): Promise<Result<Record<string, unknown>>> {
   if (!/^application\/json\s*(?:;|$)/i.test(c.req.header("content-type") ?? "")) {
     return err(problem("unsupported_media_type", "Send the policy document as application/json."));
   }
   const input = parseUniqueObject(await c.req.text());
-  if (!input) {
-    const detail = "The body is not one JSON object, or an object in it has a member twice.";
-    return err(problem("invalid_body", detail));
-  }
-  return checkPolicy(input, deps);
+  if (input) return ok(input);
+  const detail = "The body is not one JSON object, or an object in it has a member twice.";
+  return err(problem("invalid_body", detail));
 }

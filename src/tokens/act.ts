@@ -29,3 +29,8 @@ export function actOf(actor: string, before: ActClaim | undefined): ActClaim | u
   if (links > MAX_ACTORS) return undefined;
   return before ? { sub: actor, act: before } : { sub: actor };
 }
+
+/** Who acts for the subject, nearest first. */
+export function actorsOf(act: ActClaim | undefined): string[] {
+  return act ? [act.sub, ...actorsOf(act.act)] : [];
+}

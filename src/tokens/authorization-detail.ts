@@ -14,6 +14,10 @@ const detailSchema = z.strictObject({
     .min(1)
     .max(30 * 86_400)
     .exactOptional(),
+  ticket: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,200}$/)
+    .exactOptional(),
 });
 
 /** `authorization_details` (RFC 9396 §2) with exactly one resource of ours; undefined where there is none. */
@@ -29,7 +33,7 @@ export function readDetail(
   return err(
     oauthError(
       "invalid_authorization_details",
-      `authorization_details must be one object of the type ${RESOURCE_DETAIL_TYPE}: identifier, actions, duration_seconds.`,
+      `authorization_details must be one object of the type ${RESOURCE_DETAIL_TYPE}: identifier, actions, duration_seconds, ticket.`,
     ),
   );
 }

@@ -13,6 +13,7 @@ export type BackchannelAsk = {
   resource?: string;
   durationSeconds?: number;
   justification: string;
+  ticket?: string;
   /** Nobody can approve it later. */
   expiresInSeconds?: number;
   /** How long the client waits between two polls. */

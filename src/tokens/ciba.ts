@@ -84,13 +84,14 @@ function readAsk(
       oauthError("invalid_request", "requested_expiry must be a number of seconds, at most 30 days."),
     );
   }
-  const { identifier, duration_seconds } = detail.value ?? {};
+  const { identifier, duration_seconds, ticket } = detail.value ?? {};
   return ok({
     scopes,
     justification: message,
     intervalSeconds: POLL_INTERVAL_SECONDS,
     ...(identifier === undefined ? {} : { resource: identifier }),
     ...(duration_seconds === undefined ? {} : { durationSeconds: duration_seconds }),
+    ...(ticket === undefined ? {} : { ticket }),
     ...(expiry === null ? {} : { expiresInSeconds: Number(expiry) }),
   });
 }

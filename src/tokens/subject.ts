@@ -1,5 +1,6 @@
-import type { Person } from "../policy/access-rules.ts";
-import { namedRoles, type PolicyDocument } from "../policy/document.ts";
+import type { Person } from "../policy/access-conditions.ts";
+import type { PolicyDocument } from "../policy/document.ts";
+import { namedRoles } from "../policy/named-roles.ts";
 import { isProven } from "../protocol/confirmation.ts";
 import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
 import { err, ok, type Result } from "../protocol/result.ts";

@@ -27,6 +27,7 @@ const decisionSchema = z.strictObject({
     comment: z.string().max(2_000).regex(PLAIN_TEXT, "must not hold control characters").exactOptional(),
     duration_seconds: z.int().min(1).exactOptional(),
     scope: z.string().max(2_000).regex(SCOPES, "must be scope tokens separated by one space").exactOptional(),
+    extension: z.string().max(64).exactOptional().describe("Absent: the request itself."),
   }),
 });
 
@@ -39,6 +40,7 @@ export type SignedReview = {
   comment?: string;
   duration_seconds?: number;
   scope?: string[];
+  extension?: string;
   via: { endpoint_id: string };
 };
 

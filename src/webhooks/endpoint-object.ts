@@ -109,6 +109,11 @@ export class EndpointObject extends DurableObject<Env> {
     return ok(this.#log.page(page.limit, page.cursor));
   }
 
+  delivery(id: string): Result<DeliveryView> {
+    const view = this.#log.view(id);
+    return view ? ok(view) : err(problem("not_found", "No such delivery is kept."));
+  }
+
   /** Sends a delivery again, whatever became of it: the same bytes and `webhook-id`, the schedule from its start. */
   redeliver(id: string): Result<DeliveryView> {
     const result = this.#durable.commit((): Result<DeliveryView> => {

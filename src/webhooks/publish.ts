@@ -14,6 +14,7 @@ export type EndpointPort = {
   configure(config: EndpointConfig): Promise<Result<{ id: string }>>;
   remove(): Promise<Result<null>>;
   deliveries(page: { limit: number; cursor?: string }): Promise<Result<DeliveryPage>>;
+  delivery(deliveryId: string): Promise<Result<DeliveryView>>;
   redeliver(deliveryId: string): Promise<Result<DeliveryView>>;
   /** Sends dead letters again, those that became it at `sinceMs` or later. */
   redeliverDead(sinceMs: number): Promise<Result<Redelivered>>;
@@ -25,11 +26,26 @@ export type PublishPorts = {
   endpoint: (id: string) => Pick<EndpointPort, "enqueue">;
 };
 
+/** What an alert needs beside that: how its deliveries go. */
+export type AlertPorts = {
+  registry: PublishPorts["registry"];
+  endpoint: (id: string) => Pick<EndpointPort, "enqueue" | "delivery">;
+  sleep: (ms: number) => Promise<void>;
+};
+
+/** An event as one endpoint has taken it. */
+type Handed = { endpointId: string; deliveryId: string };
+
+const ALERT_POLL_MS = 50;
+/** A receiver that has not answered by then has been sent to, and is not waited for. */
+const ALERT_WAIT_MS = 5_000;
+
 /** Registry and endpoints as an object that publishes reaches them. */
-export function publishPorts(env: { REGISTRY: Namespace; ENDPOINT: Namespace }): PublishPorts {
+export function publishPorts(env: { REGISTRY: Namespace; ENDPOINT: Namespace }): AlertPorts {
   return {
     registry: objectPort<PublishPorts["registry"]>(env.REGISTRY, "main", { log: consoleLogger }),
     endpoint: (id) => objectPort<EndpointPort>(env.ENDPOINT, id, { log: consoleLogger }),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }
 
@@ -42,13 +58,49 @@ export async function publishEvent(
   event: WebhookEvent & { type: EventType },
   ports: PublishPorts,
 ): Promise<void> {
+  await handOut(event, ports);
+}
+
+/**
+ * `publishEvent`, and resolves only when every endpoint has been sent to: its receiver has answered, or five
+ * seconds have passed. What failed is tried again as for every event. Throws where nobody listens.
+ */
+export async function alertEndpoints(
+  event: WebhookEvent & { type: EventType },
+  ports: AlertPorts,
+): Promise<void> {
+  const handed = await handOut(event, ports);
+  if (handed.length === 0) throw new Error(`no webhook endpoint listens to ${event.type}`);
+  let waiting = handed;
+  for (let waitedMs = 0; waitedMs < ALERT_WAIT_MS; waitedMs += ALERT_POLL_MS) {
+    const open = await Promise.all(waiting.map(async (each) => ((await isTried(each, ports)) ? [] : [each])));
+    waiting = open.flat();
+    if (waiting.length === 0) return;
+    await ports.sleep(ALERT_POLL_MS);
+  }
+}
+
+async function isTried({ endpointId, deliveryId }: Handed, ports: AlertPorts): Promise<boolean> {
+  const delivery = await ports.endpoint(endpointId).delivery(deliveryId);
+  // One that is not kept any more, or whose endpoint is disabled, is not on its way.
+  if (!delivery.ok) return delivery.error.code === "not_found";
+  return delivery.value.attempts.length > 0 || delivery.value.state !== "pending";
+}
+
+async function handOut(event: WebhookEvent & { type: EventType }, ports: PublishPorts): Promise<Handed[]> {
   const endpoints = await ports.registry.endpointsFor(event.type);
   if (!endpoints.ok)
     throw new Error(`the endpoints for ${event.type} are not known: ${endpoints.error.code}`);
   const results = await Promise.all(
-    endpoints.value.map((record) => ports.endpoint(record.id).enqueue(configOf(record), event)),
+    endpoints.value.map(async (record) => {
+      const taken = await ports.endpoint(record.id).enqueue(configOf(record), event);
+      return { endpointId: record.id, taken };
+    }),
   );
   // `gone`: the endpoint was deleted between the two calls.
-  const missed = results.filter((result) => !result.ok && result.error.code !== "gone").length;
+  const missed = results.filter(({ taken }) => !taken.ok && taken.error.code !== "gone").length;
   if (missed > 0) throw new Error(`${missed} of ${results.length} webhook endpoints could not be reached`);
+  return results.flatMap(({ endpointId, taken }) =>
+    taken.ok ? [{ endpointId, deliveryId: taken.value.delivery_id }] : [],
+  );
 }

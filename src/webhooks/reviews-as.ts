@@ -24,13 +24,18 @@ export type ReviewsAs = z.output<typeof reviewsAsSchema>;
 /**
  * Whether an actor may hand this authority to the holder of a secret. With `policy:write` they could take
  * any authority by the policy itself. Everyone else may only pass on what is theirs: their own roles, in
- * their own name. Naming others would let one person approve as another, their own request included.
+ * their own name. Naming others would let one person approve as another, their own request included; so would
+ * passing on the name of somebody for whom they act.
  */
 export function checkHandOut(
-  actor: { subject: string; scopes: readonly string[]; roles: readonly string[] },
+  actor: { subject: string; scopes: readonly string[]; roles: readonly string[]; actors?: readonly string[] },
   reviewsAs: ReviewsAs,
 ): Result<null> {
   if (actor.scopes.includes("policy:write")) return ok(null);
+  if (actor.actors?.length) {
+    const detail = "Who acts for somebody else (`act`) cannot pass on that person's reviews.";
+    return err(problem("forbidden", detail));
+  }
   const foreignRole = reviewsAs.roles.find((role) => !actor.roles.includes(role));
   if (foreignRole !== undefined) {
     return err(

@@ -24,6 +24,17 @@ type Block = { [member: string]: Json };
 /** Of the two buttons: `value` is `<endpoint> <access request>`. */
 export const SLACK_ACTIONS = { review_approve: "approve", review_deny: "deny" } as const;
 
+/** Events that ask people to do something. */
+const ASKING: ReadonlySet<WebhookEvent["type"]> = new Set([
+  "access_request.created",
+  "access_request.stage_passed",
+  "access_request.reminder_due",
+  "access_request.escalated",
+  "grant.extension_requested",
+  "break_glass.review_due",
+  "break_glass.review_overdue",
+]);
+
 /** One event as a message (Block Kit). Buttons that decide are there where the rule and the endpoint allow it. */
 export function slackMessage(
   event: WebhookEvent,
@@ -37,8 +48,10 @@ export function slackMessage(
   const request = known.data;
   const text = `${escapeMrkdwn(event.type)}: ${field(request.requester)} – ${field(request.resource)}`;
   const blocks: Block[] = [{ type: "section", text: { type: "mrkdwn", text: describe(event, request) } }];
-  if (event.type === "access_request.created") {
-    const native = request.decide_in_chat === true && Object.keys(approvers).length > 0;
+  if (ASKING.has(event.type)) {
+    // A click reviews the request; what is asked after its decision is reviewed where it is opened.
+    const waits = request.state === "pending" && request.decide_in_chat === true;
+    const native = waits && Object.keys(approvers).length > 0;
     const url = `${issuer}/console/access-requests/${request.id}`;
     const value = `${endpointId} ${request.id}`;
     // Slack tells of clicks on links too, and wants them signed for and answered like the others.

@@ -1,17 +1,20 @@
 import { ApprovalLinks } from "../access/approval-link.ts";
 import { askByClient } from "../access/backchannel.ts";
-import { type RuleCheck, reviewRequest } from "../access/routes.ts";
+import { replay } from "../access/replay.ts";
+import { type AccessDeps, type RuleCheck, reviewRequest } from "../access/routes.ts";
+import { simulateAsks } from "../access/simulate.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { ok } from "../protocol/result.ts";
+import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
@@ -60,11 +63,15 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     session,
     sessionOf: (kind, credential) => sessionOf(credentials, kind, credential),
   };
+  const listeners: AccessDeps["listeners"] = async (type) => {
+    const found = await registry.endpointsFor(type);
+    return found.ok ? ok(found.value.length) : found;
+  };
   const clientKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log });
   const { proofs } = verifier;
   const binding = callerBinding(proofs);
   const waiting = objects.waitingRequest;
-  const access = { accessRequest, directory, policy, waiting, ids, clock, binding };
+  const access = { accessRequest, directory, policy, listeners, waiting, ids, clock, binding };
   const links = { accessRequest, policy, links: new ApprovalLinks(config.wrapping), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
@@ -104,12 +111,15 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       mint: (input) => keyring.mint(input),
       verifySubject: subjectTokenVerifier(verifier),
       backchannel: {
-        open: (ask) => askByClient(newId("req", clock()), ask, access),
+        open: (ask) => askByClient(newId("req", clock()), ask, access, epochSeconds(clock())),
         poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
     },
-    policy: { registry, clock, issuer, local, secretRefs: new Set(config.issuerSecrets.keys()) },
+    policy: {
+      ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
+      secretRefs: new Set(config.issuerSecrets.keys()),
+    },
     propagation: { monitor },
     imports: {
       clock,
@@ -132,6 +142,19 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
       log: objects.log,
     },
   });
+}
+
+/** Tries access rules with sample people, and with the latest access requests. */
+function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRouteDeps["simulate"] {
+  return async (simulation, before, after) => {
+    const now = epochSeconds(clock());
+    const asks = simulateAsks(simulation, before, after, now);
+    if (simulation.replay === 0) return ok({ asks });
+    const latest = await directory.list({ limit: simulation.replay });
+    if (!latest.ok) return latest;
+    const decided_otherwise = replay(latest.value, after, now);
+    return ok({ asks, replayed: latest.value.length, decided_otherwise });
+  };
 }
 
 /** What the cron looks after. */

@@ -6,6 +6,7 @@ import { authenticateAnyOwn, authenticateOwn, authenticateSubjectToken } from ".
 import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
+import { actorsOf } from "../tokens/act.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
@@ -21,9 +22,13 @@ export function authenticator(verifier: Verifier): Authenticate {
       const { problem: refused, challenge } = token.error;
       return problemResponse(refused, context.requestId, challenge ? { "www-authenticate": challenge } : {});
     }
-    const { facts, scopes, roles, confirmation } = token.value;
+    const { facts, scopes, roles, act, confirmation } = token.value;
     const actor = { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
-    return confirmation ? { ...actor, confirmation } : actor;
+    return {
+      ...actor,
+      ...(act ? { actors: actorsOf(act) } : {}),
+      ...(confirmation ? { confirmation } : {}),
+    };
   };
 }
 

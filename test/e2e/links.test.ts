@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ask, read, review, type ShownRequest } from "../support/access.ts";
+import { ask, hold, read, review, type ShownRequest } from "../support/access.ts";
 import { bodyOf, type Person } from "../support/deployment.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 import { APPROVER_SCOPES } from "../support/test-policy.ts";
@@ -135,6 +135,28 @@ describe("an approval link", () => {
     expect(await decide(nobody.url, { outcome: "approve" })).toMatchObject({ status: 403 });
     expect(await read(gate, id)).toMatchObject({ state: "pending", reviews: [] });
     expect((await decide(url, { outcome: "approve" }, { "sec-fetch-site": "same-origin" })).status).toBe(200);
+  });
+
+  it("decides about more time for a grant, where it is made for that", async () => {
+    const { gate, requester } = stand;
+    const held = await hold(gate, stand, { duration_seconds: 600 });
+    const json = { duration_seconds: 60, justification: "not done yet" };
+    const asked = await gate.call(`/v1/grants/${held.grant}/extend`, { token: requester.token, json });
+    const { extensions } = bodyOf<{ extensions: { id: string }[] }>(asked, 201);
+    const extension = extensions[0]!.id;
+    const bob = { approver: "bob", roles: ["approver"] };
+    expect((await linksOf(held.request, mailer.token, bob)).status).toBe(409);
+    expect((await linksOf(held.request, mailer.token, { ...bob, extension: "ext_x" })).status).toBe(404);
+    const { url } = await linkFor(held.request, { extension });
+    const { page } = await open(url);
+    expect(page).toContain("60 seconds more");
+    expect(page).toContain("not done yet");
+    expect(await decide(url, { outcome: "approve" })).toMatchObject({ status: 200 });
+    expect((await decide(url, { outcome: "deny" })).status).toBe(410);
+    expect(await read(gate, held.request)).toMatchObject({
+      extensions: [{ state: "approved", reviews: [{ approver: "bob", via: `link:${mailer.id}` }] }],
+      grant: { state: "active", access_expiry: held.expiresAt + 60 },
+    });
   });
 
   it("is made by who has the scope for it, or for oneself; never to one's own request", async () => {

@@ -4,8 +4,9 @@ import * as oauth from "oauth4webapi";
 import * as openid from "openid-client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
-import { review } from "../support/access.ts";
+import { ask, collect, read, review, type ShownRequest } from "../support/access.ts";
 import { bodyOf, type Client, clientToken, type Receipt } from "../support/deployment.ts";
+import { peopleIssuer } from "../support/people-issuer.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 
 const CIBA = "urn:openid:params:grant-type:ciba";
@@ -15,14 +16,17 @@ const SCOPES = ["requests:create", "requests:read", "machine:use"];
 const CC = { grant_type: "client_credentials" };
 
 let stand: Stand;
+let people: Awaited<ReturnType<typeof peopleIssuer>>;
 /** Acts for itself, exchanges and asks by the backchannel. */
 let machine: Client;
 /** May act for `machine`. */
 let actor: Client;
 
 beforeAll(async () => {
+  people = await peopleIssuer();
   stand = await standUp((policy) => ({
     ...policy,
+    issuers: [...policy.issuers, people.trusted],
     routes: [
       ...policy.routes,
       { id: "machine", path: "/machine", origin: "demo", access: { scopes: ["machine:use"] } },
@@ -239,6 +243,20 @@ describe("a backchannel request", () => {
     });
   });
 
+  it("for somebody else names the client as the one who acts, to approvers and in its tokens", async () => {
+    const { gate, approver } = stand;
+    const login_hint_token = await people.token("ann", { scope: "requests:create", roles: ["developer"] });
+    const form = { login_hint_token, scope: "payouts:read" };
+    const opened = await gate.call("/oauth/bc-authorize", { client: machine, form });
+    const { auth_req_id } = bodyOf<{ auth_req_id: string }>(opened, 200);
+    const shown = { requester: "people|ann", client_id: machine.id, actors: [machine.id] };
+    expect(await read(gate, auth_req_id)).toMatchObject(shown);
+    bodyOf(await review(gate, approver.token, auth_req_id), 201);
+    const { access_token } = bodyOf<{ access_token: string }>(await poll(machine, auth_req_id), 200);
+    expect(decodeJwt(access_token)).toMatchObject({ sub: "people|ann", act: { sub: machine.id } });
+    expect((await gate.call("/payouts", { token: access_token })).status).toBe(200);
+  });
+
   it("is over when it says", async () => {
     const login_hint_token = await clientToken(stand.gate.issuer, machine);
     const form = { login_hint_token, scope: "payouts:read", requested_expiry: "1" };
@@ -246,6 +264,90 @@ describe("a backchannel request", () => {
     const { auth_req_id } = bodyOf<{ auth_req_id: string }>(opened, 200);
     await sleep(1_500);
     expect(await poll(machine, auth_req_id)).toMatchObject({ body: { error: "expired_token" } });
+  });
+});
+
+describe("who acts for somebody (`act`)", () => {
+  const CONTROL = ["requests:create", "requests:read", "requests:review"];
+  const grant_types = ["client_credentials", TOKEN_EXCHANGE];
+  let boss: Client;
+  let agent: Client;
+  let acting: string;
+
+  beforeAll(async () => {
+    const { gate } = stand;
+    boss = await gate.newClient({ grant_types, scopes: [...CONTROL, "links:create"], roles: ["developer"] });
+    agent = await gate.newClient({ grant_types, scopes: [...CONTROL, "links:create"], roles: ["developer"] });
+    const policy = bodyOf<{ document: { access_rules: object[]; delegation: object[] } }>(
+      await gate.asOperator("/v1/policy"),
+      200,
+    ).document;
+    const named = { subjects: [boss.id, agent.id] };
+    const rule = { id: "acted", resource: "acted", origin: "demo", scopes: ["acted:read"] };
+    const acts = { id: "b", actors: { subjects: [agent.id] }, for: { subjects: [boss.id] } };
+    await gate.putPolicy({
+      ...policy,
+      access_rules: [
+        ...policy.access_rules,
+        {
+          ...rule,
+          requesters: named,
+          stages: [{ ...named, roles: ["approver"] }],
+          max_duration_seconds: 3600,
+        },
+      ],
+      delegation: [...policy.delegation, { ...acts, scopes: [...CONTROL, "links:create"] }],
+    });
+    const form = {
+      ...{ grant_type: TOKEN_EXCHANGE, subject_token_type: ACCESS_TOKEN, actor_token_type: ACCESS_TOKEN },
+      subject_token: await clientToken(gate.issuer, boss),
+      actor_token: await clientToken(gate.issuer, agent),
+      audience: gate.issuer,
+    };
+    const exchanged = await gate.call("/oauth/token", { client: agent, form });
+    acting = bodyOf<{ access_token: string }>(exchanged, 200).access_token;
+    expect(decodeJwt(acting)).toMatchObject({ sub: boss.id, act: { sub: agent.id } });
+  });
+
+  it("reviews neither an own request nor that of the other, whoever asked; others review as ever", async () => {
+    const { gate } = stand;
+    const wish = { resource: "acted", scope: "acted:read" };
+    const own = {
+      boss: await clientToken(gate.issuer, boss),
+      agent: await clientToken(gate.issuer, agent),
+    };
+    const asked = [
+      await ask(gate, own.boss, wish),
+      await ask(gate, acting, wish),
+      await ask(gate, own.agent, wish),
+    ];
+    for (const { id } of asked) {
+      expect(await review(gate, acting, id)).toMatchObject({ status: 403, body: { code: "forbidden" } });
+      // Nor by a link that is made with such a token, and sent to whom it may.
+      const json = { approver: boss.id, roles: [] };
+      const link = await gate.call(`/v1/access-requests/${id}/links`, { token: acting, json });
+      expect(link.status).toBe(403);
+    }
+    const together = asked[1]!;
+    for (const token of [own.boss, own.agent]) {
+      expect(await review(gate, token, together.id)).toMatchObject({ status: 403 });
+    }
+    expect(await read(gate, together.id)).toMatchObject({ actors: [agent.id], state: "pending" });
+    // Alone, each of them may review what the other asked for alone; and somebody else all of it.
+    expect((await review(gate, own.boss, asked[2]!.id)).status).toBe(201);
+    for (const { id } of asked.slice(0, 2)) {
+      const shown = bodyOf<ShownRequest>(await review(gate, stand.approver.token, id), 201);
+      expect(shown.state).toBe("approved");
+    }
+  });
+
+  it("is in the token that it collects", async () => {
+    const { gate, approver } = stand;
+    const { id } = await ask(gate, acting, { resource: "acted", scope: "acted:read" });
+    bodyOf(await review(gate, approver.token, id), 201);
+    const collected = async (token: string) => decodeJwt(await collect(gate, token, id));
+    expect(await collected(acting)).toMatchObject({ sub: boss.id, act: { sub: agent.id } });
+    expect(await collected(await clientToken(gate.issuer, boss))).not.toHaveProperty("act");
   });
 });
 

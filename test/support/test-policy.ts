@@ -5,7 +5,7 @@ export const REQUESTER_SCOPES = ["requests:create", "requests:read"];
 export const APPROVER_SCOPES = ["requests:read", "requests:review"];
 
 const BASE = { origin: "demo", max_duration_seconds: 3600 };
-const BY_APPROVERS = { requesters: { roles: ["developer"] }, approvers: { roles: ["approver"] } };
+const BY_APPROVERS = { requesters: { roles: ["developer"] }, stages: [{ roles: ["approver"] }] };
 
 /**
  * The demo's policy with what the tests need beside it: one order behind a strict route, a rule that is decided
@@ -17,13 +17,19 @@ export function testPolicy(addresses: Addresses) {
   const strict = { ...read, id: "order-strict", path: "/orders/1001", consistency: { tier: "strict" } };
   const rules = [
     { id: "quick", resource: "quick", scopes: ["quick:read"], ...BY_APPROVERS, review_deadline_seconds: 1 },
-    { id: "double", resource: "double", scopes: ["double:read"], ...BY_APPROVERS, approvals: 2 },
+    {
+      id: "double",
+      resource: "double",
+      scopes: ["double:read"],
+      ...BY_APPROVERS,
+      stages: [{ roles: ["approver"], count: 2 }],
+    },
     {
       id: "peers",
       resource: "peers",
       scopes: ["peers:read"],
       requesters: { roles: ["peer"] },
-      approvers: { roles: ["peer"] },
+      stages: [{ roles: ["peer"] }],
     },
   ];
   return {

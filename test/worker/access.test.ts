@@ -1,16 +1,17 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
-import { type AccessRequest, openRequest } from "../../src/access/access-request.ts";
+import type { AccessRequest } from "../../src/access/access-request.ts";
 import type { AccessRequestObject } from "../../src/access/access-request-object.ts";
 import type { DirectoryObject } from "../../src/access/directory-object.ts";
 import type { DirectoryQuery } from "../../src/access/directory-store.ts";
+import { openRequest } from "../../src/access/open-request.ts";
 import { newId, siblingId } from "../../src/platform/ids.ts";
 import { policySchema } from "../../src/policy/document.ts";
 import type { LogObject } from "../../src/replication/log-object.ts";
 import { expectValue, remote } from "../support/remote.ts";
 
-const ALICE = { subject: "demo|alice", client_id: "cli_1" };
+const ALICE = { subject: "demo|alice", client_id: "cli_1", roles: ["developer"] };
 const BOB = { subject: "demo|bob", roles: ["approver"] };
 const ask = { resource: "orders", scope: ["orders:read"], duration_seconds: 300, justification: "a test" };
 const ruleWith = (over: object = {}) =>
@@ -22,7 +23,7 @@ const ruleWith = (over: object = {}) =>
         origin: "demo",
         scopes: ["orders:read"],
         requesters: { roles: ["developer"] },
-        approvers: { roles: ["approver"] },
+        stages: [{ roles: ["approver"] }],
         max_duration_seconds: 3600,
         ...over,
       },
@@ -105,6 +106,87 @@ describe("an access request's object", () => {
   });
 });
 
+describe("fifty at once", () => {
+  const person = (name: string) => ({ subject: `demo|${name}`, roles: ["approver"] });
+
+  /** Approvals, denials, cancellations and alarms of one request, begun `offsetMs` after its deadline. */
+  async function race(deadlineSeconds: number, shift: number, offsetMs?: number) {
+    const request = newRequest();
+    const slow = ruleWith({ review_deadline_seconds: deadlineSeconds });
+    const opened = expectValue(await request.open(request.requestId, ALICE, ask, slow, "urn:origin"));
+    if (offsetMs !== undefined) {
+      const start = opened.review_deadline * 1000 + offsetMs;
+      await vi.waitFor(() => expect(Date.now()).toBeGreaterThanOrEqual(start), {
+        timeout: 5_000,
+        interval: 1,
+      });
+    }
+    const calls = Array.from({ length: 50 }, (_, i) => {
+      const kind = (i + shift) % 4;
+      if (kind === 2) return request.cancel(ALICE.subject);
+      if (kind === 3) return runDurableObjectAlarm(request.stub).then(() => request.read());
+      const outcome = kind === 0 ? ("approve" as const) : ("deny" as const);
+      const by = person(`p${i}`);
+      return request.review({ id: `rvw_${i}`, approver: by.subject, outcome }, by, rule);
+    });
+    const answers = await Promise.all(calls);
+    const ends = async () =>
+      (await events(request.stub)).filter((type) => /approved|denied|cancelled|expired/.test(type));
+    await vi.waitFor(async () => expect(await ends()).not.toEqual([]), { timeout: 5_000, interval: 50 });
+    return { answers, final: expectValue(await request.read()), ends: await ends() };
+  }
+
+  it("end in one terminal state, one event, and every loser is told which", async () => {
+    const seen = new Set<string>();
+    for (let shift = 0; shift < 8; shift++) {
+      // The last four are run where time itself takes part.
+      const { answers, final, ends } = await (shift < 4
+        ? race(3600, shift)
+        : race(1, shift, [-40, -15, -3, 0][shift - 4]));
+      seen.add(final.decided);
+      expect(["approved", "denied", "cancelled", "expired"]).toContain(final.decided);
+      const refused = answers.filter((answer) => !answer.ok);
+      for (const answer of refused) {
+        expect(answer).toMatchObject({ error: { code: "conflict", extra: { state: final.decided } } });
+      }
+      expect(refused.length).toBeGreaterThan(20);
+      expect(ends).toEqual([`access_request.${final.decided}`]);
+      expect(final.reviews).toHaveLength(/approved|denied/.test(final.decided) ? 1 : 0);
+    }
+    expect(seen).toContain("expired");
+    expect(seen.size).toBeGreaterThan(2);
+  });
+
+  it("after the deadline change nothing: all are told that it is expired", async () => {
+    const request = newRequest();
+    const short = ruleWith({ review_deadline_seconds: 1 });
+    const { review_deadline: deadline } = expectValue(
+      await request.open(request.requestId, ALICE, ask, short, "urn:origin"),
+    );
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThanOrEqual(deadline * 1000), {
+      timeout: 3_000,
+      interval: 20,
+    });
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, i) =>
+        i % 2
+          ? request.cancel(ALICE.subject)
+          : request.review(
+              { id: `rvw_${i}`, approver: `demo|p${i}`, outcome: "approve" },
+              person(`p${i}`),
+              rule,
+            ),
+      ),
+    );
+    for (const answer of answers) expect(answer).toMatchObject({ error: { extra: { state: "expired" } } });
+    await vi.waitFor(async () => expect(await events(request.stub)).toContain("access_request.expired"), {
+      timeout: 5_000,
+      interval: 50,
+    });
+    expect((await events(request.stub)).sort()).toEqual(["access_request.created", "access_request.expired"]);
+  });
+});
+
 describe("the directory", () => {
   const newDirectory = (name: string) => {
     const stub = env.DIRECTORY.getByName(name);
@@ -112,7 +194,8 @@ describe("the directory", () => {
   };
   const now = Math.floor(Date.now() / 1000);
   const at = (offset: number, over: Partial<AccessRequest> = {}): AccessRequest => ({
-    ...openRequest(newId("req", Date.now() + offset), ALICE, ask, rule, "urn:origin", now).request,
+    ...expectValue(openRequest(newId("req", Date.now() + offset), ALICE, ask, rule, "urn:origin", now))
+      .request,
     ...over,
   });
   const grant = (id: string, from: number, to: number) => ({
@@ -169,8 +252,27 @@ describe("the directory", () => {
     expect(await idsOf({ grant: "revoked" })).toEqual([revoked.id]);
     expect(await idsOf({ grant: "any" })).toHaveLength(4);
     expect(await idsOf({ notRequester: ALICE.subject })).toEqual([]);
-    expect(await idsOf({ ruleIds: ["other"] })).toEqual([]);
-    expect(await idsOf({ ruleIds: ["orders"], requester: ALICE.subject })).toHaveLength(6);
+    expect(await idsOf({ requester: ALICE.subject })).toHaveLength(6);
+    expect(await idsOf({ awaiting: ["other role:approver", "orders role:developer"] })).toEqual([]);
+    expect(await idsOf({ awaiting: ["orders role:approver"] })).toEqual([pending.id]);
+  });
+
+  it("takes in as many requests of one person as the rule allows, however many come at once", async () => {
+    const directory = newDirectory("admissions");
+    const admission = { requester: "demo|alice", rule_id: "orders", resource: "orders", emergency: false };
+    const ids = Array.from({ length: 20 }, (_, i) => newId("req", Date.now() + i));
+    const admit = (id: string, over = {}) => directory.admit({ id, max_parallel: 3, ...admission, ...over });
+    const answers = await Promise.all(ids.map((id) => admit(id)));
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(3);
+    const first = answers.findIndex(({ ok }) => ok);
+    // A repeat is the same request; another person and another rule have a count of their own.
+    expect(await admit(ids[first]!)).toMatchObject({ ok: true });
+    expect(await admit(newId("req", Date.now()), { requester: "demo|bob" })).toMatchObject({ ok: true });
+    expect(await admit(newId("req", Date.now()), { rule_id: "other" })).toMatchObject({ ok: true });
+    expect(await admit(newId("req", Date.now()))).toMatchObject({ error: { code: "conflict" } });
+    // One of them is decided: its place is free.
+    await directory.put({ ...at(0, { decided: "denied" }), id: ids[first]! }, 1);
+    expect(await admit(newId("req", Date.now()))).toMatchObject({ ok: true });
   });
 
   it("names requests whose alarm is overdue, and no others", async () => {

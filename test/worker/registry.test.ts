@@ -378,6 +378,7 @@ function http(scopes: string[], roles: string[] = [], name = newName()) {
         clock: Date.now,
         issuer: ISSUER,
         local: false,
+        simulate: async () => ok({}),
       }),
     )
     .route(

@@ -43,15 +43,19 @@ describe("waiters", () => {
 const request: AccessRequest = {
   id: ID,
   decided: "pending",
-  requester: { subject: "ann", client_id: "cli_1" },
+  requester: { subject: "ann", client_id: "cli_1", roles: [] },
   ask: { resource: "orders", scope: ["orders:read"], duration_seconds: 60, justification: "x" },
   rule_id: "orders",
   audience: "https://api.example.com",
   access_token_ttl_seconds: 60,
-  approvals_needed: 1,
+  warn_before_end_seconds: 300,
+  stages: [{ roles: ["approver"], subjects: [], count: 1 }],
+  stage: 0,
+  stage_opened_at: NOW_MS / 1000,
   created_at: NOW_MS / 1000,
   review_deadline: NOW_MS / 1000 + 3_600,
   reviews: [],
+  extensions: [],
 };
 
 /** The two rooms' routes over an object whose long calls answer this. */
@@ -61,7 +65,8 @@ function routes(waiting: Pick<AccessRequestPort, "decided" | "happened">) {
     accessRequest: () => object,
     waiting: () => waiting,
     clock: () => NOW_MS + Date.now(),
-    directory: { list: async () => ok([]) },
+    directory: { list: async () => ok([]), admit: async () => ok(null) },
+    listeners: async () => ok(1),
     policy: async () => UNREACHABLE,
     ids: async () => UNREACHABLE,
     binding: async () => UNREACHABLE,

@@ -13,7 +13,7 @@ const rule = (id: string, over: object = {}) => ({
   origin: "api",
   scopes: ["read", "write"],
   requesters: { roles: ["developer"] },
-  approvers: { roles: ["approver"], subjects: ["corp|boss"] },
+  stages: [{ roles: ["approver"], subjects: ["corp|boss"] }],
   max_duration_seconds: 3600,
   ...over,
 });
@@ -23,8 +23,10 @@ const ask = (over: Partial<AccessAsk> = {}): AccessAsk => ({
   roles: ["developer"],
   resource: "projects/42",
   scopes: ["read"],
+  justification: "a test",
   ...over,
 });
+const NOW = 1_700_000_000;
 
 describe("matchesResource", () => {
   it.each([
@@ -60,26 +62,30 @@ describe("findAccessRule", () => {
       rule("first"),
       rule("second", { max_duration_seconds: 7200 }),
     );
-    expect(findAccessRule(document, ask())).toMatchObject({ ok: true, value: { id: "first" } });
-    expect(findAccessRule(document, ask({ scopes: ["write"] }))).toMatchObject({
+    expect(findAccessRule(document, ask(), NOW)).toMatchObject({ ok: true, value: { id: "first" } });
+    expect(findAccessRule(document, ask({ scopes: ["write"] }), NOW)).toMatchObject({
       value: { id: "fewer-scopes" },
     });
-    expect(findAccessRule(document, ask({ roles: ["x", "admin"] }))).toMatchObject({
+    expect(findAccessRule(document, ask({ roles: ["x", "admin"] }), NOW)).toMatchObject({
       value: { id: "other-people" },
     });
   });
 
   it("knows a requester by subject, exactly", () => {
     const document = documentOf(rule("r", { requesters: { subjects: ["corp|dev"] } }));
-    expect(findAccessRule(document, ask({ roles: [] }))).toMatchObject({ ok: true });
-    expect(findAccessRule(document, ask({ roles: [], subject: "corp|dev2" }))).toMatchObject({ ok: false });
-    expect(findAccessRule(document, ask({ subject: "x", roles: ["corp|dev"] }))).toMatchObject({ ok: false });
+    expect(findAccessRule(document, ask({ roles: [] }), NOW)).toMatchObject({ ok: true });
+    expect(findAccessRule(document, ask({ roles: [], subject: "corp|dev2" }), NOW)).toMatchObject({
+      ok: false,
+    });
+    expect(findAccessRule(document, ask({ subject: "x", roles: ["corp|dev"] }), NOW)).toMatchObject({
+      ok: false,
+    });
   });
 
   it("holds the duration to the rule's maximum", () => {
     const document = documentOf(rule("first"), rule("longer", { max_duration_seconds: 7200 }));
-    expect(findAccessRule(document, ask({ durationSeconds: 3600 }))).toMatchObject({ ok: true });
-    expect(findAccessRule(document, ask({ durationSeconds: 3601 }))).toMatchObject({
+    expect(findAccessRule(document, ask({ durationSeconds: 3600 }), NOW)).toMatchObject({ ok: true });
+    expect(findAccessRule(document, ask({ durationSeconds: 3601 }), NOW)).toMatchObject({
       error: {
         code: "invalid_request",
         detail: "This access is given for at most 3600 seconds: ask for that or less.",
@@ -93,6 +99,7 @@ describe("findAccessRule", () => {
     const some = findAccessRule(
       documentOf(secret, rule("mine"), rule("also", { scopes: ["admin"] })),
       ask({ scopes: ["read", "admin"] }),
+      NOW,
     );
     expect(some).toMatchObject({
       error: {
@@ -101,9 +108,13 @@ describe("findAccessRule", () => {
           "For this resource you may ask for read write, or for admin; no one rule covers all the scopes that you named.",
       },
     });
-    const none = findAccessRule(documentOf(secret), ask({ scopes: ["secret"], durationSeconds: 99_999 }));
+    const none = findAccessRule(
+      documentOf(secret),
+      ask({ scopes: ["secret"], durationSeconds: 99_999 }),
+      NOW,
+    );
     expect(none).toMatchObject({ error: { code: "forbidden" } });
-    expect(none).toEqual(findAccessRule(documentOf(), ask()));
+    expect(none).toEqual(findAccessRule(documentOf(), ask(), NOW));
   });
 });
 

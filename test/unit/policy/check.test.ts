@@ -30,7 +30,7 @@ const rule = (over: Changed = {}) => ({
   origin: "api",
   scopes: ["orders:read"],
   requesters: { roles: ["developer"] },
-  approvers: { roles: ["approver"] },
+  stages: [{ roles: ["approver"] }],
   max_duration_seconds: 3600,
   ...over,
 });
@@ -58,7 +58,13 @@ describe("an acceptable policy", () => {
         issuers: [{ token_types: ["at+jwt"], claims: {} }],
         origins: { api: { timeout_ms: 15_000 } },
         routes: [{ consistency: { tier: "bounded", max_staleness_ms: 2_000 }, on_stale: "deny" }],
-        access_rules: [{ approvals: 1, default_duration_seconds: 3600, access_token_ttl_seconds: 300 }],
+        access_rules: [
+          {
+            stages: [{ roles: ["approver"], subjects: [], count: 1 }],
+            default_duration_seconds: 3600,
+            access_token_ttl_seconds: 300,
+          },
+        ],
       },
     });
     expect(checked.ok && checkPolicy(checked.value, DEPLOYED)).toEqual(checked);
@@ -328,8 +334,8 @@ describe("the rules across members", () => {
     ],
     [
       "too few approvers",
-      { access_rules: [rule({ approvers: { subjects: ["corp|a", "corp|a"] }, approvals: 2 })] },
-      "access_rules.0.approvals: 2 approvers are needed, but only 1 can approve",
+      { access_rules: [rule({ stages: [{ subjects: ["corp|a", "corp|a"], count: 2 }] })] },
+      "access_rules.0.stages: needs more different people than it names, and each approval counts once; lower a count, or name more",
     ],
     [
       "an old state on a strict route",
@@ -365,9 +371,9 @@ describe("the rules across members", () => {
     ],
     [
       "enough approvers",
-      { access_rules: [rule({ approvers: { subjects: ["corp|a", "corp|b"] }, approvals: 2 })] },
+      { access_rules: [rule({ stages: [{ subjects: ["corp|a", "corp|b"], count: 2 }] })] },
     ],
-    ["a role that brings approvers", { access_rules: [rule({ approvers: { roles: ["a"] }, approvals: 3 })] }],
+    ["a role that brings approvers", { access_rules: [rule({ stages: [{ roles: ["a"], count: 3 }] })] }],
     ["an old state on a bounded route", { routes: [route({ on_stale: { allow_for_seconds: 5 } })] }],
     ["a strict route that denies", { routes: [route({ consistency: { tier: "strict" } })] }],
     ["a parameter of the path", { routes: [route({ access: { resource: "orders/:id/lines" } })] }],

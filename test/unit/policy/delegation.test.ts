@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { onlyResource } from "../../../src/policy/access-rules.ts";
 import { checkPolicy } from "../../../src/policy/check.ts";
 import { delegatedScopes } from "../../../src/policy/delegation.ts";
-import { namedRoles, policySchema } from "../../../src/policy/document.ts";
+import { policySchema } from "../../../src/policy/document.ts";
+import { namedRoles } from "../../../src/policy/named-roles.ts";
 
 const rule = (id: string, over: object = {}) => ({
   ...{ id, actors: { subjects: ["cli_1"] }, for: { roles: ["manager"] }, scopes: ["orders:read"] },
@@ -65,15 +66,30 @@ describe("namedRoles", () => {
       access_rules: [
         {
           ...{ id: "x", resource: "x", origin: "api", scopes: ["s"], max_duration_seconds: 60 },
-          requesters: { roles: ["asks"] },
-          approvers: { roles: ["approves"] },
+          requesters: { roles: ["asks"], condition: "requester.roles.exists(r, r == 'conditional')" },
+          approve_when: "'on-call' in requester.roles",
+          stages: [{ roles: ["approves"] }],
+          escalation: { after_seconds: 60, roles: ["escalates"] },
+          break_glass: { roles: ["breaks"], reviewers: { roles: ["looks-after"] } },
         },
       ],
       roles: { brings: { scopes: ["s"] } },
       delegation: [rule("d", { actors: { roles: ["acts"] } })],
     });
     expect([...namedRoles(document)].sort()).toEqual(
-      ["acts", "approves", "asks", "brings", "manager", "of-route"].sort(),
+      [
+        "acts",
+        "approves",
+        "asks",
+        "breaks",
+        "brings",
+        "conditional",
+        "escalates",
+        "looks-after",
+        "manager",
+        "of-route",
+        "on-call",
+      ].sort(),
     );
   });
 });
@@ -82,7 +98,7 @@ describe("onlyResource", () => {
   const access = (id: string, resource: string, roles = ["dev"]) => ({
     ...{ id, resource, origin: "api", scopes: ["s", "t"], max_duration_seconds: 60 },
     requesters: { roles },
-    approvers: { roles: ["boss"] },
+    stages: [{ roles: ["boss"] }],
   });
   const document = (...rules: object[]) =>
     policySchema.parse({

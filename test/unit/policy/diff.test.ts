@@ -15,7 +15,7 @@ const rule = (id: string, over: object = {}) => ({
   origin: "o",
   scopes: ["a"],
   requesters: { roles: ["r"] },
-  approvers: { roles: ["r"] },
+  stages: [{ roles: ["r"] }],
   max_duration_seconds: 60,
   ...over,
 });
@@ -72,7 +72,7 @@ describe("diffPolicies", () => {
       issuers: [{ ...issuer, algorithms: ["RS256"] }],
       origins: { o: origin("https://o2.test"), q: origin("https://q.test") },
       routes: [route("a", { methods: ["GET"] }), route("c")],
-      access_rules: [rule("a", { approvals: 2 }), rule("b")],
+      access_rules: [rule("a", { stages: [{ roles: ["r"], count: 2 }] }), rule("b")],
       roles: { r: { scopes: ["x", "y"] } },
       token_endpoint: { dpop_nonce: true },
       delegation: [{ id: "d", actors: { subjects: ["svc"] }, for: { roles: ["r"] }, scopes: ["x"] }],

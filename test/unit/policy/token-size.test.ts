@@ -21,7 +21,7 @@ const withRule = (bytes: number) => ({
       origin: "api",
       scopes: scopes(bytes),
       requesters: { roles: ["dev"] },
-      approvers: { roles: ["boss"] },
+      stages: [{ roles: ["boss"] }],
       max_duration_seconds: 60,
     },
   ],

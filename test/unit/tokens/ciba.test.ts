@@ -97,9 +97,9 @@ describe("a backchannel request", () => {
   it("names its scopes by scope or by actions, and openid brings nothing", async () => {
     const { ask, asks } = setUp();
     const { scope: _scope, ...rest } = wanted;
-    const actions = details({ actions: ["projects:read"], duration_seconds: 60 });
+    const actions = details({ actions: ["projects:read"], duration_seconds: 60, ticket: "OPS-1" });
     expect((await ask({ ...rest, authorization_details: actions })).ok).toBe(true);
-    expect(asks[0]).toMatchObject({ scopes: ["projects:read"], durationSeconds: 60 });
+    expect(asks[0]).toMatchObject({ scopes: ["projects:read"], durationSeconds: 60, ticket: "OPS-1" });
     expect((await ask({ ...wanted, scope: "openid projects:read" })).ok).toBe(true);
     expect(asks[1]?.scopes).toEqual(["projects:read"]);
     expect((await ask({ id_token_hint: "good", scope: "x" })).ok).toBe(true);

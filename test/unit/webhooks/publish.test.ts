@@ -1,8 +1,8 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { problem } from "../../../src/protocol/problem.ts";
-import { err } from "../../../src/protocol/result.ts";
+import { err, ok } from "../../../src/protocol/result.ts";
 import type { EventType, WebhookEvent } from "../../../src/webhooks/event.ts";
-import { publishEvent } from "../../../src/webhooks/publish.ts";
+import { alertEndpoints, publishEvent } from "../../../src/webhooks/publish.ts";
 import { endpointRecord, memoryRegistry, recordingEndpoints } from "./memory-ports.ts";
 
 const event: WebhookEvent & { type: EventType } = {
@@ -54,4 +54,58 @@ it("throws where the registry does not answer", async () => {
   const down = { endpointsFor: async () => err(problem("unavailable", "no")) };
   await expect(publishEvent(event, { registry: down, endpoint })).rejects.toThrow("grant.revoked");
   expect(calls).toEqual([]);
+});
+
+describe("an alert", () => {
+  /** Deliveries of both endpoints, as they are at each look; the last one lasts. */
+  function watched(looks: { attempts: number; state?: string }[]) {
+    let waitedMs = 0;
+    const enqueued: string[] = [];
+    const endpoint = (id: string) => ({
+      enqueue: async () => {
+        enqueued.push(id);
+        return ok({ delivery_id: `dlv_${id}` });
+      },
+      delivery: async () => {
+        const { attempts, state = "pending" } = looks[Math.min(waitedMs / 50, looks.length - 1)]!;
+        return ok({ state, attempts: Array.from({ length: attempts }, () => ({})) }) as never;
+      },
+    });
+    const sleep = async (ms: number) => {
+      waitedMs += ms;
+    };
+    return { ports: { registry, endpoint, sleep }, enqueued, waited: () => waitedMs };
+  }
+
+  it("is over when every endpoint has been sent to, whatever the receiver answered", async () => {
+    const { ports, enqueued, waited } = watched([{ attempts: 0 }, { attempts: 0 }, { attempts: 1 }]);
+    await alertEndpoints(event, ports);
+    expect(enqueued).toEqual(["whe_a", "whe_b"]);
+    expect(waited()).toBe(100);
+  });
+
+  it("does not wait for what is a dead letter at once", async () => {
+    const { ports, waited } = watched([{ attempts: 0, state: "dead_letter" }]);
+    await alertEndpoints(event, ports);
+    expect(waited()).toBe(0);
+  });
+
+  it("waits five seconds for a receiver that does not answer, no longer", async () => {
+    const { ports, waited } = watched([{ attempts: 0 }]);
+    await alertEndpoints(event, ports);
+    expect(waited()).toBe(5_000);
+  });
+
+  it("has failed where nobody listens, and where a queue was not reached", async () => {
+    const { ports } = watched([{ attempts: 1 }]);
+    const nobody = memoryRegistry(endpointRecord({ id: "whe_c", events: ["access_request.*"] })).port;
+    await expect(alertEndpoints(event, { ...ports, registry: nobody })).rejects.toThrow(
+      "no webhook endpoint",
+    );
+    const unreached = (id: string) => ({
+      ...ports.endpoint(id),
+      enqueue: async () => err(problem("unavailable", "no")),
+    });
+    await expect(alertEndpoints(event, { ...ports, endpoint: unreached })).rejects.toThrow("2 of 2");
+  });
 });

@@ -26,6 +26,14 @@ describe("checkHandOut without policy:write", () => {
   });
 });
 
+it("nobody passes on the reviews of one for whom they act, without policy:write", () => {
+  const reviewsAs = { roles: [], subjects: own };
+  const acting = { ...actor, actors: ["cli_agent"] };
+  expect(checkHandOut(acting, reviewsAs)).toMatchObject({ ok: false, error: { code: "forbidden" } });
+  expect(checkHandOut({ ...acting, actors: [] }, reviewsAs).ok).toBe(true);
+  expect(checkHandOut({ ...acting, scopes: ["policy:write"] }, reviewsAs).ok).toBe(true);
+});
+
 it("an endpoint names the subjects that are listed, or any where none is", () => {
   expect(mayName({ roles: ["approver"], subjects: own }, "demo|bob")).toBe(true);
   expect(mayName({ roles: ["approver"], subjects: own }, "demo|carol")).toBe(false);

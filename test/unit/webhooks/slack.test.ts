@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import type { WebhookEvent } from "../../../src/webhooks/event.ts";
 import { isResponseUrl } from "../../../src/webhooks/slack-click.ts";
 import { escapeMrkdwn, slackAccepts, slackMessage } from "../../../src/webhooks/slack-message.ts";
 import { SlackSecretBox, slackSchema } from "../../../src/webhooks/slack-settings.ts";
@@ -88,14 +89,18 @@ describe("a message", () => {
     ...{ id: "req_1", state: "pending", requester: "demo|ann", resource: "orders", scope: "orders:read" },
     ...{ duration_seconds: 60, justification: "because" },
   };
-  const event = (access_request: object, type = "access_request.created" as const) => ({
+  const event = (access_request: object, type: WebhookEvent["type"] = "access_request.created") => ({
     ...{ id: "evt_1", type, timestamp: "2026-01-01T00:00:00Z" },
     data: { access_request: access_request as never },
   });
   const bob = { UBOB: { subject: "bob", roles: [] } };
-  const actions = (access_request: object, approvers: typeof bob | object = bob) => {
+  const actions = (
+    access_request: object,
+    approvers: typeof bob | object = bob,
+    type?: WebhookEvent["type"],
+  ) => {
     const message = slackMessage(
-      event(access_request),
+      event(access_request, type),
       "whe_1",
       { approvers: approvers as typeof bob },
       "https://i",
@@ -109,6 +114,16 @@ describe("a message", () => {
     expect(actions({ ...request, decide_in_chat: true })).toEqual(["review_approve", "review_deny", "open"]);
     expect(actions(request)).toEqual(["open"]);
     expect(actions({ ...request, decide_in_chat: true }, {})).toEqual(["open"]);
+  });
+
+  it("has them in every stage, and none that decide on what is asked after the decision", () => {
+    const chat = { ...request, decide_in_chat: true };
+    for (const type of ["access_request.stage_passed", "access_request.reminder_due"] as const) {
+      expect(actions(chat, bob, type)).toEqual(["review_approve", "review_deny", "open"]);
+    }
+    for (const type of ["grant.extension_requested", "break_glass.review_due"] as const) {
+      expect(actions({ ...chat, state: "approved" }, bob, type)).toEqual(["open"]);
+    }
   });
 
   it("of what happened later has no buttons, and one of something else says what it is", () => {
