@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { call, textOf } from "../src/local/http-call.ts";
+import type { DeniedFilter } from "../src/revocation/filter.ts";
 import { encodePart } from "../src/revocation/filter-part.ts";
 import { startKv } from "./backstage.ts";
 import { buildFilter } from "./denied.ts";
@@ -18,7 +19,12 @@ function deployedObjects(): Record<string, string> {
 }
 
 /** The gate as it is deployed, with a policy and so many denied tokens. */
-export type GateSubject = Running & { restart(): Promise<Running>; kvBytes(): number; close(): void };
+export type GateSubject = Running & {
+  restart(): Promise<Running>;
+  /** Whether the filter suspects a token that is not denied. */
+  suspects(jti: string): boolean;
+  close(): void;
+};
 
 export async function startGate(options: {
   folder: string;
@@ -46,10 +52,10 @@ export async function startGate(options: {
   };
   let running = await serve(worker);
   await putPolicy(running.url, policyOf(origin, issuer));
-  if (denied > 0) await publishFilter(denied, values, `http://127.0.0.1:${port + 1}`);
+  const filter = denied > 0 ? await publishFilter(denied, values, `http://127.0.0.1:${port + 1}`) : undefined;
   return {
     ...running,
-    kvBytes: () => [...values.values()].reduce((sum, { length }) => sum + length, 0),
+    suspects: (jti) => filter?.mayContain(jti) ?? false,
     restart: async () => {
       await running.stop();
       running = await serve(worker);
@@ -99,8 +105,12 @@ async function putPolicy(url: string, document: object): Promise<void> {
 }
 
 /** The parts go where the object would put them, the manifest where it would hand it over. */
-async function publishFilter(count: number, kv: Map<string, Buffer>, backdoor: string): Promise<void> {
-  const { parts, bits } = buildFilter(count);
+async function publishFilter(
+  count: number,
+  kv: Map<string, Buffer>,
+  backdoor: string,
+): Promise<DeniedFilter> {
+  const { filter, parts, bits } = buildFilter(count);
   const refs = parts.map((part, partition) => {
     const bytes = encodePart(part);
     kv.set(`filter:${part.build}`, Buffer.from(bytes));
@@ -109,4 +119,5 @@ async function publishFilter(count: number, kv: Map<string, Buffer>, backdoor: s
   });
   const answer = await call(backdoor, { json: { bits, parts: refs } });
   if (answer.status !== 200) throw new Error(`the filter was not taken: ${JSON.stringify(answer.body)}`);
+  return filter;
 }

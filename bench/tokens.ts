@@ -43,10 +43,18 @@ export class BenchIssuer {
     return this.jwks().keys[ALGORITHMS.indexOf(alg)]!;
   }
 
-  /** A file of new tokens; absent `hot`: all of them are in constant use. */
-  mix(alg: Algorithm, count: number, { hot = count, hotPercent = 100, typ = "at+jwt" } = {}): TokenMix {
+  /** A file of new tokens; absent `hot`: all of them are in constant use. `skips`: by their `jti`. */
+  mix(
+    alg: Algorithm,
+    count: number,
+    { hot = count, hotPercent = 100, typ = "at+jwt", skips = (_jti: string): boolean => false } = {},
+  ): TokenMix {
     const file = join(this.#folder, `tokens-${this.#made}.txt`);
-    const lines = Array.from({ length: count }, () => this.#token(alg, typ));
+    const lines: string[] = [];
+    while (lines.length < count) {
+      if (skips(jtiOf(this.#made))) this.#made++;
+      else lines.push(this.#token(alg, typ));
+    }
     writeFileSync(file, `${lines.join("\n")}\n`);
     return { file, count, hot, hotPercent, next: 0 };
   }
@@ -57,7 +65,7 @@ export class BenchIssuer {
     const header = { alg, typ, kid: kidOf(alg) };
     const claims = {
       ...{ iss: ISSUER, aud: AUDIENCE, sub: `user-${n}`, client_id: "web", iat: now, exp: now + 3 * 3600 },
-      ...{ jti: `tok_${n.toString(36).padStart(26, "0")}`, scope: "orders:read orders:write" },
+      ...{ jti: jtiOf(n), scope: "orders:read orders:write" },
       ...{ roles: ["developer", "support"] },
     };
     const signed = `${encode(header)}.${encode(claims)}`;
@@ -68,6 +76,10 @@ export class BenchIssuer {
     });
     return `${signed}.${signature.toString("base64url")}`;
   }
+}
+
+function jtiOf(n: number): string {
+  return `tok_${n.toString(36).padStart(26, "0")}`;
 }
 
 function kidOf(alg: Algorithm): string {

@@ -13,6 +13,8 @@ export type Config = {
   local: boolean;
   /** Secrets that issuers sign with (HS256), by their name `ISSUER_SECRET_…`. */
   issuerSecrets: ReadonlyMap<string, string>;
+  /** Service bindings, by their names: Workers that the policy may name as origins. */
+  services: ReadonlyMap<string, Fetcher>;
 };
 
 const LOOPBACK = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
@@ -95,5 +97,11 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
     operatorSecret: PORTCULLIS_OPERATOR_SECRET,
     local: LOOPBACK.test(ISSUER),
     issuerSecrets,
+    services: new Map(Object.entries(env).filter(isService)),
   });
+}
+
+/** By its kind: a service binding seems to have every member that it is asked for, as each may be an RPC method. */
+function isService(binding: [string, unknown]): binding is [string, Fetcher] {
+  return Object.prototype.toString.call(binding[1]) === "[object Fetcher]";
 }

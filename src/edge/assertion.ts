@@ -1,5 +1,5 @@
-import type { Clock } from "../platform/clock.ts";
-import { base64url, utf8 } from "../protocol/encoding.ts";
+import { type Clock, epochSeconds } from "../platform/clock.ts";
+import { base64, base64url, utf8 } from "../protocol/encoding.ts";
 import type { Json } from "../protocol/json.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import { SIGNING_PARAMETERS, type SigningAlgorithm } from "../protocol/signature-algorithm.ts";
@@ -7,6 +7,7 @@ import type { ReplicaView } from "../replication/replica.ts";
 import { usableUntil, type VerifiedToken } from "../tokens/claims.ts";
 import { ASSERTION_KEY_HELD_SECONDS, ASSERTION_TTL_SECONDS } from "../tokens/key-ring.ts";
 import type { WaitUntil } from "./freshness.ts";
+import { type SignedRequest, signatureBase } from "./message-signature.ts";
 
 /** The private key that signs assertions, and nothing else. */
 export type AssertionKey = { kid: string; alg: SigningAlgorithm; key: CryptoKey };
@@ -73,6 +74,24 @@ export class AssertionSigner {
     forToken.set(audience, { jwt, usableUntil: usableUntilSeconds, key: key.value });
     this.#issued.set(token, forToken);
     return ok(jwt);
+  }
+
+  /** The fields that sign a request for its origin (RFC 9421), under the label `portcullis`, by the same key. */
+  async signRequest(
+    request: SignedRequest,
+    view: ReplicaView | undefined,
+  ): Promise<Result<{ input: string; signature: string }>> {
+    const held = this.#usableKey(view);
+    const found = held ? ok(held) : await this.#fetchKey();
+    if (!found.ok) return found;
+    const { kid, alg, key } = found.value;
+    const createdSeconds = epochSeconds(this.#o.clock());
+    const { base: signed, parameters } = signatureBase(request, { keyId: kid, alg, createdSeconds });
+    const signature = await crypto.subtle.sign(SIGNING_PARAMETERS[alg].sign, key, utf8(signed));
+    return ok({
+      input: `portcullis=${parameters}`,
+      signature: `portcullis=:${base64(new Uint8Array(signature))}:`,
+    });
   }
 
   #usableKey(view: ReplicaView | undefined): HeldKey | undefined {

@@ -6,10 +6,16 @@ import type { Target } from "./target.ts";
 export type OriginFetch = (url: string, init: RequestInit) => Promise<Response>;
 export type OriginFault = "origin_unreachable" | "origin_timeout";
 
-/** The address at the origin: the very path and query that were decided on, appended and not encoded again. */
-export function originUrl(origin: Pick<Origin, "url">, target: Pick<Target, "path" | "search">): string {
-  const base = origin.url.endsWith("/") ? origin.url.slice(0, -1) : origin.url;
-  return base + target.path + target.search;
+/**
+ * The address at the origin: the very path and query that were decided on, appended and not encoded again. A
+ * service is asked under the host that the client asked.
+ */
+export function originUrl(
+  { url }: Pick<Origin, "url">,
+  { scheme, host, path, search }: Omit<Target, "routePath">,
+): string {
+  if (url === undefined) return `${scheme}://${host}${path}${search}`;
+  return (url.endsWith("/") ? url.slice(0, -1) : url) + path + search;
 }
 
 /**

@@ -30,6 +30,8 @@ export type GateDeps = {
   tokens: TokenCache;
   assertionKey: AssertionKeyPort;
   fetch: OriginFetch;
+  /** Service bindings, for origins that are one. */
+  services: ReadonlyMap<string, { fetch: OriginFetch }>;
   pipe: Pipe;
 };
 
@@ -68,7 +70,7 @@ async function handle(
       if (!signed.ok) return err(refusal("assertion_unavailable", { route: decision.route }));
       assertion = signed.value;
     }
-    return await send(request, requestId, decision, assertion, deps);
+    return await send(request, requestId, decision, assertion, signer, deps);
   } catch (fault) {
     deps.log("error", "gate.fault", { request_id: requestId, fault: faultText(fault) });
     return err(refusal("internal"));
@@ -80,6 +82,7 @@ async function send(
   requestId: string,
   allowance: Allowance,
   assertion: string | undefined,
+  signer: AssertionSigner,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   const { route, origin, target, token, dpopNonce } = allowance;
@@ -98,8 +101,19 @@ async function send(
   const stripped = !own.passAuthorization;
   if (stripped) stripCarriers(headers, route.credential);
   if (stripped && token?.confirmation) headers.delete("dpop");
-  const to = { url: originUrl(origin, target), timeoutMs: origin.timeout_ms, requestId, headers };
-  const answer = await forward(request, to, deps.fetch);
+  const url = originUrl(origin, target);
+  if (origin.message_signature) {
+    const { method } = request;
+    const signed = await signer.signRequest({ method, url, assertion }, deps.replica.peek());
+    if (!signed.ok) return err(refusal("assertion_unavailable", { route }));
+    // A client's own signature is over what it sent, which is not what the origin gets.
+    headers.set("signature-input", signed.value.input);
+    headers.set("signature", signed.value.signature);
+  }
+  const service = origin.service === undefined ? deps : deps.services.get(origin.service);
+  if (!service) return err(refusal("origin_unreachable", { route }));
+  const to = { url, timeoutMs: origin.timeout_ms, requestId, headers };
+  const answer = await forward(request, to, (at, init) => service.fetch(at, init));
   if (!answer.ok) return err(refusal(answer.error, { route }));
   // To whoever proved possession here, a nonce of the origin's would be one of ours.
   if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");

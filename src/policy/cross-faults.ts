@@ -7,12 +7,14 @@ import { isReservedPath } from "./reserved-paths.ts";
 import { routeConflicts } from "./route-table.ts";
 import { tokenSizeFaults } from "./token-size.ts";
 
-/** What the document must fit beside its schema: our own issuer, whether plain http on loopback is allowed, and the secrets. */
+/** What the document must fit beside its schema: our own issuer, whether plain http on loopback is allowed, secrets and services. */
 export type PolicyContext = {
   issuer: string;
   local: boolean;
   /** Names of the secrets that the deployment shares with issuers; absent: none. */
   secretRefs?: ReadonlySet<string>;
+  /** Names of the service bindings of the deployment; absent: none. */
+  services?: ReadonlySet<string>;
 };
 
 /** The rules across members, one line for each fault: `path: what is wrong and what to do`. */
@@ -23,7 +25,8 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...repeated(draft.issuers, "issuer", (issuer) => issuer.issuer),
     ...draft.issuers.flatMap((part) => issuerFaults(part, context)),
     ...draft.origins.flatMap(({ at, value }) => [
-      ...originUrlFaults(`${at}.url`, value.url, context),
+      ...(value.url === undefined ? [] : originUrlFaults(`${at}.url`, value.url, context)),
+      ...(value.service === undefined ? [] : serviceFaults(`${at}.service`, value.service, context)),
       ...audienceFaults(`${at}.audience`, value.audience, context),
     ]),
     ...repeated(draft.routes, "id", (route) => route.id),
@@ -90,6 +93,13 @@ function originUrlFaults(path: string, text: string, context: PolicyContext): st
     faults.push(`${path}: is this deployment itself; requests would go round in a circle`);
   }
   return faults;
+}
+
+function serviceFaults(path: string, service: string, { services }: PolicyContext): string[] {
+  if (services?.has(service)) return [];
+  return [
+    `${path}: this deployment has no service binding ${service}; add [[services]] with binding = "${service}" to wrangler.toml, and deploy`,
+  ];
 }
 
 function audienceFaults(path: string, audience: string, context: PolicyContext): string[] {

@@ -119,6 +119,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     policy: {
       ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
       secretRefs: new Set(config.issuerSecrets.keys()),
+      services: new Set(config.services.keys()),
     },
     propagation: { monitor },
     imports: {

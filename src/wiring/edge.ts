@@ -55,6 +55,7 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
     ...verifier,
     assertionKey: assertionKey(objects.keyring),
     fetch: (url, init) => fetch(url, init),
+    services: config.services,
     pipe: () => new IdentityTransformStream(),
   });
   return { gate, verifier };

@@ -1,6 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import {
+  convertV4MiniflareOptions,
+  Miniflare,
+  type Request as MiniflareRequest,
+  type Response as MiniflareResponse,
+} from "miniflare";
 import { inject } from "vitest";
 import { freePort } from "../../src/local/ports.ts";
 
@@ -22,6 +27,8 @@ export type RuntimeOptions = {
   variables?: Record<string, string | undefined>;
   /** Names of bindings that the deployment lacks. */
   without?: readonly string[];
+  /** Other Workers that it is bound to. */
+  services?: Record<string, (request: MiniflareRequest) => Promise<MiniflareResponse>>;
   /** Flags of V8, like a limit of the heap. */
   v8Flags?: readonly string[];
   /** Where V8's inspector listens; nowhere without it. */
@@ -95,6 +102,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       ...(inspectorPort === undefined ? {} : { inspectorPort }),
       bindings: variablesOf(options),
       kvNamespaces: present([["KV", null]]).map(([name]) => name),
+      serviceBindings: options.services ?? {},
       durableObjects: Object.fromEntries(present(objects)),
       resourcePersistencePath: stateDir,
       handleStructuredLogs: ({ message }) => logs.push(message),

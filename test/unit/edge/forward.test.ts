@@ -65,8 +65,14 @@ describe("forwarding", () => {
   });
 
   it("appends to the origin's address with and without a slash at its end", () => {
-    expect(originUrl({ url: "http://o:1/" }, { path: "/a", search: "?b" })).toBe("http://o:1/a?b");
-    expect(originUrl({ url: "http://o:1" }, { path: "/a", search: "" })).toBe("http://o:1/a");
+    const target = { scheme: "https", host: "api.example.com:8443", path: "/a", search: "?b" } as const;
+    expect(originUrl({ url: "http://o:1/" }, target)).toBe("http://o:1/a?b");
+    expect(originUrl({ url: "http://o:1" }, { ...target, search: "" })).toBe("http://o:1/a");
+  });
+
+  it("asks a service under the host that the client asked", () => {
+    const target = { scheme: "https", host: "api.example.com:8443", path: "/a", search: "?b" } as const;
+    expect(originUrl({}, target)).toBe("https://api.example.com:8443/a?b");
   });
 
   it("streams the answer: its start arrives before its end is written", async () => {

@@ -407,6 +407,24 @@ describe("the rules across members", () => {
     expect(faults.join()).not.toContain("u:p");
   });
 
+  it("an origin is a URL or a service binding that the deployment has, and not both", () => {
+    const { url, ...rest } = origin();
+    const context = { ...DEPLOYED, services: new Set(["ORDERS"]) };
+    const faults = (api: object, given: PolicyContext = context) => faultsOf({ origins: { api } }, given);
+    expect(faults({ ...rest, service: "ORDERS" })).toEqual([]);
+    expect(faults({ ...rest, service: "ORDERS", message_signature: true })).toEqual([]);
+    expect(faults({ ...rest, service: "OTHER" })).toEqual([
+      expect.stringContaining("origins.api.service: this deployment has no service binding OTHER"),
+    ]);
+    expect(faults({ ...rest, service: "ORDERS" }, DEPLOYED)).toHaveLength(1);
+    expect(faults({ ...rest, service: "not a name" })).toEqual([
+      expect.stringContaining("origins.api.service: must be the name of a binding"),
+    ]);
+    const one = [expect.stringContaining("origins.api: give exactly one of url and service")];
+    expect(faults(rest)).toEqual(one);
+    expect(faults({ ...rest, url, service: "ORDERS" })).toEqual(one);
+  });
+
   it.each<[string, PolicyContext, string | undefined]>([
     ["https://login.test/jwks?v=1", DEPLOYED, undefined],
     ["http://login.test/jwks", DEPLOYED, "must be https"],
