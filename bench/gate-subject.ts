@@ -51,10 +51,12 @@ export async function startGate(options: {
     beside: { script: "backdoor.js", port: port + 1 },
   };
   let running = await serve(worker);
-  await putPolicy(running.url, policyOf(origin, issuer));
+  const operator = await operatorToken(running.url);
+  await putPolicy(running.url, operator, policyOf(origin, issuer));
   const filter = denied > 0 ? await publishFilter(denied, values, `http://127.0.0.1:${port + 1}`) : undefined;
   return {
     ...running,
+    cacheReading: () => cacheReading(running.url, operator),
     suspects: (jti) => filter?.mayContain(jti) ?? false,
     restart: async () => {
       await running.stop();
@@ -90,14 +92,28 @@ function policyOf(origin: string, issuer: BenchIssuer) {
   };
 }
 
-async function putPolicy(url: string, document: object): Promise<void> {
-  const token = await call(`${url}/oauth/token`, {
+async function operatorToken(url: string): Promise<string> {
+  const answer = await call(`${url}/oauth/token`, {
     client: { id: "operator", secret: OPERATOR_SECRET },
     form: { grant_type: "client_credentials" },
   });
+  return textOf(answer.body, "access_token") ?? "";
+}
+
+async function cacheReading(url: string, operator: string): Promise<{ hits: number; misses: number }> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${operator}` } });
+  const text = await answer.text();
+  const value = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
+  return {
+    hits: value("portcullis_token_cache_hits_total"),
+    misses: value("portcullis_token_cache_misses_total"),
+  };
+}
+
+async function putPolicy(url: string, token: string, document: object): Promise<void> {
   const put = await call(`${url}/v1/policy`, {
     method: "PUT",
-    token: textOf(token.body, "access_token") ?? "",
+    token,
     headers: { "if-match": '"0"' },
     json: document,
   });

@@ -1,11 +1,12 @@
-import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { createHmac, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export const ISSUER = "https://idp.example.com/realms/staff";
 export const AUDIENCE = "https://gate.example.com";
-export const ALGORITHMS = ["ES256", "RS256", "EdDSA"] as const;
-export type Algorithm = (typeof ALGORITHMS)[number];
+const ASYMMETRIC = ["ES256", "RS256", "EdDSA"] as const;
+export type Asymmetric = (typeof ASYMMETRIC)[number];
+export type Algorithm = Asymmetric | "HS256";
 
 /** Tokens in a file, and how a run uses them: so many of them in constant use, by so many of 100 requests. */
 export type TokenMix = { file: string; count: number; hot: number; hotPercent: number; next: number };
@@ -14,11 +15,13 @@ type Pair = { privateKey: KeyObject; publicKey: KeyObject };
 
 /** An identity provider of the bench: a key for each algorithm, and tokens that differ in subject and id. */
 export class BenchIssuer {
-  readonly #keys: Record<Algorithm, Pair> = {
+  readonly #keys: Record<Asymmetric, Pair> = {
     ES256: generateKeyPairSync("ec", { namedCurve: "P-256" }),
     RS256: generateKeyPairSync("rsa", { modulusLength: 2048 }),
     EdDSA: generateKeyPairSync("ed25519"),
   };
+  /** What it would share with whoever verifies HS256. */
+  readonly secret = randomBytes(32).toString("base64url");
   readonly #folder: string;
   #made = 0;
 
@@ -28,19 +31,19 @@ export class BenchIssuer {
 
   jwks() {
     return {
-      keys: ALGORITHMS.map((alg) => ({
+      keys: ASYMMETRIC.map((alg) => ({
         ...(this.#keys[alg].publicKey.export({ format: "jwk" }) as object),
         ...{ kid: kidOf(alg), alg, use: "sig" },
       })),
     };
   }
 
-  pem(alg: Algorithm): string {
+  pem(alg: Asymmetric): string {
     return this.#keys[alg].publicKey.export({ format: "pem", type: "spki" }) as string;
   }
 
-  jwk(alg: Algorithm): object {
-    return this.jwks().keys[ALGORITHMS.indexOf(alg)]!;
+  jwk(alg: Asymmetric): object {
+    return this.jwks().keys[ASYMMETRIC.indexOf(alg)]!;
   }
 
   /** A file of new tokens; absent `hot`: all of them are in constant use. `skips`: by their `jti`. */
@@ -69,6 +72,9 @@ export class BenchIssuer {
       ...{ roles: ["developer", "support"] },
     };
     const signed = `${encode(header)}.${encode(claims)}`;
+    if (alg === "HS256") {
+      return `${signed}.${createHmac("sha256", this.secret).update(signed).digest("base64url")}`;
+    }
     const { privateKey } = this.#keys[alg];
     const signature = sign(alg === "EdDSA" ? null : "sha256", Buffer.from(signed), {
       key: privateKey,

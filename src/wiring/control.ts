@@ -98,7 +98,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     clients: { registry, ids, clock, local },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
-    metrics: { monitor, replica: () => seen(readingOf) },
+    metrics: { monitor, replica: () => seen(readingOf), tokens: () => verifier.tokens.reading() },
     keys: { keyring, ids },
     oauth: {
       issuer,
