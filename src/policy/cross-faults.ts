@@ -26,6 +26,7 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...draft.issuers.flatMap((part) => issuerFaults(part, context)),
     ...draft.origins.flatMap(({ at, value }) => [
       ...(value.url === undefined ? [] : originUrlFaults(`${at}.url`, value.url, context)),
+      ...(value.url === undefined ? [] : circleFaults(`${at}.url`, value.url, draft)),
       ...(value.service === undefined ? [] : serviceFaults(`${at}.service`, value.service, context)),
       ...audienceFaults(`${at}.audience`, value.audience, context),
     ]),
@@ -93,6 +94,18 @@ function originUrlFaults(path: string, text: string, context: PolicyContext): st
     faults.push(`${path}: is this deployment itself; requests would go round in a circle`);
   }
   return faults;
+}
+
+/** What the Worker fetches goes the way of any request from the Internet: to a host that it serves, to itself. */
+function circleFaults(path: string, text: string, { routes }: Draft): string[] {
+  const url = new URL(text);
+  if (isLoopback(url)) return [];
+  const wildcard = `*${url.host.slice(url.host.indexOf("."))}`;
+  const route = routes.find(({ value }) => value.host === url.host || value.host === wildcard);
+  if (!route) return [];
+  return [
+    `${path}: ${route.at}.host has the gate answer for this host, so requests would go round in a circle; give the origin a host of its own, or a service`,
+  ];
 }
 
 function serviceFaults(path: string, service: string, { services }: PolicyContext): string[] {

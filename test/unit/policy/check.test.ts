@@ -407,6 +407,21 @@ describe("the rules across members", () => {
     expect(faults.join()).not.toContain("u:p");
   });
 
+  it.each<[string, string, PolicyContext, number]>([
+    ["api.example", "https://api.example", DEPLOYED, 1],
+    ["*.example", "https://api.example", DEPLOYED, 1],
+    ["api.example", "https://origin.api.example", DEPLOYED, 0],
+    ["*.example", "https://a.api.example", DEPLOYED, 0],
+    ["api.example", "https://api.example:8443", DEPLOYED, 0],
+    ["localhost:8787", "http://localhost:8787", { ...LOCAL, issuer: "http://localhost:1" }, 0],
+  ])("a route for the host %s and the origin %s", (host, url, context, count) => {
+    const faults = faultsOf(
+      policy({ origins: { api: origin({ url }) }, routes: [route({ host })] }),
+      context,
+    );
+    expect(faults.filter((fault) => fault.includes("in a circle"))).toHaveLength(count);
+  });
+
   it("an origin is a URL or a service binding that the deployment has, and not both", () => {
     const { url, ...rest } = origin();
     const context = { ...DEPLOYED, services: new Set(["ORDERS"]) };
