@@ -2,6 +2,7 @@ import type { Origin, Route } from "../policy/document.ts";
 import type { ProofFault } from "../tokens/proof-checker.ts";
 import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
 import type { CredentialFault } from "./credential.ts";
+import type { ForwardFault, OriginFault } from "./forward.ts";
 import type { PermissionFault } from "./permission.ts";
 import type { Target, TargetFault } from "./target.ts";
 
@@ -28,8 +29,8 @@ export type RefuseReason =
   | "no_view"
   | "stale"
   | "assertion_unavailable"
-  | "origin_unreachable"
-  | "origin_timeout"
+  | ForwardFault
+  | OriginFault
   | "internal";
 
 /** What the decision was taken on: the last log entry that the isolate had seen, and how long ago it had asked. */
