@@ -1,21 +1,34 @@
+import type { Limits } from "../limits/limits.ts";
 import type { Origin, Route } from "../policy/document.ts";
+import type { AssumedSubject } from "../protocol/decision-trace.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
+import { type Counting, countRequest } from "./counting.ts";
 import { type CredentialRequest, hasTokenParameter, readCredential } from "./credential.ts";
 import { type Decision, type Refusal, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
-import { permissionFault, resourceOf } from "./permission.ts";
+import { permissionFault, resourceOf, type Scrutiny } from "./permission.ts";
+import { type CloudflareFacts, conditionFacts } from "./request-facts.ts";
 import { checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 import { readTarget, type Target } from "./target.ts";
+import { vouchedToken } from "./vouched.ts";
 import { openBoundMs } from "./watch.ts";
 
-/** A request; of its headers only those that carry a credential or a proof decide, and never the body. */
-export type Ask = CredentialRequest & SenderRequest;
+/** A request; its headers carry a credential, a proof and an address, `cf` what Cloudflare tells; never the body. */
+export type Ask = CredentialRequest &
+  SenderRequest & {
+    /** A subject that somebody vouches for, in place of a credential. */
+    assumed?: AssumedSubject;
+  };
 
-export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker };
+/** Without `limits`, nothing is counted. */
+export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker; limits?: Limits };
+
+/** One request, on whatever view it is decided on. */
+type Matter = Counting & { ask: Ask; target: Target; proven: Proven; deps: AuthorizeDeps };
 
 type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin };
 
@@ -25,21 +38,28 @@ type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin }
  */
 export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision> {
   const target = readTarget(ask.url);
+  deps.trace?.note("target", target.ok);
   if (!target.ok) return refusal(`target_${target.error}`);
-  if (hasTokenParameter(target.value.search)) return refusal("credential_in_query");
-  const proven: Proven = {};
-  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, proven, deps.proofs);
+  if (hasTokenParameter(target.value.search)) {
+    deps.trace?.note("credential", false);
+    return refusal("credential_in_query");
+  }
+  const matter: Matter = { ask, target: target.value, proven: {}, deps };
+  const { proven } = matter;
+  const demandOf = (view: ReplicaView) => routeDemand(view, matter);
   const admission = await admit(demandOf, deps);
   if (!admission.ok) return admission.error;
   const { demand, token, view } = admission.value;
+  if (demand.route.limit && !deps.limits) deps.trace?.skip("limit", "not_counted");
   return {
     outcome: "allow",
-    reason: token ? "token" : "public",
+    reason: ask.assumed ? "vouched" : token ? "token" : "public",
     route: demand.route,
     origin: demand.origin,
     target: target.value,
-    ...(token ? { token, recheck: () => recheck(demandOf, proven, deps) } : {}),
+    ...(token ? { token, recheck: () => recheck(demandOf, matter) } : {}),
     ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
+    ...(matter.count === undefined ? {} : { count: matter.count }),
     ...knowledge(view, deps.clock),
   };
 }
@@ -47,11 +67,12 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
 /** The same decision once more, on a view of at most half the bound: the other half is for acting on it. */
 async function recheck(
   demandOf: (view: ReplicaView) => Result<RouteDemand, Refusal>,
-  proven: Proven,
-  { prepare: _, ...deps }: AdmissionDeps,
+  matter: Matter,
 ): Promise<Refusal | undefined> {
-  // The proof was for the request that opened the connection, and no other comes.
-  proven.settled = true;
+  const { prepare: _, ...deps } = matter.deps;
+  // The proof was for the request that opened the connection, and so was the count; no other comes.
+  matter.proven.settled = true;
+  matter.counted = true;
   const halved = (view: ReplicaView) => {
     const demand = demandOf(view);
     if (!demand.ok) return demand;
@@ -63,15 +84,14 @@ async function recheck(
   return admission.ok ? undefined : admission.error;
 }
 
-function routeDemand(
-  view: ReplicaView,
-  target: Target,
-  ask: Ask,
-  proven: Proven,
-  proofs: ProofChecker,
-): Result<RouteDemand, Refusal> {
+function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Refusal> {
+  const { ask, target, proven, deps } = matter;
+  const { trace, limits } = deps;
   const { origins, routes } = view.policy;
   const match = routes.match(target.host, target.routePath, ask.method);
+  trace?.note("route", match.kind === "match", {
+    route: match.kind === "match" ? match.route.id : undefined,
+  });
   if (match.kind === "none") return err(refusal("no_route"));
   if (match.kind === "method") return err(refusal("method_not_allowed", { allow: match.allow }));
   const { route, params } = match;
@@ -79,9 +99,12 @@ function routeDemand(
   if (!origin) throw new Error(`route ${route.id}: the policy has no origin ${route.origin}`);
   const read = readCredential(ask, route.credential);
   // A credential that cannot be read is not the same as none: it opens no public route.
-  if (!read.ok) return err(refusal(`credential_${read.error}`, { route }));
+  if (!read.ok) {
+    trace?.note("credential", false);
+    return err(refusal(`credential_${read.error}`, { route }));
+  }
   const credential = read.value;
-  return ok({
+  const demand: RouteDemand = {
     route,
     origin,
     ...(credential ? { credential: credential.token } : {}),
@@ -89,9 +112,15 @@ function routeDemand(
     tokenNeeded: route.access !== "public",
     staleness: stalenessOf(route),
     misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
-    unproven: (token) => checkSender(token, credential!, route, ask, proven, proofs),
-    denied: (token) => deniedBy(route, params, token),
-  });
+    unproven: (token) => checkSender(token, credential!, route, ask, proven, deps.proofs),
+    denied: (token) => deniedBy(route, params, token, view, matter),
+  };
+  const { limit } = route;
+  if (limit && limits && !matter.counted) {
+    demand.count = (token) => countRequest(route.id, limit, token, ask.headers, matter, limits);
+  }
+  if (ask.assumed) demand.vouched = vouchedToken(ask.assumed, deps.issuer, deps.clock() / 1000);
+  return ok(demand);
 }
 
 /** Our own tokens are for one origin; another issuer's are for the audience that the policy names for it. */
@@ -104,11 +133,33 @@ function deniedBy(
   route: Route,
   params: Record<string, string>,
   token: VerifiedToken | undefined,
+  view: ReplicaView,
+  matter: Matter,
 ): Refusal | undefined {
   const { access } = route;
   if (access === "public") return undefined;
-  const fault = token ? permissionFault(access, params, token) : "credential_missing";
+  const nowSeconds = matter.deps.clock() / 1000;
+  const scrutiny = token && scrutinyOf(route, params, token, view, matter);
+  const fault = token ? permissionFault(access, params, token, nowSeconds, scrutiny) : "credential_missing";
   if (!fault) return undefined;
   const resource = access.resource === undefined ? undefined : resourceOf(access.resource, params);
   return refusal(fault, resource === undefined ? {} : { resource });
+}
+
+function scrutinyOf(
+  { id, access }: Route,
+  params: Record<string, string>,
+  token: VerifiedToken,
+  view: ReplicaView,
+  { ask, target, deps: { clock, trace } }: Matter,
+): Scrutiny | undefined {
+  if (access === "public" || access.condition === undefined) return trace && { trace };
+  const timeZone = access.time_zone ?? "UTC";
+  const holds = () => {
+    const condition = view.policy.conditions.get(id);
+    const { method, headers, cf } = ask;
+    const request = { method, target, params, timeZone, headers, cf: cf as CloudflareFacts };
+    return condition?.(conditionFacts(request, token, clock() / 1000)) === true;
+  };
+  return { holds, trace };
 }

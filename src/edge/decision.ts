@@ -1,3 +1,4 @@
+import type { ExactCount, LimitFault } from "../limits/limits.ts";
 import type { Origin, Route } from "../policy/document.ts";
 import type { ProofFault } from "../tokens/proof-checker.ts";
 import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
@@ -7,7 +8,7 @@ import type { PermissionFault } from "./permission.ts";
 import type { Target, TargetFault } from "./target.ts";
 
 /** Why a request is let through. */
-type AllowReason = "token" | "public";
+type AllowReason = "token" | "public" | "vouched";
 
 /** Why whoever sends a token is not taken for its rightful sender, apart from the proof itself. */
 type SenderFault = "scheme" | "unbound" | "not_taken" | "certificate";
@@ -26,6 +27,7 @@ export type RefuseReason =
   | `sender_${SenderFault}`
   | `proof_${ProofFault}`
   | PermissionFault
+  | LimitFault["reason"]
   | "no_view"
   | "stale"
   | "assertion_unavailable"
@@ -50,6 +52,9 @@ export type Refusal = Knowledge & {
   dpop?: boolean;
   /** The nonce that the next proof has to hold (RFC 9449 §9). */
   dpopNonce?: string;
+  /** When it is worth to try again, and what is left of an exact limit. */
+  retryAfterSeconds?: number;
+  count?: ExactCount;
 };
 
 export type Allowance = Knowledge & {
@@ -62,6 +67,8 @@ export type Allowance = Knowledge & {
   token?: VerifiedToken;
   /** The nonce that proofs have to hold from now on, where the one that was used is soon too old. */
   dpopNonce?: string;
+  /** What is left of the route's limit, where it is exact. */
+  count?: ExactCount;
   /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
   recheck?: () => Promise<Refusal | undefined>;
 };

@@ -1,3 +1,4 @@
+import { rateLimitFields } from "../limits/limits.ts";
 import type { Logger } from "../platform/log.ts";
 import { bearerChallenge, type Challenge, dpopChallenge } from "../protocol/bearer.ts";
 import { DPOP_ALGORITHMS } from "../protocol/dpop.ts";
@@ -143,6 +144,33 @@ const TELLINGS: Record<RefuseReason, Telling> = {
   scope_missing: INSUFFICIENT,
   role_missing: INSUFFICIENT,
   resource_not_granted: INSUFFICIENT,
+  condition_not_met: {
+    code: "forbidden",
+    detail: "The access token would do, but not for this request as it comes here and now.",
+    challenge: {},
+  },
+  issued_too_long_ago: {
+    code: "invalid_token",
+    detail: "The access token was issued too long ago for this. Get a new one.",
+    challenge: { error: "invalid_token", description: "The access token was issued too long ago" },
+  },
+  step_up_needed: {
+    code: "insufficient_user_authentication",
+    detail:
+      "This needs a stronger or more recent sign-in. Sign in again as the challenge says, then send the new token.",
+    challenge: {
+      error: "insufficient_user_authentication",
+      description: "A stronger or more recent sign-in is needed",
+    },
+  },
+  limit_reached: {
+    code: "too_many_requests",
+    detail: "Too many requests of this kind. Try again after the time that Retry-After says.",
+  },
+  limit_unavailable: {
+    code: "unavailable",
+    detail: "How many requests were made cannot be told right now. Try again shortly.",
+  },
   no_view: STALE,
   stale: STALE,
   assertion_unavailable: {
@@ -155,6 +183,11 @@ const TELLINGS: Record<RefuseReason, Telling> = {
   internal: { code: "internal", detail: "The request was refused because of an unexpected fault." },
 };
 
+/** What a refusal is called on the wire; it decides the status. */
+export function problemCodeOf(reason: RefuseReason): ProblemCode {
+  return TELLINGS[reason].code;
+}
+
 export const REFUSE_REASONS = Object.keys(TELLINGS) as RefuseReason[];
 
 /** The problem and the challenge that a refusal is answered with. */
@@ -166,7 +199,11 @@ export function tell(
 ): { problem: Problem; challenge?: string; dpopNonce?: string } {
   const { code, detail, challenge } = TELLINGS[refused.reason];
   const access = refused.route?.access;
-  const scope = access && access !== "public" ? access.scopes.join(" ") : "";
+  // Of those of which one is enough, one.
+  const scope =
+    access && access !== "public"
+      ? [...access.scopes, ...(access.any_scopes?.slice(0, 1) ?? [])].join(" ")
+      : "";
   const ask = code === "insufficient_scope" ? askFor(refused, scope, issuer) : {};
   const told = problem(code, detail, { ...ask, decision_id: requestId });
   if (!challenge) return { problem: told };
@@ -174,12 +211,22 @@ export function tell(
     ...challenge,
     ...(challenge.error === "insufficient_scope" && scope ? { scope } : {}),
     ...(resourceMetadata ? { resourceMetadata } : {}),
+    ...(refused.reason === "step_up_needed" ? stepUpOf(refused) : {}),
   };
   const header = refused.dpop
     ? dpopChallenge(issuer, parameters, DPOP_ALGORITHMS)
     : bearerChallenge(issuer, parameters);
   const nonce = refused.dpopNonce === undefined ? {} : { dpopNonce: refused.dpopNonce };
   return { problem: told, challenge: header, ...nonce };
+}
+
+/** RFC 9470 §3: what an authorization request has to ask for. */
+function stepUpOf({ route }: Refusal): Pick<Challenge, "acrValues" | "maxAgeSeconds"> {
+  const wanted = route && route.access !== "public" ? route.access.step_up : undefined;
+  return {
+    ...(wanted?.acr_values ? { acrValues: wanted.acr_values } : {}),
+    ...(wanted?.max_age_seconds === undefined ? {} : { maxAgeSeconds: wanted.max_age_seconds }),
+  };
 }
 
 /** What to send to whom to be let through. */
@@ -195,12 +242,14 @@ function askFor(refused: Refusal, scope: string, issuer: string): Record<string,
  */
 export function refusalResponse(refused: Refusal, issuer: string, requestId: string): Response {
   const { problem: told, challenge, dpopNonce } = tell(refused, issuer, requestId);
-  const retry = TELLINGS[refused.reason].retryAfterSeconds;
+  const retry = refused.retryAfterSeconds ?? TELLINGS[refused.reason].retryAfterSeconds;
+  const { count, route } = refused;
   return problemResponse(told, requestId, {
     "x-request-id": requestId,
     ...(challenge ? { "www-authenticate": challenge } : {}),
     ...(dpopNonce ? { "dpop-nonce": dpopNonce } : {}),
     ...(refused.allow ? { allow: refused.allow.join(", ") } : {}),
+    ...(count && route ? Object.fromEntries(rateLimitFields(route.id, count)) : {}),
     ...(retry ? { "retry-after": String(retry) } : {}),
   });
 }

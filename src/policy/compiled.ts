@@ -1,3 +1,4 @@
+import type { Condition } from "./condition.ts";
 import {
   type Origin,
   type PolicyDocument,
@@ -6,6 +7,7 @@ import {
   type TrustedIssuer,
   upgradePolicy,
 } from "./document.ts";
+import { routeConditions } from "./route-conditions.ts";
 import { RouteTable } from "./route-table.ts";
 
 /** A policy as the edge works with it: nothing is parsed or searched in a list for a request. */
@@ -13,6 +15,8 @@ export type CompiledPolicy = {
   version: number;
   document: PolicyDocument;
   routes: RouteTable;
+  /** Of the routes that have one, by the route's id. */
+  conditions: ReadonlyMap<string, Condition>;
   /** By `iss`, exactly as tokens name it. */
   issuers: ReadonlyMap<string, TrustedIssuer>;
   /** By the name that routes give. */
@@ -36,6 +40,7 @@ export function compilePolicy({ version, document: stored }: PolicyVersion): Com
     version,
     document,
     routes: new RouteTable(document.routes),
+    conditions: routeConditions(document.routes),
     issuers: new Map(document.issuers.map((issuer) => [issuer.issuer, issuer])),
     origins: new Map(Object.entries(document.origins)),
     bounds: boundsOf(document.routes),

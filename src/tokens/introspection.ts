@@ -89,7 +89,7 @@ async function liveToken(
 }
 
 function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, Json> {
-  const { facts, audience, scopes, expiresAt, notBefore, confirmation } = token;
+  const { facts, audience, scopes, expiresAt, notBefore, confirmation, signIn } = token;
   const { iss, sub, iat, jti, client_id, grant, session } = facts;
   const served = audience.some((each) => client.introspects?.includes(each));
   if (client_id !== client.id && !served) return INACTIVE;
@@ -105,6 +105,8 @@ function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, 
     grant,
     sid: session,
     cnf: confirmation,
+    // RFC 9470 §6.2.
+    ...signIn,
   };
   const tokenType = tokenTypeOf(confirmation);
   const members = Object.entries({ scope: scopes.join(" "), token_type: tokenType, ...shown });
