@@ -5,14 +5,15 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
-import { type AssertionKeyPort, AssertionSigner } from "./assertion.ts";
+import type { AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
 import { stripCarriers } from "./credential.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
-import { headersForOrigin, type OwnHeaders } from "./headers.ts";
+import { headersForOrigin, type Identity, type OwnHeaders } from "./headers.ts";
+import { identityOf } from "./identity.ts";
 import { keepOpen, type Pipe } from "./open-connection.ts";
 import { logRefusal, refusalResponse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
@@ -30,7 +31,7 @@ export type GateDeps = {
   proofs: ProofChecker;
   limits: Limits;
   tokens: TokenCache;
-  assertionKey: AssertionKeyPort;
+  signer: AssertionSigner;
   fetch: OriginFetch;
   /** Service bindings, for origins that are one. */
   services: ReadonlyMap<string, { fetch: OriginFetch }>;
@@ -45,9 +46,8 @@ export type Gate = (request: Request, requestId: string, waitUntil: WaitUntil) =
  * unexpected is a refusal; an origin is contacted only after an allowance.
  */
 export function createGate(deps: GateDeps): Gate {
-  const signer = new AssertionSigner({ issuer: deps.issuer, clock: deps.clock, key: deps.assertionKey });
   return async function gate(request, requestId, waitUntil) {
-    const answer = await handle(request, requestId, waitUntil, signer, deps);
+    const answer = await handle(request, requestId, waitUntil, deps);
     if (answer.ok) return answer.value;
     logRefusal(deps.log, answer.error, requestId);
     return refusalResponse(answer.error, deps.issuer, requestId);
@@ -58,21 +58,15 @@ async function handle(
   request: Request,
   requestId: string,
   waitUntil: WaitUntil,
-  signer: AssertionSigner,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   try {
-    const prepare = () => signer.prepare(deps.replica.peek(), waitUntil);
+    const prepare = () => deps.signer.prepare(deps.replica.peek(), waitUntil);
     const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
-    const { token, origin } = decision;
-    let assertion = token && signer.recall(token, origin.audience, deps.replica.peek());
-    if (token && assertion === undefined) {
-      const signed = await signer.sign(token, origin.audience, deps.replica.peek());
-      if (!signed.ok) return err(refusal("assertion_unavailable", { route: decision.route }));
-      assertion = signed.value;
-    }
-    return await send(request, requestId, decision, assertion, signer, deps);
+    const identity = await identityOf(decision, deps);
+    if (!identity.ok) return identity;
+    return await send(request, requestId, decision, identity.value, deps);
   } catch (fault) {
     deps.log("error", "gate.fault", { request_id: requestId, fault: faultText(fault) });
     return err(refusal("internal"));
@@ -83,21 +77,16 @@ async function send(
   request: Request,
   requestId: string,
   allowance: Allowance,
-  assertion: string | undefined,
-  signer: AssertionSigner,
+  identity: Identity,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   const { route, origin, target, token, dpopNonce, count } = allowance;
-  const asked = route.identity_headers;
   const own: OwnHeaders = {
     requestId,
     scheme: target.scheme,
     host: target.host,
     passAuthorization: route.authorization === "pass",
-    assertion,
-    subject: token && asked.includes("subject") ? token.facts.subject : undefined,
-    scope: token && asked.includes("scope") ? token.scopes.join(" ") : undefined,
-    grant: asked.includes("grant") ? token?.facts.grant : undefined,
+    ...identity,
   };
   const headers = headersForOrigin(request.headers, own);
   const stripped = !own.passAuthorization;
@@ -105,8 +94,8 @@ async function send(
   if (stripped && token?.confirmation) headers.delete("dpop");
   const url = originUrl(origin, target);
   if (origin.message_signature) {
-    const { method } = request;
-    const signed = await signer.signRequest({ method, url, assertion }, deps.replica.peek());
+    const asked = { method: request.method, url, assertion: identity.assertion };
+    const signed = await deps.signer.signRequest(asked, deps.replica.peek());
     if (!signed.ok) return err(refusal("assertion_unavailable", { route }));
     // A client's own signature is over what it sent, which is not what the origin gets.
     headers.set("signature-input", signed.value.input);

@@ -95,16 +95,20 @@ const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 export const isStripped = matcher([...STRIPPED_REQUEST_HEADERS, ...HOP_BY_HOP]);
 const isStrippedFromResponse = matcher(["x-portcullis-*", ...HOP_BY_HOP]);
 
-/** What the edge itself says to the origin. */
-export type OwnHeaders = {
-  requestId: string;
-  scheme: string;
-  host: string;
-  passAuthorization: boolean;
+/** Who is behind a request, as the origin is told. */
+export type Identity = {
   assertion?: string | undefined;
   subject?: string | undefined;
   scope?: string | undefined;
   grant?: string | undefined;
+};
+
+/** What the edge itself says to the origin. */
+export type OwnHeaders = Identity & {
+  requestId: string;
+  scheme: string;
+  host: string;
+  passAuthorization: boolean;
 };
 
 /**
@@ -123,11 +127,16 @@ export function headersForOrigin(headers: Headers, own: OwnHeaders): Headers {
   forOrigin.set("x-forwarded-host", own.host);
   const address = headers.get("cf-connecting-ip");
   if (address !== null) forOrigin.set("x-forwarded-for", address);
-  if (own.assertion !== undefined) forOrigin.set("x-portcullis-assertion", own.assertion);
-  if (own.subject !== undefined) forOrigin.set("x-portcullis-subject", own.subject);
-  if (own.scope !== undefined) forOrigin.set("x-portcullis-scope", own.scope);
-  if (own.grant !== undefined) forOrigin.set("x-portcullis-grant", own.grant);
+  writeIdentity(forOrigin, own);
   return forOrigin;
+}
+
+/** Adds the identity headers, those that there is something to say in. */
+export function writeIdentity(headers: Headers, { assertion, subject, scope, grant }: Identity): void {
+  if (assertion !== undefined) headers.set("x-portcullis-assertion", assertion);
+  if (subject !== undefined) headers.set("x-portcullis-subject", subject);
+  if (scope !== undefined) headers.set("x-portcullis-scope", scope);
+  if (grant !== undefined) headers.set("x-portcullis-grant", grant);
 }
 
 /** The origin's answer for the client, its body streamed on; an origin cannot speak in our name. */

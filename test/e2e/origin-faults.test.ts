@@ -46,14 +46,11 @@ async function policyFrom(policy: ReturnType<typeof testPolicy>) {
 }
 
 beforeAll(async () => {
-  stand = await standUp(policyFrom, undefined, {
-    ORDERS: async (request) => {
-      serviceAsked.push(request);
-      return new MiniflareResponse(`beside got ${await request.text()}`, {
-        headers: { "x-from": "service" },
-      });
-    },
-  });
+  const orders = async (request: MiniflareRequest) => {
+    serviceAsked.push(request);
+    return new MiniflareResponse(`beside got ${await request.text()}`, { headers: { "x-from": "service" } });
+  };
+  stand = await standUp(policyFrom, undefined, () => ({ services: { ORDERS: orders } }));
   machine = await stand.gate.newPerson(["machine"], []);
   token = await clientToken(stand.gate.issuer, machine, ORIGIN_AUDIENCE);
 });

@@ -19,11 +19,11 @@ export type Stand = {
 /** Nobody listens there; only a token of that issuer would make the gate ask. */
 const NO_IDENTITY_PROVIDER = "http://127.0.0.1:9";
 
-/** `change` makes the policy from the tests' own. */
+/** `change` makes the policy from the tests' own; `more` tells what differs in the runtime. */
 export async function standUp(
   change: (policy: ReturnType<typeof testPolicy>) => object | Promise<object> = (policy) => policy,
   identityProvider = NO_IDENTITY_PROVIDER,
-  services: NonNullable<RuntimeOptions["services"]> = {},
+  more: (issuer: string) => Partial<RuntimeOptions> = () => ({}),
 ): Promise<Stand> {
   await using started = new AsyncDisposableStack();
   const stateDir = await mkdtemp(join(tmpdir(), "portcullis-e2e-"));
@@ -31,7 +31,7 @@ export async function standUp(
   const issuer = await freeIssuer();
   const origin = await RecordingOrigin.start();
   started.defer(() => origin.close());
-  const runtime = await startRuntime({ stateDir, issuer, services });
+  const runtime = await startRuntime({ stateDir, issuer, ...more(issuer) });
   started.defer(() => runtime.stop());
   const gate = await Deployment.at(issuer);
   await gate.putPolicy(await change(testPolicy({ origin: origin.url, identityProvider })));
