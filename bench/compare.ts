@@ -22,12 +22,14 @@ export type Measured = {
   /** To the floor, which was measured in the same round right before. */
   cpuRatio: Spread;
   p99Ratio: Spread;
+  /** Of the gate's tokens, how many of 100 were in memory. */
+  hitPercent?: number;
   residentMib: { first: number; last: number };
   requests: number;
 };
 
 export type Spread = { median: number; min: number; max: number };
-type Run = LoadResult & { cpuUs: number };
+type Run = LoadResult & { cpuUs: number; hitPercent?: number };
 
 export const CONNECTIONS = 32;
 
@@ -64,6 +66,9 @@ export async function compare(
       p99Ms: spread(runs.map((run) => run.p99_ms)).median,
       cpuRatio: spread(pairs.map(([base, run]) => run.cpuUs / base.cpuUs)),
       p99Ratio: spread(pairs.map(([base, run]) => run.p99_ms / base.p99_ms)),
+      ...(runs[0]?.hitPercent === undefined
+        ? {}
+        : { hitPercent: spread(runs.map((run) => run.hitPercent ?? 0)).median }),
       residentMib: { first: mib(first), last: mib(residentBytes(subject.running)) },
       requests,
     };
@@ -76,11 +81,16 @@ async function warmUp({ running, path, mix }: Subject, seconds: number): Promise
 }
 
 async function measure({ running, path, mix, name }: Subject, seconds: number): Promise<Run> {
+  const cache = await running.cacheReading?.();
   const before = cpuSeconds(running);
   const result = await load(running.url + path, mix, { connections: CONNECTIONS, seconds });
   const used = cpuSeconds(running) - before;
   if (result.failed > 0) throw new Error(`${name}: ${result.failed} requests failed`);
-  return { ...result, cpuUs: (used * 1e6) / result.requests };
+  const cacheNow = await running.cacheReading?.();
+  const run = { ...result, cpuUs: (used * 1e6) / result.requests };
+  if (!cache || !cacheNow) return run;
+  const hits = cacheNow.hits - cache.hits;
+  return { ...run, hitPercent: (100 * hits) / (hits + cacheNow.misses - cache.misses) };
 }
 
 export function spread(values: readonly number[]): Spread {

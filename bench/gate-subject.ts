@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { call, textOf } from "../src/local/http-call.ts";
+import type { DeniedFilter } from "../src/revocation/filter.ts";
 import { encodePart } from "../src/revocation/filter-part.ts";
 import { startKv } from "./backstage.ts";
 import { buildFilter } from "./denied.ts";
@@ -18,7 +19,12 @@ export function deployedObjects(): Record<string, string> {
 }
 
 /** The gate as it is deployed, with a policy and so many denied tokens. */
-export type GateSubject = Running & { restart(): Promise<Running>; kvBytes(): number; close(): void };
+export type GateSubject = Running & {
+  restart(): Promise<Running>;
+  /** Whether the filter suspects a token that is not denied. */
+  suspects(jti: string): boolean;
+  close(): void;
+};
 
 export async function startGate(options: {
   folder: string;
@@ -45,11 +51,13 @@ export async function startGate(options: {
     beside: { script: "backdoor.js", port: port + 1 },
   };
   let running = await serve(worker);
-  await putPolicy(running.url, policyOf(origin, issuer));
-  if (denied > 0) await publishFilter(denied, values, `http://127.0.0.1:${port + 1}`);
+  const operator = await operatorToken(running.url);
+  await putPolicy(running.url, operator, policyOf(origin, issuer));
+  const filter = denied > 0 ? await publishFilter(denied, values, `http://127.0.0.1:${port + 1}`) : undefined;
   return {
     ...running,
-    kvBytes: () => [...values.values()].reduce((sum, { length }) => sum + length, 0),
+    cacheReading: () => cacheReading(running.url, operator),
+    suspects: (jti) => filter?.mayContain(jti) ?? false,
     restart: async () => {
       await running.stop();
       running = await serve(worker);
@@ -84,14 +92,28 @@ function policyOf(origin: string, issuer: BenchIssuer) {
   };
 }
 
-async function putPolicy(url: string, document: object): Promise<void> {
-  const token = await call(`${url}/oauth/token`, {
+async function operatorToken(url: string): Promise<string> {
+  const answer = await call(`${url}/oauth/token`, {
     client: { id: "operator", secret: OPERATOR_SECRET },
     form: { grant_type: "client_credentials" },
   });
+  return textOf(answer.body, "access_token") ?? "";
+}
+
+async function cacheReading(url: string, operator: string): Promise<{ hits: number; misses: number }> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${operator}` } });
+  const text = await answer.text();
+  const value = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
+  return {
+    hits: value("portcullis_token_cache_hits_total"),
+    misses: value("portcullis_token_cache_misses_total"),
+  };
+}
+
+async function putPolicy(url: string, token: string, document: object): Promise<void> {
   const put = await call(`${url}/v1/policy`, {
     method: "PUT",
-    token: textOf(token.body, "access_token") ?? "",
+    token,
     headers: { "if-match": '"0"' },
     json: document,
   });
@@ -99,8 +121,12 @@ async function putPolicy(url: string, document: object): Promise<void> {
 }
 
 /** The parts go where the object would put them, the manifest where it would hand it over. */
-async function publishFilter(count: number, kv: Map<string, Buffer>, backdoor: string): Promise<void> {
-  const { parts, bits } = buildFilter(count);
+async function publishFilter(
+  count: number,
+  kv: Map<string, Buffer>,
+  backdoor: string,
+): Promise<DeniedFilter> {
+  const { filter, parts, bits } = buildFilter(count);
   const refs = parts.map((part, partition) => {
     const bytes = encodePart(part);
     kv.set(`filter:${part.build}`, Buffer.from(bytes));
@@ -109,4 +135,5 @@ async function publishFilter(count: number, kv: Map<string, Buffer>, backdoor: s
   });
   const answer = await call(backdoor, { json: { bits, parts: refs } });
   if (answer.status !== 200) throw new Error(`the filter was not taken: ${JSON.stringify(answer.body)}`);
+  return filter;
 }

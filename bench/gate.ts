@@ -12,9 +12,10 @@ import { type Backstage, startKv, startOrigin } from "./backstage.ts";
 import { compare, type Measured, type Subject } from "./compare.ts";
 import { type GateSubject, startGate } from "./gate-subject.ts";
 import { haproxyVersion, startHaproxy } from "./haproxy.ts";
+import { missingLoader } from "./load.ts";
 import { printTable, writeReport } from "./report.ts";
 import { bundleFigures, coldStart, type StartFigures } from "./start-figures.ts";
-import { type Algorithm, AUDIENCE, BenchIssuer, ISSUER, type TokenMix } from "./tokens.ts";
+import { type Algorithm, type Asymmetric, AUDIENCE, BenchIssuer, ISSUER, type TokenMix } from "./tokens.ts";
 import { bundle, type Running, serve } from "./workerd.ts";
 
 const quick = process.argv.includes("--quick");
@@ -59,7 +60,7 @@ function started<R extends Running>(running: R): R {
 async function serveSubject(name: string, origin: Backstage, issuer: BenchIssuer, kvPort: number) {
   const path = folder(name);
   bundle(path, `bench/subjects/${name}.ts`);
-  const vars = { ORIGIN: origin.url, ISSUER, AUDIENCE };
+  const vars = { ORIGIN: origin.url, ISSUER, AUDIENCE, SECRET: issuer.secret };
   const json = { JWK: issuer.jwk("ES256"), JWKS: issuer.jwks() };
   const worker = { name, folder: path, script: `${name}.js`, port: await port(), vars, json, kvPort };
   return { worker, running: started(await serve(worker)) };
@@ -79,7 +80,11 @@ async function gateWith(denied: number, bundled: string, origin: Backstage, issu
 type Planned = { name: string; quick?: boolean; start(): Promise<Subject> };
 
 function others(origin: Backstage, issuer: BenchIssuer): Planned[] {
-  const worker = (name: string, script: string, isQuick = false): Planned => ({
+  const worker = (
+    name: string,
+    script: string,
+    { quick: isQuick = false, alg = "ES256" as Algorithm } = {},
+  ): Planned => ({
     name,
     quick: isQuick,
     start: async () => {
@@ -87,12 +92,12 @@ function others(origin: Backstage, issuer: BenchIssuer): Planned[] {
       stops.push(() => kv.close());
       const { running } = await serveSubject(script, origin, issuer, kv.port);
       // Hono takes no other `typ`.
-      return { name, running, path: ORDER, mix: issuer.mix("ES256", 1_000, { typ: "JWT" }) };
+      return { name, running, path: ORDER, mix: issuer.mix(alg, 1_000, { typ: "JWT" }) };
     },
   });
   const version = haproxyVersion();
   if (version === undefined) console.log("haproxy is not installed: left out");
-  const haproxy = (verify?: Algorithm): Planned => {
+  const haproxy = (verify?: Asymmetric): Planned => {
     const name = `HAProxy ${version}, ${verify ? `jwt_verify ${verify}` : "pass"}`;
     const start = async () => {
       const options = { folder: work, port: await port(), originPort: origin.port, issuer };
@@ -103,8 +108,9 @@ function others(origin: Backstage, issuer: BenchIssuer): Planned[] {
   };
   return [
     worker("jose, ES256, no revocation", "jose"),
-    worker("Hono + hono/jwk, ES256", "hono-jwt"),
-    worker("tutorial: jose + KV read, ES256", "tutorial", true),
+    worker("Hono + hono/jwk, ES256", "hono-jwk"),
+    worker("Hono + hono/jwt, HS256", "hono-jwt", { alg: "HS256" }),
+    worker("tutorial: jose + KV read, ES256", "tutorial", { quick: true }),
     ...(version === undefined ? [] : [haproxy(), haproxy("RS256"), haproxy("ES256")]),
   ];
 }
@@ -112,15 +118,22 @@ function others(origin: Backstage, issuer: BenchIssuer): Planned[] {
 function ours(gate: (denied: number) => Promise<GateSubject>, issuer: BenchIssuer): Planned[] {
   const plan = (
     what: string,
-    mix: () => TokenMix,
+    mix: (gate: GateSubject) => TokenMix,
     more: { denied?: number; path?: string; warmUpSeconds?: number; quick?: boolean } = {},
   ): Planned => {
     const { denied = 0, path = ORDER, warmUpSeconds = 2, quick: isQuick = false } = more;
     const name = `gate, ${what}`;
-    const start = async () => ({ name, running: await gate(denied), path, mix: mix(), warmUpSeconds });
+    const start = async () => {
+      const running = await gate(denied);
+      return { name, running, path, mix: mix(running), warmUpSeconds };
+    };
     return { name, quick: isQuick, start };
   };
   const thousand = () => issuer.mix("ES256", 1_000);
+  // The object does not know of this filter, and could not clear those whom it suspects (0.4 %). In a deployment
+  // each of them costs one call for each build of the filter.
+  const unsuspected = (running: GateSubject) =>
+    issuer.mix("ES256", 1_000, { skips: (jti) => running.suspects(jti) });
   const known = { hot: 5_000, hotPercent: 90 };
   return [
     plan("1 token, ES256", () => issuer.mix("ES256", 1)),
@@ -133,11 +146,16 @@ function ours(gate: (denied: number) => Promise<GateSubject>, issuer: BenchIssue
     }),
     plan("every token for the first time", () => issuer.mix("ES256", 30_000, { hot: 0, hotPercent: 0 })),
     ...[1e5, 1e7].map((denied) =>
-      plan(`1,000 tokens, ES256, ${denied.toLocaleString("en")} denied tokens`, thousand, { denied }),
+      plan(`1,000 tokens, ES256, ${denied.toLocaleString("en")} denied tokens`, unsuspected, { denied }),
     ),
   ];
 }
 
+const missing = missingLoader();
+if (missing !== undefined) {
+  console.error(`skipped: ${missing}`);
+  process.exit(0);
+}
 // What was started goes with us.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 process.setMaxListeners(0);

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Algorithm, BenchIssuer } from "./tokens.ts";
+import type { Asymmetric, BenchIssuer } from "./tokens.ts";
 import { type Running, whenUp } from "./workerd.ts";
 
 /** The version that is installed; undefined where none is. */
@@ -19,7 +19,7 @@ export async function startHaproxy(options: {
   port: number;
   originPort: number;
   issuer: BenchIssuer;
-  verify?: Algorithm;
+  verify?: Asymmetric;
 }): Promise<Running> {
   const { folder, port, originPort, issuer, verify } = options;
   const name = `haproxy-${verify ?? "pass"}`;

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { promisify } from "node:util";
 import type { TokenMix } from "./tokens.ts";
 
@@ -13,6 +13,14 @@ export type LoadResult = {
 
 const SCRIPT = new URL("./load.lua", import.meta.url).pathname;
 const run = promisify(execFile);
+
+/** What to do where the load cannot be made; undefined where it can. */
+export function missingLoader(): string | undefined {
+  const found = spawnSync("wrk", ["-v"]).error === undefined;
+  return found
+    ? undefined
+    : "wrk is not installed, and it makes the load: apt-get install wrk (or brew install wrk)";
+}
 
 /** Puts load on a URL over so many connections; the tokens that are not in constant use go round and round. */
 export async function load(

@@ -16,6 +16,7 @@ const HEAD = [
   "p50",
   "p99",
   "p99 to the floor",
+  "tokens in memory",
   "memory",
 ];
 
@@ -47,6 +48,7 @@ function tableOf(measured: readonly Measured[]): string {
     `${m.p50Ms.toFixed(1)} ms`,
     `${m.p99Ms.toFixed(1)} ms`,
     spreadText(m.p99Ratio),
+    m.hitPercent === undefined ? "" : `${m.hitPercent.toFixed(1)} %`,
     `${m.residentMib.first} → ${m.residentMib.last} MiB`,
   ]);
   return table(HEAD, rows);

@@ -7,7 +7,13 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process under test. */
-export type Running = { url: string; pid: number; stop(): Promise<void> };
+export type Running = {
+  url: string;
+  pid: number;
+  stop(): Promise<void>;
+  /** Of tokens that were looked up so far, how many were in memory. */
+  cacheReading?(): Promise<{ hits: number; misses: number }>;
+};
 
 /** A Worker as plain workerd serves it. Names of `objects` are bindings, their values classes. */
 export type ServedWorker = {

@@ -15,6 +15,8 @@ export type Config = {
   issuerSecrets: ReadonlyMap<string, string>;
   /** Secrets of our clients at OpenID providers, by their name `SIGN_IN_SECRET_…`. */
   signInSecrets: ReadonlyMap<string, string>;
+  /** Service bindings, by their names: Workers that the policy may name as origins. */
+  services: ReadonlyMap<string, Fetcher>;
   /** What proxies that ask for decisions show, the one in use first; none where forward auth is off. */
   proxySecrets: readonly string[];
   /** Rate limiters of the platform, by the name that the policy uses: `burst_10s` for `LIMITER_BURST_10S`. */
@@ -134,9 +136,15 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
     local: LOOPBACK.test(ISSUER),
     issuerSecrets,
     signInSecrets,
+    services: new Map(Object.entries(env).filter(isService)),
     proxySecrets: PORTCULLIS_FORWARD_AUTH_SECRET
       ? [PORTCULLIS_FORWARD_AUTH_SECRET, PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS || []].flat()
       : [],
     limiters,
   });
+}
+
+/** By its kind: a service binding seems to have every member that it is asked for, as each may be an RPC method. */
+function isService(binding: [string, unknown]): binding is [string, Fetcher] {
+  return Object.prototype.toString.call(binding[1]) === "[object Fetcher]";
 }

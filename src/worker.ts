@@ -15,7 +15,7 @@ import {
 import type { WaitUntil } from "./edge/freshness.ts";
 import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
-import { newId } from "./platform/ids.ts";
+import { idSeries } from "./platform/ids.ts";
 import { consoleLogger, faultText } from "./platform/log.ts";
 import { controlPathOf, hostSessionPathOf } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
@@ -53,12 +53,13 @@ type Isolate = {
 
 const clock = systemClock;
 const log = consoleLogger;
+const nextRequestId = idSeries("dec");
 
 let isolate: Result<Isolate, string[]> | undefined;
 
 export default {
   async fetch(request, env, ctx) {
-    const requestId = newId("dec", clock());
+    const requestId = nextRequestId(clock());
     isolate ??= wire(env);
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
     const { config, app, gate, forwardAuth, browser } = isolate.value;
@@ -127,7 +128,7 @@ export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisServi
       throw new Error("Portcullis is not configured: /readyz and its log say what is wrong.");
     }
     const waitUntil: WaitUntil = (work) => this.ctx.waitUntil(work);
-    return serviceFor(isolate.value.service, { requestId: newId("dec", clock()), waitUntil });
+    return serviceFor(isolate.value.service, { requestId: nextRequestId(clock()), waitUntil });
   }
 }
 

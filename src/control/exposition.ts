@@ -5,6 +5,9 @@ import type { Tier } from "../revocation/receipt.ts";
 /** What the isolate that answers knows of the log at this moment. */
 export type ReplicaReading = { seq: number; rules: number; policyVersion: number; filterBytes?: number };
 
+/** The verified tokens that the isolate that answers has in memory, since it started. */
+export type TokenCacheReading = { hits: number; misses: number; tokens: number };
+
 type MetricType = "counter" | "gauge" | "histogram";
 
 const HELP: Record<string, string> = {
@@ -12,6 +15,9 @@ const HELP: Record<string, string> = {
   portcullis_policy_version: "Version of the policy in force.",
   portcullis_revocation_rules: "Revocation rules in the replica.",
   portcullis_denied_filter_bytes: "Size of the filter of denied tokens.",
+  portcullis_token_cache_hits_total: "Tokens that this isolate had verified before.",
+  portcullis_token_cache_misses_total: "Tokens that this isolate had to verify.",
+  portcullis_token_cache_tokens: "Verified tokens in this isolate's memory.",
   portcullis_outbox_rows: "Effects that an object still owes, as of the last cron.",
   portcullis_key_rotation_overdue_seconds: "How late the rotation of a signing key is, as of the last cron.",
   portcullis_previous_secret_values:
@@ -28,7 +34,11 @@ const HELP: Record<string, string> = {
 };
 
 /** The Prometheus text format, version 0.0.4. */
-export function exposition(monitor: MonitorReading, replica: ReplicaReading | undefined): string {
+export function exposition(
+  monitor: MonitorReading,
+  replica: ReplicaReading | undefined,
+  tokens: TokenCacheReading,
+): string {
   const lines: string[] = [];
   const family = (name: string, type: MetricType, series: [string, number][]) => {
     if (series.length === 0) return;
@@ -42,6 +52,9 @@ export function exposition(monitor: MonitorReading, replica: ReplicaReading | un
     const { filterBytes } = replica;
     family("portcullis_denied_filter_bytes", "gauge", filterBytes === undefined ? [] : [["", filterBytes]]);
   }
+  family("portcullis_token_cache_hits_total", "counter", [["", tokens.hits]]);
+  family("portcullis_token_cache_misses_total", "counter", [["", tokens.misses]]);
+  family("portcullis_token_cache_tokens", "gauge", [["", tokens.tokens]]);
   const tiers = Object.entries(monitor.propagation);
   family(
     "portcullis_propagation_seconds",

@@ -70,14 +70,15 @@ const RENEWED: ReadonlySet<RefuseReason> = new Set(["token_revoked", "token_expi
 /**
  * Holds a credential against what is demanded: verify, audience, sender, freshness, revocation, permission. All that
  * waits comes before the last look at window, revocations and permission, which is one synchronous step on a
- * view that is as young as demanded. Where the policy or the key changed while waiting, all begins anew.
+ * view that is as young as demanded. Where the policy or the key changed while waiting, all begins anew. Where all is
+ * in memory, nothing waits: a promise that need not be there costs as much as a check.
  */
 export async function admit<D extends Demand>(
   demandOf: (view: ReplicaView) => Result<D, Refusal>,
   deps: AdmissionDeps,
   renewal?: Renewal,
 ): Promise<Result<Admission<D>, Refusal>> {
-  const first = await deps.freshness.first();
+  const first = deps.freshness.peek() ?? (await deps.freshness.first());
   if (!first) return err(refusal("no_view"));
   let view = first;
   for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -136,7 +137,9 @@ async function attempt<D extends Demand>(
   }
   let token = demand.vouched;
   if (token === undefined && credential !== undefined) {
-    const identified = await identify(credential, view, deps.clock() / 1000, deps, deps.waitUntil);
+    const nowSeconds = deps.clock() / 1000;
+    const identifying = identify(credential, view, nowSeconds, deps, deps.waitUntil);
+    const identified = identifying instanceof Promise ? await identifying : identifying;
     trace?.note("token", identified.ok);
     if (!identified.ok) {
       const { reason } = identified.error;
@@ -149,8 +152,10 @@ async function attempt<D extends Demand>(
     const unproven = proving instanceof Promise ? await proving : proving;
     trace?.note("sender", !unproven);
     if (unproven) return refused({ ...unproven, ...about }, REFUSAL_RECHECK_MS);
-    await deps.prepare?.();
-    if (!(await deps.denied.settle(view, token.facts, deps.clock() / 1000))) {
+    const preparing = deps.prepare?.();
+    if (preparing) await preparing;
+    const isListed = deps.denied.look(view, token.facts, nowSeconds);
+    if (isListed === "unconfirmed" && !(await deps.denied.settle(view, token.facts, deps.clock() / 1000))) {
       trace?.note("freshness", false);
       return refused(refusal("stale", about));
     }
@@ -158,7 +163,10 @@ async function attempt<D extends Demand>(
     trace?.note("credential", false);
     return refused(refusal("credential_missing", about), REFUSAL_RECHECK_MS);
   }
-  const fresh = await deps.freshness.ensure(view, demand.staleness, token?.facts, deps.waitUntil);
+  const ready = deps.freshness.ready(view, demand.staleness, deps.waitUntil);
+  const fresh = ready
+    ? ok(ready)
+    : await deps.freshness.ensure(view, demand.staleness, token?.facts, deps.waitUntil);
   if (!fresh.ok) {
     trace?.note(fresh.error === "revoked" ? "revocation" : "freshness", false);
     return refused(refusal(fresh.error === "revoked" ? "token_revoked" : "stale", about));

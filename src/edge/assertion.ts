@@ -1,5 +1,5 @@
-import type { Clock } from "../platform/clock.ts";
-import { base64url, utf8 } from "../protocol/encoding.ts";
+import { type Clock, epochSeconds } from "../platform/clock.ts";
+import { base64, base64url, utf8 } from "../protocol/encoding.ts";
 import type { Json } from "../protocol/json.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import { SIGNING_PARAMETERS, type SigningAlgorithm } from "../protocol/signature-algorithm.ts";
@@ -7,6 +7,7 @@ import type { ReplicaView } from "../replication/replica.ts";
 import { usableUntil, type VerifiedToken } from "../tokens/claims.ts";
 import { ASSERTION_KEY_HELD_SECONDS, ASSERTION_TTL_SECONDS } from "../tokens/key-ring.ts";
 import type { WaitUntil } from "./freshness.ts";
+import { type SignedRequest, signatureBase } from "./message-signature.ts";
 
 /** The private key that signs assertions, and nothing else. */
 export type AssertionKey = { kid: string; alg: SigningAlgorithm; key: CryptoKey };
@@ -20,7 +21,8 @@ const RENEW_KEY_AFTER_MS = 60_000;
 /** A key that was made a moment ago may not be in the view yet. */
 const KEY_UNKNOWN_FOR_MS = 5_000;
 
-type HeldKey = AssertionKey & { fetchedAtMs: number };
+/** `header`: the first part of what it signs, encoded. */
+type HeldKey = AssertionKey & { fetchedAtMs: number; header: string };
 type Issued = { jwt: string; usableUntil: number; key: HeldKey };
 
 /**
@@ -74,6 +76,24 @@ export class AssertionSigner {
     return ok(jwt);
   }
 
+  /** The fields that sign a request for its origin (RFC 9421), under the label `portcullis`, by the same key. */
+  async signRequest(
+    request: SignedRequest,
+    view: ReplicaView | undefined,
+  ): Promise<Result<{ input: string; signature: string }>> {
+    const held = this.#usableKey(view);
+    const found = held ? ok(held) : await this.#fetchKey();
+    if (!found.ok) return found;
+    const { kid, alg, key } = found.value;
+    const createdSeconds = epochSeconds(this.#o.clock());
+    const { base: signed, parameters } = signatureBase(request, { keyId: kid, alg, createdSeconds });
+    const signature = await crypto.subtle.sign(SIGNING_PARAMETERS[alg].sign, key, utf8(signed));
+    return ok({
+      input: `portcullis=${parameters}`,
+      signature: `portcullis=:${base64(new Uint8Array(signature))}:`,
+    });
+  }
+
   #usableKey(view: ReplicaView | undefined): HeldKey | undefined {
     return this.#key && this.#isCurrent(this.#key, view) ? this.#key : undefined;
   }
@@ -88,7 +108,9 @@ export class AssertionSigner {
     const fetchedAtMs = this.#o.clock();
     const key = await this.#o.key();
     if (!key.ok) return key;
-    this.#key = { ...key.value, fetchedAtMs };
+    const { kid, alg } = key.value;
+    const header = base64url(utf8(JSON.stringify({ alg, typ: ASSERTION_TYPE, kid })));
+    this.#key = { ...key.value, fetchedAtMs, header };
     return ok(this.#key);
   }
 }
@@ -117,9 +139,8 @@ function assertionClaims(
   };
 }
 
-async function signJwt(key: AssertionKey, claims: Record<string, Json>): Promise<string> {
-  const header = base64url(utf8(JSON.stringify({ alg: key.alg, typ: ASSERTION_TYPE, kid: key.kid })));
-  const signed = `${header}.${base64url(utf8(JSON.stringify(claims)))}`;
+async function signJwt(key: HeldKey, claims: Record<string, Json>): Promise<string> {
+  const signed = `${key.header}.${base64url(utf8(JSON.stringify(claims)))}`;
   const signature = await crypto.subtle.sign(SIGNING_PARAMETERS[key.alg].sign, key.key, utf8(signed));
   return `${signed}.${base64url(new Uint8Array(signature))}`;
 }

@@ -98,7 +98,7 @@ async function recheck(
 function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Refusal> {
   const { ask, target, proven, deps } = matter;
   const { trace, limits } = deps;
-  const { document, routes } = view.policy;
+  const { origins, routes } = view.policy;
   const match = routes.match(target.host, target.routePath, ask.method);
   trace?.note("route", match.kind === "match", {
     route: match.kind === "match" ? match.route.id : undefined,
@@ -106,7 +106,7 @@ function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Ref
   if (match.kind === "none") return err(refusal("no_route"));
   if (match.kind === "method") return err(refusal("method_not_allowed", { allow: match.allow }));
   const { route, params } = match;
-  const origin = Object.hasOwn(document.origins, route.origin) ? document.origins[route.origin] : undefined;
+  const origin = origins.get(route.origin);
   if (!origin) throw new Error(`route ${route.id}: the policy has no origin ${route.origin}`);
   const read = readCredential(ask, route.credential);
   // A credential that cannot be read is not the same as none: it opens no public route.

@@ -66,16 +66,16 @@ export function hasTokenParameter(search: string): boolean {
   return new URLSearchParams(search).has("access_token");
 }
 
-/** Takes out of the headers for the origin (names in lower case) what could have carried a token beside `Authorization`. */
-export function stripCarriers(headers: Record<string, string>, sources: readonly CredentialSource[]): void {
+/** Takes out of the headers for the origin what could have carried a token beside `Authorization`. */
+export function stripCarriers(headers: Headers, sources: readonly CredentialSource[]): void {
   for (const source of sources) {
-    if (source.from === "header") delete headers[source.name.toLowerCase()];
+    if (source.from === "header") headers.delete(source.name);
     if (source.from !== "cookie") continue;
-    const { cookie: cookies } = headers;
-    if (cookies === undefined || !hasCookie(cookies, source.name)) continue;
+    const cookies = headers.get("cookie");
+    if (cookies === null || !hasCookie(cookies, source.name)) continue;
     const rest = withoutCookie(cookies, source.name);
-    if (rest === "") delete headers.cookie;
-    else headers.cookie = rest;
+    if (rest === "") headers.delete("cookie");
+    else headers.set("cookie", rest);
   }
 }
 

@@ -97,8 +97,8 @@ function refused(why: Problem, requestId: string, log: Logger): Response {
 /** Each identity header, empty where there is nothing to say: some proxies leave the client's where ours is absent. */
 function allowed({ allowance, identity }: Decided, requestId: string): Response {
   const { assertion = "", subject = "", scope = "", grant = "" } = identity;
-  const headers: Record<string, string> = { "cache-control": "no-store", "x-request-id": requestId };
-  if (allowance.dpopNonce !== undefined) headers["dpop-nonce"] = allowance.dpopNonce;
+  const headers = new Headers({ "cache-control": "no-store", "x-request-id": requestId });
+  if (allowance.dpopNonce !== undefined) headers.set("dpop-nonce", allowance.dpopNonce);
   writeIdentity(headers, { assertion, subject, scope, grant });
   return new Response(null, { status: 200, headers });
 }

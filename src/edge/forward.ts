@@ -11,10 +11,16 @@ export type ForwardFault = "request_body";
 /** RFC 9110 §9.3.1: content has no meaning with these, and what has none can be read in two ways. */
 const WITHOUT_BODY = ["GET", "HEAD"];
 
-/** The address at the origin: the very path and query that were decided on, appended and not encoded again. */
-export function originUrl(origin: Pick<Origin, "url">, target: Pick<Target, "path" | "search">): string {
-  const base = origin.url.endsWith("/") ? origin.url.slice(0, -1) : origin.url;
-  return base + target.path + target.search;
+/**
+ * The address at the origin: the very path and query that were decided on, appended and not encoded again. A
+ * service is asked under the host that the client asked.
+ */
+export function originUrl(
+  { url }: Pick<Origin, "url">,
+  { scheme, host, path, search }: Omit<Target, "routePath">,
+): string {
+  if (url === undefined) return `${scheme}://${host}${path}${search}`;
+  return (url.endsWith("/") ? url.slice(0, -1) : url) + path + search;
 }
 
 /**
@@ -24,7 +30,7 @@ export function originUrl(origin: Pick<Origin, "url">, target: Pick<Target, "pat
  */
 export async function forward(
   request: Request,
-  to: { url: string; timeoutMs: number; requestId: string; headers: Record<string, string> },
+  to: { url: string; timeoutMs: number; requestId: string; headers: Headers },
   fetch: OriginFetch,
 ): Promise<Result<Response, OriginFault | ForwardFault>> {
   const { method } = request;

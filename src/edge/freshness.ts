@@ -84,6 +84,11 @@ export class Freshness {
     this.#strict = new SharedAsk({ clock: options.clock, sleep: (ms) => this.#sleep(ms) });
   }
 
+  /** The view in memory. */
+  peek(): ReplicaView | undefined {
+    return this.#o.replica.peek();
+  }
+
   /**
    * The view in memory, or in a cold isolate the first one, which may be an old snapshot where the log is
    * out of reach; undefined where there is none.
@@ -129,6 +134,16 @@ export class Freshness {
     return within(this.#o.clock() - this.#failedAtMs, OUTAGE_MS);
   }
 
+  /** The view to decide on where the one in memory is young enough. Undefined: {@link ensure} is to be waited for. */
+  ready(view: ReplicaView, staleness: Staleness, waitUntil: WaitUntil): ReplicaView | undefined {
+    const { replica } = this.#o;
+    const latest = replica.peek() ?? view;
+    const ageMs = this.#ageMs(latest);
+    if (staleness.always || !within(ageMs, staleness.boundMs)) return undefined;
+    if (ageMs > staleness.boundMs / 2) replica.refreshInBackground(waitUntil, staleness.boundMs);
+    return this.#taken(latest, ageMs, staleness, waitUntil);
+  }
+
   /**
    * The view to decide on. `revoked` where only the KV denylist could be asked and lists the token. After
    * this nothing may be awaited before the decision.
@@ -141,24 +156,20 @@ export class Freshness {
     facts: TokenFacts | undefined,
     waitUntil: WaitUntil,
   ): Promise<Result<ReplicaView, "stale" | "revoked">> {
-    const { replica } = this.#o;
-    const latest = replica.peek() ?? view;
-    const ageMs = this.#ageMs(latest);
-    if (!staleness.always && within(ageMs, staleness.boundMs)) {
-      if (ageMs > staleness.boundMs / 2) replica.refreshInBackground(waitUntil, staleness.boundMs);
-      return this.#take(latest, staleness, waitUntil);
-    }
+    const ready = this.ready(view, staleness, waitUntil);
+    if (ready) return ok(ready);
+    const latest = this.#o.replica.peek() ?? view;
     const refreshed = await this.#refresh(staleness.always, staleness.always ? 0 : staleness.boundMs);
     if (refreshed && (staleness.always || within(this.#ageMs(refreshed), staleness.boundMs))) {
-      return this.#take(refreshed, staleness, waitUntil);
+      return ok(this.#taken(refreshed, this.#ageMs(refreshed), staleness, waitUntil));
     }
     const old = await this.#withoutLog(latest, staleness, facts);
-    return old.ok ? this.#take(old.value, staleness, waitUntil) : old;
+    return old.ok ? ok(this.#taken(old.value, this.#ageMs(old.value), staleness, waitUntil)) : old;
   }
 
-  #take(view: ReplicaView, { tier }: Staleness, waitUntil: WaitUntil): Result<ReplicaView, never> {
-    this.#o.observe?.(tier, this.#ageMs(view), waitUntil);
-    return ok(view);
+  #taken(view: ReplicaView, ageMs: number, { tier }: Staleness, waitUntil: WaitUntil): ReplicaView {
+    this.#o.observe?.(tier, ageMs, waitUntil);
+    return view;
   }
 
   async #withoutLog(

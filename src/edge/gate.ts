@@ -36,6 +36,8 @@ export type GateDeps = {
   sessions: SessionTokens;
   signer: AssertionSigner;
   fetch: OriginFetch;
+  /** Service bindings, for origins that are one. */
+  services: ReadonlyMap<string, { fetch: OriginFetch }>;
   pipe: Pipe;
 };
 
@@ -97,9 +99,20 @@ async function send(
   const headers = headersForOrigin(request.headers, own);
   const stripped = !own.passAuthorization;
   if (stripped) stripCarriers(headers, route.credential);
-  if (stripped && token?.confirmation) delete headers.dpop;
-  const to = { url: originUrl(origin, target), timeoutMs: origin.timeout_ms, requestId, headers };
-  const answer = await forward(request, to, deps.fetch);
+  if (stripped && token?.confirmation) headers.delete("dpop");
+  const url = originUrl(origin, target);
+  if (origin.message_signature) {
+    const asked = { method: request.method, url, assertion: identity.assertion };
+    const signed = await deps.signer.signRequest(asked, deps.replica.peek());
+    if (!signed.ok) return err(refusal("assertion_unavailable", { route }));
+    // A client's own signature is over what it sent, which is not what the origin gets.
+    headers.set("signature-input", signed.value.input);
+    headers.set("signature", signed.value.signature);
+  }
+  const service = origin.service === undefined ? deps : deps.services.get(origin.service);
+  if (!service) return err(refusal("origin_unreachable", { route }));
+  const to = { url, timeoutMs: origin.timeout_ms, requestId, headers };
+  const answer = await forward(request, to, (at, init) => service.fetch(at, init));
   if (!answer.ok) return err(refusal(answer.error, { route }));
   // To whoever proved possession here, a nonce of the origin's would be one of ours.
   if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");

@@ -115,62 +115,46 @@ export type OwnHeaders = Identity & {
 };
 
 /**
- * The headers for the origin, made in one pass over the client's: each call into a `Headers` costs more than most
- * checks of this path. Ours come last: nothing that the client names can remove or precede them. A field that
- * was sent more than once is one field with commas (RFC 9110 §5.3), so that nobody can read another of its lines.
+ * The headers for the origin: a copy of the client's, without what no client may send, and with ours. Ours come
+ * last: nothing that the client names can remove or precede them. Values stay in the runtime but for the few that
+ * are looked at: each that crosses into JavaScript and back costs as much as a check of this path.
  */
-export function headersForOrigin(headers: Headers, own: OwnHeaders): Record<string, string> {
-  const forOrigin: Record<string, string> = {};
-  let connection: string | undefined;
-  let upgrade: string | undefined;
-  let address: string | undefined;
-  for (const [name, value] of headers) {
-    if (name === "connection") connection = value;
-    else if (name === "upgrade") upgrade = value;
-    else if (name === "cf-connecting-ip") address = value;
-    if (!isStripped(name)) forOrigin[name] = value;
-  }
-  if (connection !== undefined) for (const name of namesIn(connection)) delete forOrigin[name];
-  if (!own.passAuthorization) delete forOrigin.authorization;
+export function headersForOrigin(headers: Headers, own: OwnHeaders): Headers {
+  const forOrigin = new Headers(headers);
+  const upgrade = takeConnectionFields(forOrigin, isStripped);
+  if (!own.passAuthorization) forOrigin.delete("authorization");
   // An origin that had a session's cookie could use it at every other one.
-  if (forOrigin.cookie !== undefined && hasCookiePrefix(forOrigin.cookie, COOKIE_PREFIX)) {
-    const rest = withoutCookiePrefix(forOrigin.cookie, COOKIE_PREFIX);
-    if (rest === "") delete forOrigin.cookie;
-    else forOrigin.cookie = rest;
+  const cookie = forOrigin.get("cookie");
+  if (cookie !== null && hasCookiePrefix(cookie, COOKIE_PREFIX)) {
+    const rest = withoutCookiePrefix(cookie, COOKIE_PREFIX);
+    if (rest === "") forOrigin.delete("cookie");
+    else forOrigin.set("cookie", rest);
   }
   // A WebSocket handshake is the one upgrade that is carried on.
-  if (upgrade?.toLowerCase() === "websocket") forOrigin.upgrade = "websocket";
-  forOrigin["x-request-id"] = own.requestId;
-  forOrigin["x-forwarded-proto"] = own.scheme;
-  forOrigin["x-forwarded-host"] = own.host;
-  if (address !== undefined) forOrigin["x-forwarded-for"] = address;
+  if (upgrade?.toLowerCase() === "websocket") forOrigin.set("upgrade", "websocket");
+  forOrigin.set("x-request-id", own.requestId);
+  forOrigin.set("x-forwarded-proto", own.scheme);
+  forOrigin.set("x-forwarded-host", own.host);
+  const address = headers.get("cf-connecting-ip");
+  if (address !== null) forOrigin.set("x-forwarded-for", address);
   writeIdentity(forOrigin, own);
   return forOrigin;
 }
 
 /** Adds the identity headers, those that there is something to say in. */
-export function writeIdentity(
-  headers: Record<string, string>,
-  { assertion, subject, scope, grant }: Identity,
-): void {
-  if (assertion !== undefined) headers["x-portcullis-assertion"] = assertion;
-  if (subject !== undefined) headers["x-portcullis-subject"] = subject;
-  if (scope !== undefined) headers["x-portcullis-scope"] = scope;
-  if (grant !== undefined) headers["x-portcullis-grant"] = grant;
+export function writeIdentity(headers: Headers, { assertion, subject, scope, grant }: Identity): void {
+  if (assertion !== undefined) headers.set("x-portcullis-assertion", assertion);
+  if (subject !== undefined) headers.set("x-portcullis-subject", subject);
+  if (scope !== undefined) headers.set("x-portcullis-scope", scope);
+  if (grant !== undefined) headers.set("x-portcullis-grant", grant);
 }
 
 /** The origin's answer for the client, its body streamed on; an origin cannot speak in our name. */
 export function clientResponse(answer: Response, requestId: string): Response {
-  const { status, statusText, webSocket } = answer;
-  const init = { status, statusText, headers: answer.headers, ...(webSocket ? { webSocket } : {}) };
-  const response = new Response(answer.body, init);
-  const { headers } = response;
-  const names = [...headers.keys()];
-  for (const name of names) if (isStrippedFromResponse(name)) headers.delete(name);
-  const connection = names.includes("connection") ? answer.headers.get("connection") : null;
-  if (connection !== null) for (const name of namesIn(connection)) headers.delete(name);
-  if (names.includes("set-cookie")) keepOurCookies(headers);
-  headers.set("x-request-id", requestId);
+  const response = new Response(answer.body, answer);
+  takeConnectionFields(response.headers, isStrippedFromResponse);
+  if (response.headers.has("set-cookie")) keepOurCookies(response.headers);
+  response.headers.set("x-request-id", requestId);
   return response;
 }
 
@@ -183,7 +167,21 @@ function keepOurCookies(headers: Headers): void {
   for (const line of theirs) headers.append("set-cookie", line);
 }
 
-/** RFC 9110 §7.6.1: what `Connection` names goes no further. */
+/** Deletes what is stripped and what `Connection` names (RFC 9110 §7.6.1). Answers what was to be upgraded to. */
+function takeConnectionFields(headers: Headers, isTaken: (name: string) => boolean): string | undefined {
+  let connection: string | null = null;
+  let upgrade: string | undefined;
+  const taken: string[] = [];
+  for (const name of headers.keys()) if (isTaken(name)) taken.push(name);
+  for (const name of taken) {
+    if (name === "connection") connection = headers.get(name);
+    if (name === "upgrade") upgrade = headers.get(name) ?? undefined;
+    headers.delete(name);
+  }
+  if (connection !== null) for (const name of namesIn(connection)) headers.delete(name);
+  return upgrade;
+}
+
 function namesIn(connection: string): string[] {
   return connection
     .split(",")

@@ -8,19 +8,27 @@ import type { TokenCache } from "./token-cache.ts";
 
 export type IdentifyDeps = { issuer: string; remoteKeys: RemoteKeys; tokens: TokenCache };
 
-/** The verified token, from memory where it was verified before and everything that led to it still stands. */
-export async function identify(
+/** The verified token, at once where it was verified before and everything that led to it still stands. */
+export function identify(
+  token: string,
+  view: ReplicaView,
+  nowSeconds: number,
+  deps: IdentifyDeps,
+  waitUntil: WaitUntil,
+): Result<VerifiedToken, TokenFault> | Promise<Result<VerifiedToken, TokenFault>> {
+  const known = recall(token, view, deps);
+  if (!known) return verify(token, view, nowSeconds, deps, waitUntil);
+  const late = windowFault(known, nowSeconds);
+  return late ? err({ reason: late }) : ok(known);
+}
+
+async function verify(
   token: string,
   view: ReplicaView,
   nowSeconds: number,
   deps: IdentifyDeps,
   waitUntil: WaitUntil,
 ): Promise<Result<VerifiedToken, TokenFault>> {
-  const known = recall(token, view, deps);
-  if (known) {
-    const late = windowFault(known, nowSeconds);
-    return late ? err({ reason: late }) : ok(known);
-  }
   const verified = await verifyAccessToken(token, {
     issuer: deps.issuer,
     keys: view.keys,

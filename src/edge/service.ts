@@ -50,13 +50,13 @@ export async function authorizeFor(ask: AuthorizeAsk, deps: ServiceDeps): Promis
     const decided = await deps.decide({ method, url, headers: new Headers(ask.headers), cf }, deps.waitUntil);
     if (!decided.ok) return await refused(decided.error, deps);
     const { allowance, identity } = decided.value;
-    const headers: Record<string, string> = {};
+    const headers = new Headers();
     writeIdentity(headers, identity);
     return {
       allowed: true,
       decisionId: requestId,
       route: allowance.route.id,
-      headers,
+      headers: Object.fromEntries(headers),
       ...(allowance.token ? { auth: authOf(allowance.token) } : {}),
       ...(allowance.dpopNonce === undefined ? {} : { dpopNonce: allowance.dpopNonce }),
     };

@@ -18,6 +18,8 @@ export class TokenCache<V extends object = CachedToken> {
   readonly #maxEntries: number;
   readonly #maxChars: number;
   #chars = 0;
+  #hits = 0;
+  #misses = 0;
 
   constructor(limits: { maxEntries?: number; maxChars?: number } = {}) {
     this.#maxEntries = limits.maxEntries ?? MAX_ENTRIES;
@@ -30,8 +32,16 @@ export class TokenCache<V extends object = CachedToken> {
 
   get(token: string): V | undefined {
     const entry = this.#entries.get(token);
-    if (entry) entry.used = true;
+    if (entry) {
+      entry.used = true;
+      this.#hits++;
+    } else this.#misses++;
     return entry;
+  }
+
+  /** How often a token was found, and how often not. */
+  reading(): { hits: number; misses: number; tokens: number } {
+    return { hits: this.#hits, misses: this.#misses, tokens: this.#entries.size };
   }
 
   set(token: string, value: V): void {

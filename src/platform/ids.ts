@@ -24,11 +24,47 @@ const CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /** `prefix_` + 48 bits of milliseconds + 80 random bits in Crockford's base32 (ULID): sorts by time. */
 export function newId(prefix: IdPrefix, nowMs: number, random: RandomBytes = secureRandom): string {
+  return `${prefix}_${timeText(nowMs)}${randomText(16, random)}`;
+}
+
+/**
+ * Makes ids of the same form at a fraction of the cost, for what comes thousands of times a second and is no
+ * secret: of the random bits, 60 are drawn once for a million ids, and the last 20 count.
+ */
+export function idSeries(prefix: IdPrefix, random: RandomBytes = secureRandom): (nowMs: number) => string {
+  let timeMs = Number.NaN;
+  let head = "";
+  let drawn = "";
+  let count = SERIES_LENGTH;
+  return (nowMs) => {
+    if (count === SERIES_LENGTH) {
+      drawn = randomText(12, random);
+      count = 0;
+      timeMs = Number.NaN;
+    }
+    if (nowMs !== timeMs) {
+      timeMs = nowMs;
+      head = `${prefix}_${timeText(nowMs)}${drawn}`;
+    }
+    const n = count++;
+    return (
+      head + CROCKFORD[n >> 15] + CROCKFORD[(n >> 10) & 31] + CROCKFORD[(n >> 5) & 31] + CROCKFORD[n & 31]
+    );
+  };
+}
+
+const SERIES_LENGTH = 2 ** 20;
+
+function timeText(nowMs: number): string {
   let time = "";
   for (let rest = nowMs, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) time = CROCKFORD[rest % 32] + time;
-  let tail = "";
-  for (const byte of random(16)) tail += CROCKFORD[byte & 31];
-  return `${prefix}_${time}${tail}`;
+  return time;
+}
+
+function randomText(chars: number, random: RandomBytes): string {
+  let text = "";
+  for (const byte of random(chars)) text += CROCKFORD[byte & 31];
+  return text;
 }
 
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/;

@@ -1,5 +1,6 @@
 import type { Condition } from "./condition.ts";
 import {
+  type Origin,
   type PolicyDocument,
   type PolicyVersion,
   type Route,
@@ -18,6 +19,8 @@ export type CompiledPolicy = {
   conditions: ReadonlyMap<string, Condition>;
   /** By `iss`, exactly as tokens name it. */
   issuers: ReadonlyMap<string, TrustedIssuer>;
+  /** By the name that routes give. */
+  origins: ReadonlyMap<string, Origin>;
   /** The oldest revocation state on which a route of the tier accepts, in milliseconds. */
   bounds: { boundedMs: number; eventualMs: number };
 };
@@ -39,6 +42,7 @@ export function compilePolicy({ version, document: stored }: PolicyVersion): Com
     routes: new RouteTable(document.routes),
     conditions: routeConditions(document.routes),
     issuers: new Map(document.issuers.map((issuer) => [issuer.issuer, issuer])),
+    origins: new Map(Object.entries(document.origins)),
     bounds: boundsOf(document.routes),
   };
 }

@@ -8,12 +8,14 @@ import { accessFaults } from "./route-faults.ts";
 import { routeConflicts } from "./route-table.ts";
 import { tokenSizeFaults } from "./token-size.ts";
 
-/** What the document must fit beside its schema: our own issuer, whether plain http on loopback is allowed, and the secrets. */
+/** What the document must fit beside its schema: our own issuer, whether plain http on loopback is allowed, secrets and services. */
 export type PolicyContext = {
   issuer: string;
   local: boolean;
   /** Names of the secrets that the deployment shares with issuers; absent: none. */
   secretRefs?: ReadonlySet<string>;
+  /** Names of the service bindings of the deployment; absent: none. */
+  services?: ReadonlySet<string>;
   /** Names of the rate limiters that the deployment has; absent: none. */
   limiters?: ReadonlySet<string>;
 };
@@ -26,7 +28,9 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...repeated(draft.issuers, "issuer", (issuer) => issuer.issuer),
     ...draft.issuers.flatMap((part) => issuerFaults(part, context)),
     ...draft.origins.flatMap(({ at, value }) => [
-      ...originUrlFaults(`${at}.url`, value.url, context),
+      ...(value.url === undefined ? [] : originUrlFaults(`${at}.url`, value.url, context)),
+      ...(value.url === undefined ? [] : circleFaults(`${at}.url`, value.url, draft)),
+      ...(value.service === undefined ? [] : serviceFaults(`${at}.service`, value.service, context)),
       ...audienceFaults(`${at}.audience`, value.audience, context),
     ]),
     ...repeated(draft.routes, "id", (route) => route.id),
@@ -122,6 +126,25 @@ function originUrlFaults(path: string, text: string, context: PolicyContext): st
     faults.push(`${path}: is this deployment itself; requests would go round in a circle`);
   }
   return faults;
+}
+
+/** What the Worker fetches goes the way of any request from the Internet: to a host that it serves, to itself. */
+function circleFaults(path: string, text: string, { routes }: Draft): string[] {
+  const url = new URL(text);
+  if (isLoopback(url)) return [];
+  const wildcard = `*${url.host.slice(url.host.indexOf("."))}`;
+  const route = routes.find(({ value }) => value.host === url.host || value.host === wildcard);
+  if (!route) return [];
+  return [
+    `${path}: ${route.at}.host has the gate answer for this host, so requests would go round in a circle; give the origin a host of its own, or a service`,
+  ];
+}
+
+function serviceFaults(path: string, service: string, { services }: PolicyContext): string[] {
+  if (services?.has(service)) return [];
+  return [
+    `${path}: this deployment has no service binding ${service}; add [[services]] with binding = "${service}" to wrangler.toml, and deploy`,
+  ];
 }
 
 function audienceFaults(path: string, audience: string, context: PolicyContext): string[] {

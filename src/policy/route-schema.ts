@@ -3,11 +3,26 @@ import { limitSchema } from "./limit-schema.ts";
 import { httpUrl, name, PARAM, seconds } from "./names.ts";
 import { accessSchema } from "./route-access-schema.ts";
 
-export const originSchema = z.strictObject({
-  url: httpUrl.describe("Scheme, host and port; the request's path is appended."),
-  audience: z.string().min(1).max(512).describe("Audience of access tokens for this origin."),
-  timeout_ms: z.int().min(100).max(120_000).default(15_000),
-});
+export const originSchema = z
+  .strictObject({
+    url: httpUrl
+      .exactOptional()
+      .describe("Scheme, host and port; the request's path is appended. Give this or `service`."),
+    service: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, "must be the name of a binding")
+      .exactOptional()
+      .describe("A service binding of this Worker: the request goes there without a network between."),
+    audience: z.string().min(1).max(512).describe("Audience of access tokens for this origin."),
+    timeout_ms: z.int().min(100).max(120_000).default(15_000),
+    message_signature: z
+      .boolean()
+      .exactOptional()
+      .describe("Requests carry an HTTP Message Signature (RFC 9421) by the key of the assertions."),
+  })
+  .refine(({ url, service }) => (url === undefined) !== (service === undefined), {
+    error: "give exactly one of url and service",
+  });
 
 /** RFC 3986 pchar without `;` and `*`; a colon may not stand first, and no segment is `.` or `..`. */
 const LITERAL_CHAR = "[A-Za-z0-9._~!$&'()+,=@-]|%[0-9A-F]{2}";

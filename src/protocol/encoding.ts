@@ -1,6 +1,7 @@
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const CHARACTERS = encoder.encode(ALPHABET);
 const CODES = new Int8Array(128).fill(-1);
 for (let i = 0; i < 64; i++) CODES[ALPHABET.charCodeAt(i)] = i;
 
@@ -22,18 +23,21 @@ export function base64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }
 
+/** RFC 4648 §5 without padding. */
 export function base64url(bytes: Uint8Array): string {
-  let out = "";
+  const text = new Uint8Array(Math.ceil((bytes.length * 4) / 3));
+  let at = 0;
   for (let i = 0; i < bytes.length; i += 3) {
-    const a = bytes[i] as number;
-    const b = bytes[i + 1];
-    const c = bytes[i + 2];
-    out += ALPHABET[a >> 2];
-    out += ALPHABET[((a & 3) << 4) | ((b ?? 0) >> 4)];
-    if (b !== undefined) out += ALPHABET[((b & 15) << 2) | ((c ?? 0) >> 6)];
-    if (c !== undefined) out += ALPHABET[c & 63];
+    const a = bytes[i]!;
+    const b = bytes[i + 1] ?? 0;
+    const c = bytes[i + 2] ?? 0;
+    // What lies past the end is not stored.
+    text[at++] = CHARACTERS[a >> 2]!;
+    text[at++] = CHARACTERS[((a & 3) << 4) | (b >> 4)]!;
+    text[at++] = CHARACTERS[((b & 15) << 2) | (c >> 6)]!;
+    text[at++] = CHARACTERS[c & 63]!;
   }
-  return out;
+  return strictDecoder.decode(text);
 }
 
 /**

@@ -29,7 +29,8 @@ function hasDuplicateMembers(text: string): boolean {
       const end = endOfString(text, i);
       const names = open[open.length - 1];
       if (names && followedByColon(text, end)) {
-        const name: string = JSON.parse(text.slice(i, end));
+        const quoted = text.slice(i, end);
+        const name: string = quoted.includes("\\") ? JSON.parse(quoted) : quoted.slice(1, -1);
         if (names.has(name)) return true;
         names.add(name);
       }

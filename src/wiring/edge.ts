@@ -68,6 +68,7 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
     limits,
     signer,
     fetch: (url, init) => fetch(url, init),
+    services: config.services,
     pipe: () => new IdentityTransformStream(),
   });
   // A proof that is only looked at is not used up by it.

@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createPublicKey, type JsonWebKey, randomBytes, verify } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import { type Request as MiniflareRequest, Response as MiniflareResponse } from "miniflare";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { freePort } from "../../src/local/ports.ts";
@@ -18,6 +19,7 @@ const HUGE_HEADERS = `HTTP/1.1 200 OK\r\nX-Huge: ${"a".repeat(MEBIBYTE)}\r\nCont
 let stand: Stand;
 let token: string;
 let machine: Person;
+const serviceAsked: MiniflareRequest[] = [];
 
 async function policyFrom(policy: ReturnType<typeof testPolicy>) {
   const { demo } = policy.origins;
@@ -29,18 +31,26 @@ async function policyFrom(policy: ReturnType<typeof testPolicy>) {
     origins: {
       demo: { ...demo, timeout_ms: TIMEOUT_MS },
       dead: { ...demo, url: nobody, timeout_ms: TIMEOUT_MS },
+      signed: { ...demo, timeout_ms: TIMEOUT_MS, message_signature: true },
+      beside: { audience: demo.audience, service: "ORDERS", timeout_ms: TIMEOUT_MS },
     },
     routes: [
       ...policy.routes,
       { id: "any", path: "/any/**", origin: "demo", access, identity_headers },
       { id: "pass", path: "/pass/**", origin: "demo", access, authorization: "pass" },
+      { id: "signed", path: "/signed/**", origin: "signed", access },
+      { id: "beside", path: "/beside/**", origin: "beside", access, identity_headers },
       { id: "dead", path: "/dead/**", origin: "dead", access },
     ],
   };
 }
 
 beforeAll(async () => {
-  stand = await standUp(policyFrom);
+  const orders = async (request: MiniflareRequest) => {
+    serviceAsked.push(request);
+    return new MiniflareResponse(`beside got ${await request.text()}`, { headers: { "x-from": "service" } });
+  };
+  stand = await standUp(policyFrom, undefined, () => ({ services: { ORDERS: orders } }));
   machine = await stand.gate.newPerson(["machine"], []);
   token = await clientToken(stand.gate.issuer, machine, ORIGIN_AUDIENCE);
 });
@@ -226,6 +236,83 @@ describe("what is passed through", () => {
     expect(
       (await encoded.toArray()).reduce((all, part) => Buffer.concat([all, part]), Buffer.alloc(0)),
     ).toEqual(zipped);
+  });
+
+  it("hands ranges and the trace on as they are", async () => {
+    const { origin } = stand;
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const range = { range: "bytes=2-4", "if-range": '"v1"', traceparent, tracestate: "vendor=1" };
+    origin.answerWith((_request, response) =>
+      response.writeHead(206, { "content-range": "bytes 2-4/9", "content-length": "3" }).end("cde"),
+    );
+    const part = await call("/any/x", { headers: range });
+    expect([part.status, part.headers.get("content-range"), await part.text()]).toEqual([
+      206,
+      "bytes 2-4/9",
+      "cde",
+    ]);
+    expect(origin.received.at(-1)!.message.headers).toMatchObject(range);
+    origin.answerWith((_request, response) =>
+      response.writeHead(416, { "content-range": "bytes */9", "content-length": "0" }).end(),
+    );
+    const beyond = await call("/any/x", { headers: { range: "bytes=20-" } });
+    expect([beyond.status, beyond.headers.get("content-range")]).toEqual([416, "bytes */9"]);
+  });
+
+  it("gives an answer with trailers whole, without them: the platform has none for a Worker", async () => {
+    stand.origin.answerWith((_request, response) => {
+      response.writeHead(200, { trailer: "x-checksum" }).write("part ");
+      response.addTrailers({ "x-checksum": "1" });
+      response.end("whole");
+    });
+    const answer = await sendRaw(stand.gate.issuer, raw({ path: "/any/x", headers: [["TE", "trailers"]] }));
+    expect(await bodyText(answer)).toBe("part whole");
+    expect([answer.headers.trailer, answer.trailers]).toEqual([undefined, {}]);
+    const asked = stand.origin.received.at(-1)!.headers.map(([name]) => name.toLowerCase());
+    expect(asked).not.toContain("te");
+  });
+
+  it("goes to a service binding without the network, as the client asked it", async () => {
+    const before = stand.origin.received.length;
+    const answer = await call("/beside/x?y=%2F", { method: "POST", body: "a body" });
+    expect([answer.status, answer.headers.get("x-from"), await answer.text()]).toEqual([
+      200,
+      "service",
+      "beside got a body",
+    ]);
+    expect(answer.headers.get("x-request-id")).toMatch(/^dec_/);
+    const [asked] = serviceAsked;
+    expect(asked!.url).toBe(`${stand.gate.issuer}/beside/x?y=%2F`);
+    expect(asked!.headers.get("x-portcullis-subject")).toBe(machine.id);
+    expect(asked!.headers.get("authorization")).toBeNull();
+    expect(stand.origin.received.length).toBe(before);
+  });
+
+  it("is signed for an origin that wants it, by a key of the published set", async () => {
+    stand.origin.answerWith();
+    expect((await call("/signed/x?a='b'&c=%2F", { method: "PUT", body: "x" })).status).toBe(200);
+    const { method, url, message } = stand.origin.received.at(-1)!;
+    const [path, query] = url.split("?");
+    const parameters = String(message.headers["signature-input"]).replace(/^portcullis=/, "");
+    const signature = String(message.headers.signature).replace(/^portcullis=:(.*):$/, "$1");
+    // RFC 9421 §2.5, of what arrived.
+    const base = [
+      `"@method": ${method}`,
+      `"@authority": ${message.headers.host}`,
+      `"@path": ${path}`,
+      `"@query": ?${query}`,
+      `"x-portcullis-assertion": ${message.headers["x-portcullis-assertion"]}`,
+      `"@signature-params": ${parameters}`,
+    ].join("\n");
+    const { keys } = (await (await fetch(`${stand.gate.issuer}/.well-known/jwks.json`)).json()) as {
+      keys: (JsonWebKey & { kid: string })[];
+    };
+    const jwk = keys.find(({ kid }) => parameters.includes(`keyid="${kid}"`))!;
+    const key = { key: createPublicKey({ key: jwk, format: "jwk" }), dsaEncoding: "ieee-p1363" } as const;
+    const isGood = (text: string) =>
+      verify("sha256", Buffer.from(text), key, Buffer.from(signature, "base64"));
+    expect(isGood(base)).toBe(true);
+    expect(isGood(base.replace("PUT", "GET"))).toBe(false);
   });
 
   it("takes out of an answer what speaks in the gate's name or is for one connection only", async () => {

@@ -89,6 +89,8 @@ export class EdgeWorld {
     },
     () => this.nowMs,
   );
+  /** Service bindings; what they are called with is in no other list. */
+  readonly services = new Map<string, { fetch(url: string, init: RequestInit): Promise<Response> }>();
   /** The uses that the object for exact single use was asked about. */
   exactUses: string[] = [];
   exactDown = false;
@@ -245,6 +247,7 @@ export class EdgeWorld {
         this.originCalls.push(request);
         return this.origin(request);
       },
+      services: this.services,
       pipe: () => new TransformStream(),
     });
     return this.#gate;

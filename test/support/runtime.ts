@@ -1,6 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import {
+  convertV4MiniflareOptions,
+  Miniflare,
+  type Request as MiniflareRequest,
+  type Response as MiniflareResponse,
+} from "miniflare";
 import { inject } from "vitest";
 import { freePort } from "../../src/local/ports.ts";
 import { RATE_LIMITS } from "./rate-limits.ts";
@@ -23,6 +28,8 @@ export type RuntimeOptions = {
   variables?: Record<string, string | undefined>;
   /** Names of bindings that the deployment lacks. */
   without?: readonly string[];
+  /** Other Workers that it is bound to. */
+  services?: Record<string, (request: MiniflareRequest) => Promise<MiniflareResponse>>;
   /** Flags of V8, like a limit of the heap. */
   v8Flags?: readonly string[];
   /** Workers beside it, with a service binding `PORTCULLIS`. */
@@ -99,6 +106,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
           ...moduleWorker("portcullis", readFileSync(inject("bundlePath"), "utf8")),
           bindings: variablesOf(options),
           kvNamespaces: present([["KV", null]]).map(([name]) => name),
+          serviceBindings: options.services ?? {},
           durableObjects: Object.fromEntries(present(objects)),
           ratelimits: RATE_LIMITS,
         },

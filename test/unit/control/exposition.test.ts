@@ -21,15 +21,19 @@ const monitor: MonitorReading = {
   gauges: { 'portcullis_outbox_rows{object="log"}': 2, 'portcullis_outbox_rows{object="keyring"}': 0 },
 };
 const replica = { seq: 42, rules: 7, policyVersion: 3 };
+const tokens = { hits: 90, misses: 10, tokens: 8 };
 const lines = (text: string) => text.split("\n");
 
 describe("the exposition", () => {
   it("states every series in the base unit", () => {
-    const text = exposition(monitor, replica);
+    const text = exposition(monitor, replica, tokens);
     for (const line of [
       "portcullis_log_seq 42",
       "portcullis_revocation_rules 7",
       "portcullis_policy_version 3",
+      "portcullis_token_cache_hits_total 90",
+      "portcullis_token_cache_misses_total 10",
+      "portcullis_token_cache_tokens 8",
       'portcullis_outbox_rows{object="log"} 2',
       'portcullis_propagation_seconds{tier="bounded",quantile="0.99"} 1.2',
       'portcullis_propagation_seconds{tier="bounded",quantile="1"} 1.3',
@@ -48,7 +52,7 @@ describe("the exposition", () => {
   });
 
   it("describes each family once, before its series, and leaves nothing undescribed", () => {
-    const text = exposition(monitor, { ...replica, filterBytes: 1_000 });
+    const text = exposition(monitor, { ...replica, filterBytes: 1_000 }, tokens);
     const typed = lines(text).flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []);
     expect(new Set(typed).size).toBe(typed.length);
     let family = "";
@@ -62,8 +66,10 @@ describe("the exposition", () => {
   });
 
   it("leaves out what is not known: the log's part where it does not answer, a filter that is not there", () => {
-    expect(exposition(monitor, undefined)).not.toContain("portcullis_log_seq");
-    expect(exposition(monitor, replica)).not.toContain("denied_filter");
-    expect(exposition(monitor, { ...replica, filterBytes: 9 })).toContain("portcullis_denied_filter_bytes 9");
+    expect(exposition(monitor, undefined, tokens)).not.toContain("portcullis_log_seq");
+    expect(exposition(monitor, replica, tokens)).not.toContain("denied_filter");
+    expect(exposition(monitor, { ...replica, filterBytes: 9 }, tokens)).toContain(
+      "portcullis_denied_filter_bytes 9",
+    );
   });
 });

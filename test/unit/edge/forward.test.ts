@@ -43,7 +43,7 @@ function send(path: string, init: RequestInit = {}, timeoutMs = 2000) {
     url: originUrl({ url: base }, target.value),
     timeoutMs,
     requestId: "r",
-    headers: Object.fromEntries(request.headers),
+    headers: request.headers,
   };
   return forward(request, to, fetch);
 }
@@ -65,8 +65,14 @@ describe("forwarding", () => {
   });
 
   it("appends to the origin's address with and without a slash at its end", () => {
-    expect(originUrl({ url: "http://o:1/" }, { path: "/a", search: "?b" })).toBe("http://o:1/a?b");
-    expect(originUrl({ url: "http://o:1" }, { path: "/a", search: "" })).toBe("http://o:1/a");
+    const target = { scheme: "https", host: "api.example.com:8443", path: "/a", search: "?b" } as const;
+    expect(originUrl({ url: "http://o:1/" }, target)).toBe("http://o:1/a?b");
+    expect(originUrl({ url: "http://o:1" }, { ...target, search: "" })).toBe("http://o:1/a");
+  });
+
+  it("asks a service under the host that the client asked", () => {
+    const target = { scheme: "https", host: "api.example.com:8443", path: "/a", search: "?b" } as const;
+    expect(originUrl({}, target)).toBe("https://api.example.com:8443/a?b");
   });
 
   it("streams the answer: its start arrives before its end is written", async () => {
@@ -167,7 +173,7 @@ describe("forwarding", () => {
       url: "http://127.0.0.1:1/",
       timeoutMs: 2000,
       requestId: "r",
-      headers: Object.fromEntries(request.headers),
+      headers: request.headers,
     };
     const refused = await forward(request, to, fetch);
     expect(refused).toEqual({ ok: false, error: "origin_unreachable" });
@@ -179,14 +185,14 @@ describe("forwarding", () => {
       ({ method, body, headers: new Headers(headers) }) as unknown as Request;
     const bytes = () => new Blob(["abc"]).stream();
     for (const method of ["GET", "HEAD"]) {
-      const sent = await forward(request(method, bytes()), { ...to, headers: {} }, fetch);
+      const sent = await forward(request(method, bytes()), { ...to, headers: new Headers() }, fetch);
       expect(sent).toEqual({ ok: false, error: "request_body" });
     }
     expect(seen).toEqual([]);
-    expect((await forward(request("POST", bytes()), { ...to, headers: {} }, fetch)).ok).toBe(true);
-    expect((await forward(request("GET", null), { ...to, headers: {} }, fetch)).ok).toBe(true);
+    expect((await forward(request("POST", bytes()), { ...to, headers: new Headers() }, fetch)).ok).toBe(true);
+    expect((await forward(request("GET", null), { ...to, headers: new Headers() }, fetch)).ok).toBe(true);
     const empty = request("GET", new Blob([]).stream(), { "content-length": "0" });
-    expect((await forward(empty, { ...to, headers: {} }, fetch)).ok).toBe(true);
+    expect((await forward(empty, { ...to, headers: new Headers() }, fetch)).ok).toBe(true);
     expect(seen).toEqual(["POST /x", "GET /x", "GET /x"]);
   });
 });

@@ -22,6 +22,37 @@ beforeEach(async () => {
 
 const sent = (name: string) => world.originCalls.at(-1)?.headers.get(name) ?? null;
 
+describe("an origin that is a service binding", () => {
+  const service = (name: string) =>
+    policyOf([{ path: "/orders/**", access: { scopes: ["orders:read"] } }], {
+      origins: { orders: { service: name, audience: AUDIENCE } },
+    });
+
+  it("is asked as the client asked, without the network", async () => {
+    world = await EdgeWorld.create(service("ORDERS"));
+    const asked: Request[] = [];
+    world.services.set("ORDERS", {
+      fetch: async (url, init) => {
+        asked.push(new Request(url, init));
+        return new Response("from the service");
+      },
+    });
+    const answer = await world.call("/orders/1?x=%2F", { token: await world.token() });
+    expect(await answer.text()).toBe("from the service");
+    expect(asked[0]!.url).toBe("https://api.example.com/orders/1?x=%2F");
+    expect(asked[0]!.headers.get("x-portcullis-assertion")?.split(".")).toHaveLength(3);
+    expect(asked[0]!.headers.get("authorization")).toBeNull();
+    expect(world.originCalls).toEqual([]);
+  });
+
+  it("is a 502 where the deployment does not have it any more", async () => {
+    world = await EdgeWorld.create(service("GONE"));
+    const answer = await world.call("/orders/1", { token: await world.token() });
+    expect([answer.status, world.lastReason]).toEqual([502, "origin_unreachable"]);
+    expect(world.originCalls).toEqual([]);
+  });
+});
+
 describe("an allowed request", () => {
   it("reaches the origin with who it is from, and without the credential", async () => {
     const token = await world.token({ grant: "grt_1" });

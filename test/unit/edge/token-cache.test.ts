@@ -35,6 +35,15 @@ describe("verified tokens in memory", () => {
     expect(cache.get("n99")).toBeDefined();
   });
 
+  it("counts what it found and what it did not", () => {
+    const cache = new TokenCache();
+    expect(cache.reading()).toEqual({ hits: 0, misses: 0, tokens: 0 });
+    cache.get("a");
+    cache.set("a", entry("a"));
+    for (let i = 0; i < 3; i++) cache.get("a");
+    expect(cache.reading()).toEqual({ hits: 3, misses: 1, tokens: 1 });
+  });
+
   it("stays within its characters", () => {
     const cache = new TokenCache({ maxChars: 100 });
     for (let i = 0; i < 10; i++) cache.set(`${i}`.repeat(30), entry(`${i}`));

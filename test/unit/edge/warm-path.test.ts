@@ -115,6 +115,7 @@ beforeEach(async () => {
       toOrigin++;
       return new Response("hello");
     },
+    services: new Map(),
     pipe: () => new TransformStream(),
   });
   token = await world.token();

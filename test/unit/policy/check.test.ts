@@ -407,6 +407,39 @@ describe("the rules across members", () => {
     expect(faults.join()).not.toContain("u:p");
   });
 
+  it.each<[string, string, PolicyContext, number]>([
+    ["api.example", "https://api.example", DEPLOYED, 1],
+    ["*.example", "https://api.example", DEPLOYED, 1],
+    ["api.example", "https://origin.api.example", DEPLOYED, 0],
+    ["*.example", "https://a.api.example", DEPLOYED, 0],
+    ["api.example", "https://api.example:8443", DEPLOYED, 0],
+    ["localhost:8787", "http://localhost:8787", { ...LOCAL, issuer: "http://localhost:1" }, 0],
+  ])("a route for the host %s and the origin %s", (host, url, context, count) => {
+    const faults = faultsOf(
+      policy({ origins: { api: origin({ url }) }, routes: [route({ host })] }),
+      context,
+    );
+    expect(faults.filter((fault) => fault.includes("in a circle"))).toHaveLength(count);
+  });
+
+  it("an origin is a URL or a service binding that the deployment has, and not both", () => {
+    const { url, ...rest } = origin();
+    const context = { ...DEPLOYED, services: new Set(["ORDERS"]) };
+    const faults = (api: object, given: PolicyContext = context) => faultsOf({ origins: { api } }, given);
+    expect(faults({ ...rest, service: "ORDERS" })).toEqual([]);
+    expect(faults({ ...rest, service: "ORDERS", message_signature: true })).toEqual([]);
+    expect(faults({ ...rest, service: "OTHER" })).toEqual([
+      expect.stringContaining("origins.api.service: this deployment has no service binding OTHER"),
+    ]);
+    expect(faults({ ...rest, service: "ORDERS" }, DEPLOYED)).toHaveLength(1);
+    expect(faults({ ...rest, service: "not a name" })).toEqual([
+      expect.stringContaining("origins.api.service: must be the name of a binding"),
+    ]);
+    const one = [expect.stringContaining("origins.api: give exactly one of url and service")];
+    expect(faults(rest)).toEqual(one);
+    expect(faults({ ...rest, url, service: "ORDERS" })).toEqual(one);
+  });
+
   it.each<[string, PolicyContext, string | undefined]>([
     ["https://login.test/jwks?v=1", DEPLOYED, undefined],
     ["http://login.test/jwks", DEPLOYED, "must be https"],
