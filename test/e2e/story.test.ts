@@ -196,7 +196,9 @@ describe("the story", () => {
     const receipt = await gate.revoke({ jti: jti! });
     expect(await use(token, STRICT)).toBe(401);
     const location = `/v1/revocations/${receipt.id}`;
-    await expect.poll(() => runtime.kv(`deny:jti:${jti}`)).toMatchObject([{ id: receipt.id }]);
+    await expect
+      .poll(() => runtime.kv(`deny:jti:${jti}`), { timeout: 5_000 })
+      .toMatchObject([{ id: receipt.id }]);
     const lifted = await gate.asOperator(location, { method: "DELETE" });
     expect(lifted).toMatchObject({ status: 200, body: { seq: expect.any(Number) } });
     expect(await use(token, STRICT)).toBe(200);
