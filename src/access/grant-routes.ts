@@ -22,7 +22,7 @@ export type GrantDeps = {
 };
 
 const listSchema = z.strictObject({
-  state: z.enum(["scheduled", "active", "expired", "revoked"]).exactOptional(),
+  state: z.enum(["scheduled", "active", "expired", "revoked", "used_up"]).exactOptional(),
   resource: z.string().min(1).max(256).exactOptional(),
   subject: z.string().min(1).max(320).exactOptional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),

@@ -28,7 +28,7 @@ export type KeyringPort = {
     clientId: string;
     scopes: string[];
     ttlSeconds: number;
-    grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
+    grant: { id: string; accessStart: number; accessExpiry: number; resource: string; maxUses?: number };
     act?: ActClaim;
     confirmation?: Confirmation;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;

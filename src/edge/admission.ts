@@ -32,6 +32,8 @@ export type Demand = {
   misdirected(token: VerifiedToken): RefuseReason | undefined;
   /** Whoever sends the token may do so; a promise only where there is something to prove. */
   unproven?(token: VerifiedToken): Refusal | undefined | Promise<Refusal | undefined>;
+  /** Takes what the request uses up, before the last look; a promise only where something is counted. */
+  counted?(token: VerifiedToken): Promise<Refusal | undefined> | undefined;
   /** The last word on a token that is good; synchronous. */
   denied(token: VerifiedToken | undefined): Refusal | undefined;
 };
@@ -123,6 +125,9 @@ async function attempt<D extends Demand>(
     if (!(await deps.denied.settle(view, token.facts, deps.clock() / 1000))) {
       return refused(refusal("stale", about));
     }
+    const counting = demand.counted?.(token);
+    const uncounted = counting && (await counting);
+    if (uncounted) return refused({ ...uncounted, ...about });
   } else if (demand.tokenNeeded) {
     return refused(refusal("credential_missing", about), REFUSAL_RECHECK_MS);
   }

@@ -4,18 +4,20 @@ import type { ReplicaView } from "../replication/replica.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
+import type { CountedUses } from "./counted-uses.ts";
 import { type CredentialRequest, hasTokenParameter, readCredential } from "./credential.ts";
 import { type Decision, type Refusal, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
 import { permissionFault, resourceOf } from "./permission.ts";
 import { checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 import { readTarget, type Target } from "./target.ts";
+import { UseOfRequest } from "./use-of-request.ts";
 import { openBoundMs } from "./watch.ts";
 
 /** A request; of its headers only those that carry a credential or a proof decide, and never the body. */
 export type Ask = CredentialRequest & SenderRequest;
 
-export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker };
+export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker; uses: Pick<CountedUses, "hold"> };
 
 type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin };
 
@@ -28,10 +30,16 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
   if (!target.ok) return refusal(`target_${target.error}`);
   if (hasTokenParameter(target.value.search)) return refusal("credential_in_query");
   const proven: Proven = {};
-  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, proven, deps.proofs);
+  const use = new UseOfRequest(deps);
+  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, proven, use, deps.proofs);
   const admission = await admit(demandOf, deps);
-  if (!admission.ok) return admission.error;
+  if (!admission.ok) {
+    use.held?.release();
+    return admission.error;
+  }
   const { demand, token, view } = admission.value;
+  // Only where it was refused a moment before: nothing counted is let through uncounted.
+  if (token?.maxUses !== undefined && !use.held) return refusal("uses_unavailable", { route: demand.route });
   return {
     outcome: "allow",
     reason: token ? "token" : "public",
@@ -39,6 +47,7 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
     origin: demand.origin,
     target: target.value,
     ...(token ? { token, recheck: () => recheck(demandOf, proven, deps) } : {}),
+    ...(use.held ? { use: use.held } : {}),
     ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
     ...knowledge(view, deps.clock),
   };
@@ -68,6 +77,7 @@ function routeDemand(
   target: Target,
   ask: Ask,
   proven: Proven,
+  use: UseOfRequest,
   proofs: ProofChecker,
 ): Result<RouteDemand, Refusal> {
   const { document, routes } = view.policy;
@@ -81,6 +91,7 @@ function routeDemand(
   // A credential that cannot be read is not the same as none: it opens no public route.
   if (!read.ok) return err(refusal(`credential_${read.error}`, { route }));
   const credential = read.value;
+  const denied = (token: VerifiedToken | undefined) => deniedBy(route, params, token);
   return ok({
     route,
     origin,
@@ -90,7 +101,8 @@ function routeDemand(
     staleness: stalenessOf(route),
     misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
     unproven: (token) => checkSender(token, credential!, route, ask, proven, proofs),
-    denied: (token) => deniedBy(route, params, token),
+    counted: (token) => use.counted(token, denied),
+    denied,
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Origin, Route } from "../policy/document.ts";
 import type { ProofFault } from "../tokens/proof-checker.ts";
 import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
+import type { HeldUse, UseFault } from "./counted-uses.ts";
 import type { CredentialFault } from "./credential.ts";
 import type { PermissionFault } from "./permission.ts";
 import type { Target, TargetFault } from "./target.ts";
@@ -25,6 +26,7 @@ export type RefuseReason =
   | `sender_${SenderFault}`
   | `proof_${ProofFault}`
   | PermissionFault
+  | UseFault
   | "no_view"
   | "stale"
   | "assertion_unavailable"
@@ -61,6 +63,8 @@ export type Allowance = Knowledge & {
   token?: VerifiedToken;
   /** The nonce that proofs have to hold from now on, where the one that was used is soon too old. */
   dpopNonce?: string;
+  /** The use that the request takes of a counted grant: it counts unless it is released. */
+  use?: HeldUse;
   /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
   recheck?: () => Promise<Refusal | undefined>;
 };

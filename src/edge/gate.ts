@@ -6,6 +6,7 @@ import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
 import { type AssertionKeyPort, AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
+import type { CountedUses } from "./counted-uses.ts";
 import { stripCarriers } from "./credential.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
@@ -28,6 +29,7 @@ export type GateDeps = {
   remoteKeys: RemoteKeys;
   proofs: ProofChecker;
   tokens: TokenCache;
+  uses: CountedUses;
   assertionKey: AssertionKeyPort;
   fetch: OriginFetch;
   pipe: Pipe;
@@ -62,7 +64,11 @@ async function handle(
     const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
     const assertion = await assertionFor(decision, signer, deps);
-    if (!assertion.ok) return assertion;
+    if (!assertion.ok) {
+      decision.use?.release();
+      return assertion;
+    }
+    decision.use?.spend();
     return await send(request, requestId, decision, assertion.value, deps);
   } catch (fault) {
     deps.log("error", "gate.fault", { request_id: requestId, fault: faultText(fault) });

@@ -143,6 +143,15 @@ const TELLINGS: Record<RefuseReason, Telling> = {
   scope_missing: INSUFFICIENT,
   role_missing: INSUFFICIENT,
   resource_not_granted: INSUFFICIENT,
+  uses_taken: {
+    code: "insufficient_scope",
+    detail: "Every use of the grant is taken. Ask for access anew.",
+    challenge: { error: "insufficient_scope", description: "Every use of the grant is taken" },
+  },
+  uses_unavailable: {
+    code: "unavailable",
+    detail: "The uses of the grant cannot be counted right now, so none is taken. Try again shortly.",
+  },
   no_view: STALE,
   stale: STALE,
   assertion_unavailable: {

@@ -1,10 +1,12 @@
 import type { Config } from "../config.ts";
 import { AgeReporter } from "../edge/age-reporter.ts";
+import { CountedUses } from "../edge/counted-uses.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
 import { Freshness } from "../edge/freshness.ts";
 import { createGate } from "../edge/gate.ts";
 import { TokenCache } from "../edge/token-cache.ts";
 import type { Clock } from "../platform/clock.ts";
+import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { DeltaCache } from "../replication/delta-cache.ts";
 import { IsolateReplica } from "../replication/isolate-replica.ts";
@@ -50,7 +52,8 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
     exact: objects.edge.proof,
   });
   const tokens = new TokenCache();
-  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens };
+  const uses = new CountedUses({ counter: objects.edge.uses, clock, newId: () => newId("use", clock()) });
+  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens, uses };
   const gate = createGate({
     ...verifier,
     assertionKey: assertionKey(objects.keyring),

@@ -1,4 +1,5 @@
 import type { AssertionKey } from "../../src/edge/assertion.ts";
+import { CountedUses, type UsePort } from "../../src/edge/counted-uses.ts";
 import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../src/edge/gate.ts";
@@ -91,6 +92,17 @@ export class EdgeWorld {
       },
     }),
   });
+  /** A counted grant's object; out of reach where the test has none. */
+  counter: UsePort = {
+    takeUses: async () => err(problem("unavailable", "The object is down.")),
+    settleUses: async () => err(problem("unavailable", "The object is down.")),
+  };
+  readonly uses = new CountedUses({
+    counter: () => this.counter,
+    clock: () => this.nowMs,
+    newId: () => crypto.randomUUID(),
+    sleep: (ms) => this.sleep(ms),
+  });
   #view: ReplicaView | undefined;
   #gate: Gate | undefined;
   #freshness: Freshness | undefined;
@@ -175,7 +187,7 @@ export class EdgeWorld {
 
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
-    const { clock, deniedTokens: denied, freshness, remoteKeys, proofs, tokens, waitUntil } = this;
+    const { clock, deniedTokens: denied, freshness, remoteKeys, proofs, tokens, uses, waitUntil } = this;
     return {
       issuer: ISSUER,
       clock,
@@ -185,6 +197,7 @@ export class EdgeWorld {
       remoteKeys,
       proofs,
       tokens,
+      uses,
       waitUntil,
     };
   }
