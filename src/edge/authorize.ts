@@ -4,6 +4,7 @@ import type { ReplicaView } from "../replication/replica.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
+import { type Askable, askable } from "./askable.ts";
 import type { CountedUses } from "./counted-uses.ts";
 import { type CredentialRequest, hasTokenParameter, readCredential } from "./credential.ts";
 import { type Decision, type Refusal, refusal } from "./decision.ts";
@@ -31,7 +32,7 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
   if (hasTokenParameter(target.value.search)) return refusal("credential_in_query");
   const proven: Proven = {};
   const use = new UseOfRequest(deps);
-  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, proven, use, deps.proofs);
+  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, proven, use, deps);
   const admission = await admit(demandOf, deps);
   if (!admission.ok) {
     use.held?.release();
@@ -78,7 +79,7 @@ function routeDemand(
   ask: Ask,
   proven: Proven,
   use: UseOfRequest,
-  proofs: ProofChecker,
+  { proofs, clock }: AuthorizeDeps,
 ): Result<RouteDemand, Refusal> {
   const { document, routes } = view.policy;
   const match = routes.match(target.host, target.routePath, ask.method);
@@ -91,7 +92,11 @@ function routeDemand(
   // A credential that cannot be read is not the same as none: it opens no public route.
   if (!read.ok) return err(refusal(`credential_${read.error}`, { route }));
   const credential = read.value;
-  const denied = (token: VerifiedToken | undefined) => deniedBy(route, params, token);
+  const askFor = (token: VerifiedToken) => {
+    const nowSeconds = clock() / 1000;
+    return askable(document, route, resourceFor(route, params), token, nowSeconds);
+  };
+  const denied = (token: VerifiedToken | undefined) => deniedBy(route, params, token, askFor);
   return ok({
     route,
     origin,
@@ -101,7 +106,7 @@ function routeDemand(
     staleness: stalenessOf(route),
     misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
     unproven: (token) => checkSender(token, credential!, route, ask, proven, proofs),
-    counted: (token) => use.counted(token, denied),
+    counted: (token) => use.counted(token, denied, askFor),
     denied,
   });
 }
@@ -116,11 +121,18 @@ function deniedBy(
   route: Route,
   params: Record<string, string>,
   token: VerifiedToken | undefined,
+  askFor: (token: VerifiedToken) => Askable | undefined,
 ): Refusal | undefined {
   const { access } = route;
   if (access === "public") return undefined;
   const fault = token ? permissionFault(access, params, token) : "credential_missing";
   if (!fault) return undefined;
-  const resource = access.resource === undefined ? undefined : resourceOf(access.resource, params);
-  return refusal(fault, resource === undefined ? {} : { resource });
+  // A role is not asked for.
+  const ask = token && fault !== "role_missing" ? askFor(token) : undefined;
+  return refusal(fault, ask ? { ask } : {});
+}
+
+function resourceFor({ access }: Route, params: Record<string, string>): string | undefined {
+  if (access === "public" || access.resource === undefined) return undefined;
+  return resourceOf(access.resource, params);
 }

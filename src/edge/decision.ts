@@ -1,6 +1,7 @@
 import type { Origin, Route } from "../policy/document.ts";
 import type { ProofFault } from "../tokens/proof-checker.ts";
 import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
+import type { Askable } from "./askable.ts";
 import type { HeldUse, UseFault } from "./counted-uses.ts";
 import type { CredentialFault } from "./credential.ts";
 import type { PermissionFault } from "./permission.ts";
@@ -43,8 +44,8 @@ export type Refusal = Knowledge & {
   route?: Route;
   /** Methods that the path takes, where the method was refused. */
   allow?: string[];
-  /** The resource that the token was not granted for, where a grant for it can be asked for. */
-  resource?: string;
+  /** What whoever sent the token may ask for to be let through. */
+  ask?: Askable;
   /** Id of the token, once it was verified. */
   jti?: string;
   /** The challenge asks for a proof of possession (RFC 9449 §7.1). */

@@ -8,10 +8,15 @@ import {
   problemResponse,
   problemStatus,
 } from "../protocol/problem.ts";
+import { RESOURCE_DETAIL_TYPE } from "../tokens/access-token.ts";
+import type { Askable } from "./askable.ts";
 import type { Refusal, RefuseReason } from "./decision.ts";
 
 /** What a client is told: the problem, and the challenge where a token is what is missing or wrong. */
 type Telling = { code: ProblemCode; detail: string; challenge?: Challenge; retryAfterSeconds?: number };
+
+/** RFC 8288 §2.1.2: where access that is missing can be asked for. */
+const ASK_RELATION = "urn:portcullis:rel:access-request";
 
 /** One answer for every fault of a token: a prober learns nothing from it, the log has the reason. */
 const INVALID_TOKEN: Telling = {
@@ -175,8 +180,9 @@ export function tell(
   const { code, detail, challenge } = TELLINGS[refused.reason];
   const access = refused.route?.access;
   const scope = access && access !== "public" ? access.scopes.join(" ") : "";
-  const ask = code === "insufficient_scope" ? askFor(refused, scope, issuer) : {};
-  const told = problem(code, detail, { ...ask, decision_id: requestId });
+  const needed = code === "insufficient_scope" && scope ? { scope } : {};
+  const ask = refused.ask ? { ask: presentAsk(refused.ask, issuer) } : {};
+  const told = problem(code, detail, { ...needed, ...ask, decision_id: requestId });
   if (!challenge) return { problem: told };
   const parameters: Challenge = {
     ...challenge,
@@ -190,11 +196,18 @@ export function tell(
   return { problem: told, challenge: header, ...nonce };
 }
 
-/** What to send to whom to be let through. */
-function askFor(refused: Refusal, scope: string, issuer: string): Record<string, string> {
-  const { resource } = refused;
-  const request = resource === undefined ? {} : { request_access: `${issuer}/v1/access-requests`, resource };
-  return scope ? { ...request, scope } : request;
+/** What to ask for and where; `authorization_details` (RFC 9396 §2) as the backchannel takes them. */
+function presentAsk({ resource, scopes }: Askable, issuer: string) {
+  return {
+    resource,
+    scope: scopes.join(" "),
+    authorization_details: [{ type: RESOURCE_DETAIL_TYPE, identifier: resource, actions: scopes }],
+    request_url: requestUrl(issuer),
+  };
+}
+
+function requestUrl(issuer: string): string {
+  return `${issuer}/v1/access-requests`;
 }
 
 /**
@@ -208,6 +221,7 @@ export function refusalResponse(refused: Refusal, issuer: string, requestId: str
     "x-request-id": requestId,
     ...(challenge ? { "www-authenticate": challenge } : {}),
     ...(dpopNonce ? { "dpop-nonce": dpopNonce } : {}),
+    ...(refused.ask ? { link: `<${requestUrl(issuer)}>; rel="${ASK_RELATION}"` } : {}),
     ...(refused.allow ? { allow: refused.allow.join(", ") } : {}),
     ...(retry ? { "retry-after": String(retry) } : {}),
   });

@@ -1,4 +1,5 @@
 import type { VerifiedToken } from "../tokens/claims.ts";
+import type { Askable } from "./askable.ts";
 import type { CountedUses, HeldUse } from "./counted-uses.ts";
 import { type Refusal, refusal } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
@@ -18,15 +19,19 @@ export class UseOfRequest {
   counted(
     token: VerifiedToken,
     denied: (token: VerifiedToken) => Refusal | undefined,
+    askFor: (token: VerifiedToken) => Askable | undefined,
   ): Promise<Refusal | undefined> | undefined {
     const { grant } = token.facts;
     if (token.maxUses === undefined || grant === undefined || this.held || denied(token)) return undefined;
-    return this.#hold(grant);
+    return this.#hold(grant, () => askFor(token));
   }
 
-  async #hold(grant: string): Promise<Refusal | undefined> {
+  async #hold(grant: string, askFor: () => Askable | undefined): Promise<Refusal | undefined> {
     const held = await this.#uses.hold(grant, this.#waitUntil);
-    if (!held.ok) return refusal(held.error);
+    if (!held.ok) {
+      const ask = held.error === "uses_taken" ? askFor() : undefined;
+      return refusal(held.error, ask ? { ask } : {});
+    }
     this.held = held.value;
     return undefined;
   }
