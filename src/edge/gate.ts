@@ -48,7 +48,7 @@ export function createGate(deps: GateDeps): Gate {
     const answer = await handle(request, requestId, waitUntil, signer, deps);
     if (answer.ok) return answer.value;
     logRefusal(deps.log, answer.error, requestId);
-    return refusalResponse(answer.error, deps.issuer, requestId);
+    return refusalResponse(answer.error, deps.issuer, requestId, request.url);
   };
 }
 

@@ -11,6 +11,7 @@ import {
 import { RESOURCE_DETAIL_TYPE } from "../tokens/access-token.ts";
 import type { Askable } from "./askable.ts";
 import type { Refusal, RefuseReason } from "./decision.ts";
+import { metadataUrl } from "./guarded.ts";
 
 /** What a client is told: the problem, and the challenge where a token is what is missing or wrong. */
 type Telling = { code: ProblemCode; detail: string; challenge?: Challenge; retryAfterSeconds?: number };
@@ -202,11 +203,11 @@ function presentAsk({ resource, scopes }: Askable, issuer: string) {
     resource,
     scope: scopes.join(" "),
     authorization_details: [{ type: RESOURCE_DETAIL_TYPE, identifier: resource, actions: scopes }],
-    request_url: requestUrl(issuer),
+    request_url: accessRequestsUrl(issuer),
   };
 }
 
-function requestUrl(issuer: string): string {
+function accessRequestsUrl(issuer: string): string {
   return `${issuer}/v1/access-requests`;
 }
 
@@ -214,14 +215,21 @@ function requestUrl(issuer: string): string {
  * The answer to a refused request. A request is decided once, so that its id names the decision: the problem
  * says it, the reason is in the log under it.
  */
-export function refusalResponse(refused: Refusal, issuer: string, requestId: string): Response {
-  const { problem: told, challenge, dpopNonce } = tell(refused, issuer, requestId);
+export function refusalResponse(
+  refused: Refusal,
+  issuer: string,
+  requestId: string,
+  requestUrl?: string,
+): Response {
+  // Of an address without a route there is no metadata.
+  const metadata = requestUrl && refused.route ? metadataUrl(issuer, requestUrl) : undefined;
+  const { problem: told, challenge, dpopNonce } = tell(refused, issuer, requestId, metadata);
   const retry = TELLINGS[refused.reason].retryAfterSeconds;
   return problemResponse(told, requestId, {
     "x-request-id": requestId,
     ...(challenge ? { "www-authenticate": challenge } : {}),
     ...(dpopNonce ? { "dpop-nonce": dpopNonce } : {}),
-    ...(refused.ask ? { link: `<${requestUrl(issuer)}>; rel="${ASK_RELATION}"` } : {}),
+    ...(refused.ask ? { link: `<${accessRequestsUrl(issuer)}>; rel="${ASK_RELATION}"` } : {}),
     ...(refused.allow ? { allow: refused.allow.join(", ") } : {}),
     ...(retry ? { "retry-after": String(retry) } : {}),
   });
