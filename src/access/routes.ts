@@ -41,7 +41,7 @@ export type AccessDeps = Omit<OpenDeps, "accessRequest" | "directory"> & {
 /** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
 const LONGEST_WAIT_SECONDS = 60;
 
-const scopeText = z
+export const scopeText = z
   .string()
   .min(1)
   .max(2_000)

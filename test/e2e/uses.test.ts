@@ -127,3 +127,32 @@ describe("a grant with max_uses", () => {
     expect(await use(held.token)).toBe(200);
   });
 });
+
+describe("grants that overlap", () => {
+  it("open together what each of them opens, and none of them ends another", async () => {
+    const { gate, requester } = stand;
+    const tokenFor = (scope: string, token = requester.token) =>
+      gate.call("/v1/grants/token", { token, json: { resource: "orders", scope } });
+    const other = await gate.newPerson(["developer"], ["requests:create", "requests:read"]);
+    const people = { requester: other, approver: stand.approver };
+    expect(await tokenFor("orders:read", other.token)).toMatchObject({ status: 404 });
+    const reading = await hold(gate, people, { max_uses: 10 });
+    const writing = await hold(gate, people, { scope: "orders:read orders:write", duration_seconds: 60 });
+    const get = async (answer: Awaited<ReturnType<typeof tokenFor>>, method = "GET") => {
+      const { access_token: token } = bodyOf<{ access_token: string }>(answer, 200);
+      return (await gate.call("/orders", { token, method })).status;
+    };
+    expect(await get(await tokenFor("orders:write", other.token), "POST")).toBe(200);
+    expect(await get(await tokenFor("orders:read", other.token))).toBe(200);
+    await revokeGrant(gate, writing.grant);
+    await gate.call("/readyz");
+    expect(await use(writing.token)).toBe(401);
+    expect(await tokenFor("orders:write", other.token)).toMatchObject({ status: 404 });
+    expect(await use(reading.token)).toBe(200);
+    expect(await get(await tokenFor("orders:read", other.token))).toBe(200);
+    // Nobody draws on the grants of others.
+    expect(await tokenFor("orders:read", stand.approver.token)).toMatchObject({ status: 403 });
+    const third = await gate.newPerson(["developer"], ["requests:create"]);
+    expect(await tokenFor("orders:read", third.token)).toMatchObject({ status: 404 });
+  });
+});
