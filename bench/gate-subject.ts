@@ -11,7 +11,7 @@ const OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3RzLTAx";
 const SECRET = "YmVuY2gtc2VjcmV0LW9ubHktZm9yLXRoZS1iZW5jaC0wMQ";
 
 /** The Durable Object classes by binding, as they are deployed. */
-function deployedObjects(): Record<string, string> {
+export function deployedObjects(): Record<string, string> {
   const config = readFileSync(new URL("../wrangler.toml", import.meta.url).pathname, "utf8");
   const bindings = config.matchAll(/^name = "(\w+)"\nclass_name = "(\w+)"$/gm);
   return Object.fromEntries([...bindings].map(([, binding, className]) => [binding!, className!]));

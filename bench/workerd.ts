@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process under test. */
@@ -21,6 +22,10 @@ export type ServedWorker = {
   objects?: Record<string, string>;
   /** A Worker of the same process that uses this one's objects. */
   beside?: { script: string; port: number };
+  /** Addresses that it may connect to, as they are resolved; any where left out. */
+  reaches?: "public";
+  /** Gets each line that the Worker logs; without it they are dropped. */
+  onLog?: (line: string) => void;
 };
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -51,7 +56,11 @@ export function bundle(folder: string, entry?: string): void {
 export async function serve(worker: ServedWorker): Promise<Running> {
   const file = join(worker.folder, `${worker.name}.capnp`);
   writeFileSync(file, capnp(worker));
-  const child = spawn(WORKERD, ["serve", "--experimental", file], { stdio: ["ignore", "ignore", "inherit"] });
+  const { onLog } = worker;
+  const child = spawn(WORKERD, ["serve", "--experimental", file], {
+    stdio: ["ignore", onLog ? "pipe" : "ignore", "inherit"],
+  });
+  if (onLog) createInterface({ input: child.stdout! }).on("line", onLog);
   return whenUp(child, worker.port);
 }
 
@@ -103,6 +112,7 @@ function capnp({
   kvPort,
   objects = {},
   beside,
+  reaches,
 }: ServedWorker): string {
   const text = (value: string) => JSON.stringify(value);
   const bindings = [
@@ -124,7 +134,7 @@ function capnp({
   );
   const services = [
     `(name = ${text(name)}, worker = .subject)`,
-    `(name = "internet", network = (allow = ["public", "private"]))`,
+    `(name = "internet", network = (allow = ${reaches ? '["public"]' : '["public", "private"]'}))`,
     `(name = "state", disk = (path = ${text(folder)}, writable = true))`,
     ...(kvPort === undefined
       ? []

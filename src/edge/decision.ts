@@ -4,6 +4,7 @@ import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
 import type { Askable } from "./askable.ts";
 import type { HeldUse, UseFault } from "./counted-uses.ts";
 import type { CredentialFault } from "./credential.ts";
+import type { ForwardFault, OriginFault } from "./forward.ts";
 import type { PermissionFault } from "./permission.ts";
 import type { Target, TargetFault } from "./target.ts";
 
@@ -31,8 +32,8 @@ export type RefuseReason =
   | "no_view"
   | "stale"
   | "assertion_unavailable"
-  | "origin_unreachable"
-  | "origin_timeout"
+  | ForwardFault
+  | OriginFault
   | "internal";
 
 /** What the decision was taken on: the last log entry that the isolate had seen, and how long ago it had asked. */

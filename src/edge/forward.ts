@@ -5,6 +5,11 @@ import type { Target } from "./target.ts";
 
 export type OriginFetch = (url: string, init: RequestInit) => Promise<Response>;
 export type OriginFault = "origin_unreachable" | "origin_timeout";
+/** Why a request that is allowed cannot be sent on: the platform's `fetch` takes no such body. */
+export type ForwardFault = "request_body";
+
+/** RFC 9110 §9.3.1: content has no meaning with these, and what has none can be read in two ways. */
+const WITHOUT_BODY = ["GET", "HEAD"];
 
 /** The address at the origin: the very path and query that were decided on, appended and not encoded again. */
 export function originUrl(origin: Pick<Origin, "url">, target: Pick<Target, "path" | "search">): string {
@@ -21,12 +26,19 @@ export async function forward(
   request: Request,
   to: { url: string; timeoutMs: number; requestId: string; headers: Record<string, string> },
   fetch: OriginFetch,
-): Promise<Result<Response, OriginFault>> {
+): Promise<Result<Response, OriginFault | ForwardFault>> {
+  const { method } = request;
+  let { body } = request;
+  if (body !== null && WITHOUT_BODY.includes(method)) {
+    // The runtime hands over a stream for a body that is said to have no bytes, too.
+    if (request.headers.get("content-length") !== "0") return err("request_body");
+    body = null;
+  }
   // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.
   const init: RequestInit & { duplex: "half" } = {
-    method: request.method,
+    method,
     headers: to.headers,
-    body: request.body,
+    body,
     redirect: "manual",
     duplex: "half",
   };

@@ -164,6 +164,7 @@ const TELLINGS: Record<RefuseReason, Telling> = {
     code: "unavailable",
     detail: "The identity assertion for the origin cannot be signed right now. Try again shortly.",
   },
+  request_body: { code: "invalid_request", detail: "GET and HEAD are sent without a body here." },
   origin_unreachable: { code: "bad_origin", detail: "The origin could not be reached." },
   origin_timeout: { code: "origin_timeout", detail: "The origin did not answer in time." },
   internal: { code: "internal", detail: "The request was refused because of an unexpected fault." },

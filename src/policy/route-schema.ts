@@ -82,7 +82,7 @@ export const routeSchema = z.strictObject({
     .array(z.enum(METHODS))
     .min(1)
     .optional()
-    .describe("Absent: every method. `GET` does not include `HEAD`."),
+    .describe("Absent: every method but TRACE. `GET` does not include `HEAD`."),
   origin: name,
   access: z.union([
     z.literal("public"),

@@ -155,9 +155,10 @@ function find(node: Node, segments: Segments, depth: number): Leaf[] | undefined
 }
 
 function choose(leaves: readonly Leaf[], texts: readonly string[], method: string): RouteMatch | RouteMiss {
-  const leaf = leaves.find(({ route }) => !route.methods || (route.methods as string[]).includes(method));
+  const leaf = leaves.find(({ route }) => takes(route, method));
   if (!leaf) {
-    return { kind: "method", allow: [...new Set(leaves.flatMap(({ route }) => route.methods ?? []))].sort() };
+    const allow = leaves.flatMap(({ route }) => route.methods ?? METHODS);
+    return { kind: "method", allow: [...new Set(allow)].sort() };
   }
   const params: Record<string, string> = {};
   for (const { name, segment } of leaf.params) {
@@ -166,6 +167,11 @@ function choose(leaves: readonly Leaf[], texts: readonly string[], method: strin
     params[name] = value;
   }
   return { kind: "match", route: leaf.route, params };
+}
+
+/** An origin that answers TRACE shows the client what the gate told it (RFC 9110 §9.3.8): no route takes it. */
+function takes({ methods }: Route, method: string): boolean {
+  return methods ? (methods as string[]).includes(method) : method !== "TRACE";
 }
 
 /** The text of a segment, or undefined where it is not UTF-8 or does not stay one segment. */

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { isId } from "../platform/ids.ts";
 import { type Json, parseUniqueObject } from "../protocol/json.ts";
+import { PLAIN_TEXT } from "../protocol/plain-text.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import {
   type DenialInput,
@@ -66,7 +67,9 @@ const MEMBERS = new Set(["jti", "iss", "expires_at", "reason"]);
 function parseToken(value: Record<string, Json>, nowSeconds: number): Result<ImportLine, string> {
   for (const name of Object.keys(value)) if (!MEMBERS.has(name)) return err("has a member that is not known");
   const { jti, iss, expires_at: expiresAt, reason } = value;
-  if (!isClaim(jti)) return err(`jti: must be 1 to ${MAX_CLAIM_CHARS} characters, no control characters`);
+  if (!isClaim(jti) || !PLAIN_TEXT.test(jti)) {
+    return err(`jti: must be 1 to ${MAX_CLAIM_CHARS} characters of printable ASCII: no token holds another`);
+  }
   if (iss !== undefined && !isClaim(iss)) {
     return err(`iss: must be 1 to ${MAX_CLAIM_CHARS} characters, no control characters`);
   }

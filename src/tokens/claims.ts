@@ -2,6 +2,7 @@ import type { TrustedIssuer } from "../policy/document.ts";
 import { RESOURCE } from "../policy/resource-name.ts";
 import { type Confirmation, readConfirmation } from "../protocol/confirmation.ts";
 import type { Json } from "../protocol/json.ts";
+import { PLAIN_TEXT } from "../protocol/plain-text.ts";
 import { MAX_TOKEN_LIFE_SECONDS, type TokenFacts } from "../revocation/rule.ts";
 import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";
 import { type ActClaim, readAct } from "./act.ts";
@@ -43,8 +44,6 @@ const START_TOLERANCE_SECONDS = 60;
 const MAX_NUMERIC_DATE = 1e11;
 const MAX_LIST_ITEMS = 256;
 
-/** Printable ASCII that neither starts nor ends with a space: safe in a header, a KV key and a log line. */
-const PLAIN = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 /** RFC 6749 §3.3. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
 /** A role of an identity provider may be any text, such as a group's display name, but no control characters. */
@@ -198,7 +197,7 @@ function member(claims: Claims, name: string): Json | undefined {
 function text(claims: Claims, name: string, maxChars: number): Read<string> {
   const value = member(claims, name);
   if (value === undefined) return undefined;
-  return typeof value === "string" && value.length <= maxChars && PLAIN.test(value) ? value : null;
+  return typeof value === "string" && value.length <= maxChars && PLAIN_TEXT.test(value) ? value : null;
 }
 
 function numericDate(claims: Claims, name: string): Read<number> {
@@ -230,7 +229,9 @@ function readAudience(claims: Claims): string[] | undefined {
   const value = member(claims, "aud");
   const audience = Array.isArray(value) ? value : [value];
   if (audience.length === 0 || audience.length > MAX_LIST_ITEMS) return undefined;
-  const plain = audience.every((item) => typeof item === "string" && item.length <= 512 && PLAIN.test(item));
+  const plain = audience.every(
+    (item) => typeof item === "string" && item.length <= 512 && PLAIN_TEXT.test(item),
+  );
   return plain ? (audience as string[]) : undefined;
 }
 

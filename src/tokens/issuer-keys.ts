@@ -82,7 +82,7 @@ function readCandidate(jwk: Json): Candidate | undefined {
   if (use !== undefined && use !== "sig") return undefined;
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify")))
     return undefined;
-  const text = JSON.stringify([kid ?? null, members]);
+  const text = JSON.stringify([kid ?? null, alg ?? null, members]);
   return {
     jwk: members,
     text,

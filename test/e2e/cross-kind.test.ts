@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
@@ -5,6 +6,7 @@ import { ask, review } from "../support/access.ts";
 import { bodyOf, type Client, clientToken, type Endpoint } from "../support/deployment.ts";
 import { proofOf } from "../support/proof-factory.ts";
 import { signed } from "../support/signed-decision.ts";
+import { SLACK } from "../support/slack-double.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 import { newKey, signToken, type TestKey } from "../support/token-factory.ts";
 
@@ -34,6 +36,8 @@ const KINDS: Record<string, () => string | Promise<string>> = {
   "refresh token": () => refreshToken(),
   "approval link": () => link,
   auth_req_id: () => authReqId,
+  "logout token": () => logoutToken(),
+  "Slack signature": () => click().signature,
 };
 
 type Kind = keyof typeof KINDS;
@@ -152,6 +156,19 @@ const PLACES: Record<string, Place> = {
     takes: ["approval link"],
     send: (credential) => status(`/v1/links/${encodeURIComponent(credential)}`, {}),
   },
+  "X-Slack-Signature of a click": {
+    takes: ["Slack signature"],
+    send: async (signature) => {
+      const { timestamp, body } = click();
+      const response = await fetch(`${gate().issuer}/v1/hooks/slack`, {
+        method: "POST",
+        headers: { "x-slack-request-timestamp": timestamp, "x-slack-signature": signature },
+        body,
+      });
+      await response.body?.cancel();
+      return response.status;
+    },
+  },
   "webhook-signature of a decision": {
     takes: ["webhook signature"],
     send: async (credential) => {
@@ -175,6 +192,7 @@ let pending: string;
 let assertion: string;
 let link: string;
 let authReqId: string;
+let slackEndpoint: string;
 /** The id of a client that authenticates by `key`. */
 let keyed: string;
 /** A bound token whose proofs are tried. */
@@ -226,6 +244,8 @@ beforeAll(async () => {
   exchanger = await gate().newExchangeClient(["requests:read"]);
   const reviews_as = { roles: ["approver"], subjects: ["bob"] };
   endpoint = await gate().newEndpoint({ url: stand.origin.url, reviews_as });
+  const slack = { signing_secret: SLACK.signing_secret, approvers: { UBOB: { subject: "bob" } } };
+  slackEndpoint = (await gate().newEndpoint({ url: stand.origin.url, slack })).id;
   pending = (await ask(gate(), stand.requester.token)).id;
   link = await linkFor(pending);
   authReqId = await approvedByBackchannel();
@@ -306,6 +326,32 @@ function identityToken(typ: string): Promise<string> {
     roles: ["developer"],
   };
   return signToken(idp, { alg: "ES256", typ, kid: "idp-1" }, claims);
+}
+
+/** OpenID Connect Back-Channel Logout 1.0 §2.4. */
+function logoutToken(): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const events = { "http://schemas.openid.net/event/backchannel-logout": {} };
+  const claims = {
+    iss: IDP,
+    sub: "alice",
+    aud: "portcullis",
+    iat: now,
+    exp: now + 120,
+    jti: "out-1",
+    events,
+  };
+  return signToken(idp, { alg: "ES256", typ: "logout+jwt", kid: "idp-1" }, claims);
+}
+
+/** A click that decides nothing, as Slack signs it. */
+function click() {
+  const actions = [{ action_id: "open", value: slackEndpoint }];
+  const payload = { type: "block_actions", user: { id: "UBOB" }, actions };
+  const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
+  const timestamp = String(signedAt);
+  const mac = createHmac("sha256", SLACK.signing_secret).update(`v0:${timestamp}:${body}`);
+  return { signature: `v0=${mac.digest("hex")}`, timestamp, body };
 }
 
 /** The same message each time: a repeat of it changes nothing. */

@@ -51,17 +51,17 @@ beforeAll(async () => {
       `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
        INSERT INTO live_tokens
        SELECT 'tok_' || i, 'demo|user' || (i % 40000), 'cli_mass', CASE WHEN i % 4 = 0 THEN 'grt_' || (i % 100000) END,
-         NULL, 'k1', 'urn:origin', ?, ? FROM n`,
+         NULL, NULL, 'k1', 'urn:origin', ?, ? FROM n`,
       TOKENS - 1,
       Math.floor(Date.now() / 1000) - 5,
       Math.floor(Date.now() / 1000) + 3_600,
     );
     // One that is over and one of another client: neither is to be counted.
     storage.sql.exec(
-      "INSERT INTO live_tokens VALUES ('over', 'demo|x', 'cli_mass', NULL, NULL, 'k1', 'a', 1, 2)",
+      "INSERT INTO live_tokens VALUES ('over', 'demo|x', 'cli_mass', NULL, NULL, NULL, 'k1', 'a', 1, 2)",
     );
     storage.sql.exec(
-      "INSERT INTO live_tokens VALUES ('other', 'demo|x', 'cli_other', NULL, NULL, 'k1', 'a', 1, 9e9)",
+      "INSERT INTO live_tokens VALUES ('other', 'demo|x', 'cli_other', NULL, NULL, NULL, 'k1', 'a', 1, 9e9)",
     );
     storage.sql.exec("UPDATE live_token_state SET held = ?", TOKENS + 2);
   });

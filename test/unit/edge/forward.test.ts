@@ -172,4 +172,21 @@ describe("forwarding", () => {
     const refused = await forward(request, to, fetch);
     expect(refused).toEqual({ ok: false, error: "origin_unreachable" });
   });
+
+  it("sends no body with GET and HEAD, and does not blame the origin for it", async () => {
+    const to = { url: `${base}/x`, timeoutMs: 2_000, requestId: "r" };
+    const request = (method: string, body: ReadableStream | null, headers = {}) =>
+      ({ method, body, headers: new Headers(headers) }) as unknown as Request;
+    const bytes = () => new Blob(["abc"]).stream();
+    for (const method of ["GET", "HEAD"]) {
+      const sent = await forward(request(method, bytes()), { ...to, headers: {} }, fetch);
+      expect(sent).toEqual({ ok: false, error: "request_body" });
+    }
+    expect(seen).toEqual([]);
+    expect((await forward(request("POST", bytes()), { ...to, headers: {} }, fetch)).ok).toBe(true);
+    expect((await forward(request("GET", null), { ...to, headers: {} }, fetch)).ok).toBe(true);
+    const empty = request("GET", new Blob([]).stream(), { "content-length": "0" });
+    expect((await forward(empty, { ...to, headers: {} }, fetch)).ok).toBe(true);
+    expect(seen).toEqual(["POST /x", "GET /x", "GET /x"]);
+  });
 });

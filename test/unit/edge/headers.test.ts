@@ -1,11 +1,6 @@
 import { describe, expect, it } from "vitest";
-import {
-  clientResponse,
-  headersForOrigin,
-  isStripped,
-  type OwnHeaders,
-  STRIPPED_REQUEST_HEADERS,
-} from "../../../src/edge/headers.ts";
+import { clientResponse, headersForOrigin, isStripped, type OwnHeaders } from "../../../src/edge/headers.ts";
+import { FORGED_NAMES, HARMLESS_NAMES, spellings } from "../../support/corpus/header-names.ts";
 
 const OWN: OwnHeaders = {
   requestId: "r-1",
@@ -22,83 +17,11 @@ function forwarded(client: Record<string, string> | [string, string][], own: Par
 
 const OURS = { "x-request-id": "r-1", "x-forwarded-proto": "https", "x-forwarded-host": "api.example.com" };
 
-/** Names as an attacker would spell them: one for each entry of the list, its wildcard filled in. */
-const NAMES = [
-  ...STRIPPED_REQUEST_HEADERS.map((name) => name.replace(/\*$/, "user")),
-  "x-portcullis-assertion",
-  "x-portcullis-subject",
-  "x-portcullis-scope",
-  "x-portcullis-grant",
-  "x-portcullis-",
-  "x-forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-forwarded-port",
-  "x-forwarded-prefix",
-  "x-forwarded-uri",
-  "x-forwarded-user",
-  "x-forwarded-email",
-  "x-forwarded-groups",
-  "x-forwarded-preferred-username",
-  "x-forwarded-access-token",
-  "x-forwarded-client-cert",
-  "x-auth-request-user",
-  "x-auth-request-redirect",
-  "x-remote-user",
-  "remote-user",
-  "remote-groups",
-  "x-authenticated-userid",
-  "x-webauth-user",
-  "x-amzn-oidc-data",
-  "x-goog-authenticated-user-email",
-  "x-goog-iap-jwt-assertion",
-  "x-jwt-assertion",
-  "x-ms-client-principal",
-  "x-ms-client-principal-name",
-  "cf-access-authenticated-user-email",
-  "cf-access-jwt-assertion",
-  "x-original-url",
-  "x-original-uri",
-  "x-rewrite-url",
-  "x-http-method-override",
-  "x-http-method",
-  "x-method-override",
-  "x-middleware-subrequest",
-  "sm-user",
-  "ssl-client-s-dn",
-  "oidc-claim-sub",
-];
-
-function spellings(name: string): string[] {
-  const title = name.replace(
-    /(^|-)([a-z])/g,
-    (_m, dash: string, letter: string) => dash + letter.toUpperCase(),
-  );
-  const mixed = [...name].map((c, i) => (i % 2 ? c.toUpperCase() : c)).join("");
-  const first = name.replace("-", "_");
-  return [
-    ...new Set([
-      name,
-      title,
-      name.toUpperCase(),
-      mixed,
-      name.replaceAll("-", "_"),
-      title.replaceAll("-", "_"),
-      name.toUpperCase().replaceAll("-", "_"),
-      first,
-      name.replaceAll("-", "."),
-      name.replaceAll("-", "~"),
-      name.replaceAll("-", "!"),
-    ]),
-  ];
-}
-
 describe("headers for the origin", () => {
   it("never holds a client's spelling of an identity, routing or forwarding header", () => {
     let tried = 0;
     const wrong: string[] = [];
-    for (const name of NAMES) {
+    for (const name of FORGED_NAMES) {
       for (const spelling of spellings(name)) {
         tried++;
         const headers = forwarded({ [spelling]: "admin", accept: "*/*" });
@@ -123,36 +46,7 @@ describe("headers for the origin", () => {
     });
   });
 
-  it.each([
-    "accept",
-    "accept-language",
-    "content-type",
-    "content-length",
-    "cookie",
-    "user-agent",
-    "x-user-agent",
-    "x-trace-id",
-    "traceparent",
-    "range",
-    "if-none-match",
-    "origin",
-    "referer",
-    "x-api-key",
-    "x-csrf-token",
-    "x-requested-with",
-    "x-username-hint",
-    "x-users",
-    "prefer",
-    "idempotency-key",
-    "cf-ray",
-    "cf-connecting-ip",
-    "dpop",
-    "smart-header",
-    "ivory",
-    "x-roles-hint",
-    "forwarded-hint",
-    "remotely",
-  ])("passes %s on", (name) => {
+  it.each([...HARMLESS_NAMES, "content-length", "cf-connecting-ip", "dpop"])("passes %s on", (name) => {
     expect(isStripped(name)).toBe(false);
     expect(forwarded({ [name]: "v" })).toMatchObject({ [name]: "v" });
   });

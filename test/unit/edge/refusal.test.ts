@@ -22,7 +22,8 @@ describe("what a refused client is told", () => {
     expect(body).toMatchObject({ status: response.status, decision_id: "dec_1", code: expect.any(String) });
     expect(response.status).toBeGreaterThanOrEqual(400);
     expect(response.headers.has("retry-after")).toBe(response.status === 503);
-    const challenged = [401, 403].includes(response.status) || body.code === "invalid_request";
+    const credentials = body.code === "invalid_request" && reason !== "request_body";
+    const challenged = [401, 403].includes(response.status) || credentials;
     expect(response.headers.has("www-authenticate")).toBe(challenged);
   });
 
@@ -38,6 +39,7 @@ describe("what a refused client is told", () => {
       new Set([401]),
     );
     expect(statusOf("scope_missing", "role_missing", "resource_not_granted")).toEqual(new Set([403]));
+    expect(statusOf("request_body")).toEqual(new Set([400]));
     expect(statusOf("no_route")).toEqual(new Set([404]));
     expect(statusOf("method_not_allowed")).toEqual(new Set([405]));
     expect(statusOf("internal")).toEqual(new Set([500]));

@@ -169,8 +169,12 @@ describe("methods", () => {
     expect(answerer(table, "/orders/1/x", "POST")).toBe("/**");
   });
 
-  it("a route without methods takes every one", () => {
+  it("a route without methods takes every one but TRACE", () => {
     expect(answerer(table, "/open", "PROPFIND")).toBe("/open");
+    expect(table.match("any.example", "/open", "TRACE")).toEqual({
+      kind: "method",
+      allow: ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"],
+    });
   });
 });
 

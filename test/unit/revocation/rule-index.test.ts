@@ -162,6 +162,16 @@ describe("defaultExpiry", () => {
   });
 });
 
+it("a match refuses what no token holds, which would be acknowledged and hit nothing", () => {
+  for (const value of ["", " tok_1", "tok_1\n", "tok\u0000", "zoë", "a\u200bb", "\ud800", "x".repeat(513)]) {
+    expect(matchSchema.safeParse({ jti: value }).success, JSON.stringify(value)).toBe(false);
+    expect(matchSchema.safeParse({ sub: value }).success, JSON.stringify(value)).toBe(false);
+  }
+  for (const value of ["tok_1", "auth0|a b@x.org:1/2?", "{a}-1", "https://idp.example/", "x".repeat(512)]) {
+    expect(matchSchema.safeParse({ iss: value, sub: value }).success, value).toBe(true);
+  }
+});
+
 it("a match refuses claims it does not know", () => {
   expect(matchSchema.safeParse({ jti: "x" }).success).toBe(true);
   expect(matchSchema.safeParse({ jti: "x", email: "y" }).success).toBe(false);

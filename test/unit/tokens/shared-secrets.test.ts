@@ -8,16 +8,16 @@ import {
   IDP,
   NOW,
   newScene,
-  type Scene,
   tokenMaker,
   trustedIssuer,
+  type VerifierScene,
   verdict,
 } from "../../support/token-scene.ts";
 
 const NAME = "ISSUER_SECRET_LEGACY";
 const SECRET = "c2hhcmVkLXdpdGgtdGhlLWlzc3Vlci0wMTIzNDU2Nzg5";
 
-let scene: Scene;
+let scene: VerifierScene;
 let make: ReturnType<typeof tokenMaker>;
 let lines: string[];
 

@@ -1,18 +1,19 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { TrustedIssuer } from "../../../src/policy/document.ts";
 import type { VerifyContext } from "../../../src/tokens/verify.ts";
+import { KEY_GROUPS } from "../../support/corpus/token-keys.ts";
 import { newKey, signToken } from "../../support/token-factory.ts";
 import {
   IDP,
   NOW,
   newScene,
-  type Scene,
   tokenMaker,
   trustedIssuer,
+  type VerifierScene,
   verdict,
 } from "../../support/token-scene.ts";
 
-let scene: Scene;
+let scene: VerifierScene;
 let make: ReturnType<typeof tokenMaker>;
 
 beforeAll(async () => {
@@ -163,6 +164,16 @@ describe("a trusted issuer's tokens", () => {
     }
     const byWeak = await signToken(weak, { ...make.idpHeader(), kid: "weak" }, make.idpClaims());
     expect(await verdict(byWeak, withKeys)).toBe("unknown_key");
+  });
+
+  it("takes the algorithm from the policy where a key names none, never from the token alone", async () => {
+    const { alg: _none, ...unnamed } = scene.keys.rsa.jwk;
+    const context = contextWith({ jwks: { keys: [unnamed] } });
+    const group = await KEY_GROUPS["algorithms: none, another one, a MAC with the public key"]!(scene);
+    const theirs = group.hostile.filter(({ name }) => name.startsWith("HS") || name.includes("their key"));
+    expect(theirs.length).toBeGreaterThan(50);
+    for (const { name, token, reason } of theirs) expect(await verdict(token, context), name).toBe(reason);
+    expect(await verdict(await make.mintIdp(), context)).toMatchObject({ own: false });
   });
 
   it("refuses a key whose point is not on its curve, and takes its neighbour", async () => {

@@ -180,6 +180,18 @@ describe("keys of a trusted issuer at an address", () => {
     expect(remote.holds(issuer, before.value.key)).toBe(false);
   });
 
+  it("do not stay good for an algorithm that the issuer names no more", async () => {
+    const { alg: _any, ...unnamed } = first.jwk;
+    answer = () => Response.json({ keys: [unnamed] });
+    const found = await remote.find(issuer, "k1", "ES256");
+    const key = found.ok ? found.value.key : expect.unreachable();
+    expect(remote.holds(issuer, key)).toBe(true);
+    answer = () => Response.json({ keys: [{ ...unnamed, alg: "ES384" }] });
+    nowMs += REFRESH_AFTER_MS + 1;
+    expect(await find("k1")).toBe("unknown_key");
+    expect(remote.holds(issuer, key)).toBe(false);
+  });
+
   it("are kept apart by issuer and address", async () => {
     const other = { ...issuer, id: "other", jwks_uri: "https://other.example.net/jwks" };
     answer = (url) => keySet(url.includes("other") ? second : first);

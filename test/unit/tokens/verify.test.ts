@@ -5,12 +5,12 @@ import {
   ISSUER,
   NOW,
   newScene,
-  type Scene,
   tokenMaker,
+  type VerifierScene,
   verdict,
 } from "../../support/token-scene.ts";
 
-let scene: Scene;
+let scene: VerifierScene;
 let make: ReturnType<typeof tokenMaker>;
 
 beforeAll(async () => {

@@ -1,35 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { base64url, utf8 } from "../../../src/protocol/encoding.ts";
-import { seededRandom, segment, signSegments } from "../../support/token-factory.ts";
-import {
-  type Case,
-  ISSUER,
-  newScene,
-  type Scene,
-  tokenMaker,
-  wrongVerdicts,
-} from "../../support/token-scene.ts";
-
-let scene: Scene;
-let make: ReturnType<typeof tokenMaker>;
-let tried = 0;
-
-beforeAll(async () => {
-  scene = await newScene();
-  make = tokenMaker(scene);
-});
-
-async function expectOnly(neighbours: Case[], hostile: Case[]) {
-  tried += hostile.length;
-  expect(await wrongVerdicts(scene, neighbours, hostile)).toEqual([]);
-}
+import { seededRandom, segment, signSegments } from "../token-factory.ts";
+import { type Case, tokenMaker } from "../token-scene.ts";
+import { group, type TokenGroups } from "./token-group.ts";
 
 /** JSON text of an object with one member appended as text, so that it can be a duplicate. */
 const withText = (part: Record<string, unknown>, member: string) =>
   `${JSON.stringify(part).slice(0, -1)},${member}}`;
 
-describe("hostile tokens: form", () => {
-  it("base64url that is not canonical, and other spellings of one token", async () => {
+/** RFC 7518 §4.8: whoever decrypts hashes as often as the token says. */
+const SLOW_JWE = { alg: "PBES2-HS512+A256KW", enc: "A256GCM", p2c: 2 ** 31 - 1, p2s: "AAAA", typ: "at+jwt" };
+
+export const FORM_GROUPS: TokenGroups = {
+  "base64url that is not canonical, and other spellings of one token": async (scene) => {
+    const make = tokenMaker(scene);
     const { mint } = make;
     const token = await mint();
     const [head, body, signature] = token.split(".") as [string, string, string];
@@ -56,7 +39,9 @@ describe("hostile tokens: form", () => {
         ["one character less", part.slice(0, -1)],
         ["empty", ""],
       ] as const) {
-        hostile.push([`segment ${at}: ${name}`, respell(at, text)]);
+        // What is left of a signature may be canonical, and is none.
+        const spelled = at === 2 && (name === "empty" || name === "one character more");
+        hostile.push([`segment ${at}: ${name}`, respell(at, text), spelled ? "signature" : "malformed"]);
       }
     });
     // A header or a signature whose last character has spare bits, with every other value of them.
@@ -72,15 +57,16 @@ describe("hostile tokens: form", () => {
         ]);
       }
     }
-    await expectOnly([["the canonical one", token]], hostile);
-    expect(hostile.length).toBeGreaterThan(45);
-  });
+    return group("malformed", [["the canonical one", token]], hostile);
+  },
 
-  it("another number of segments, JWE, and JSON serialization", async () => {
+  "another number of segments, JWE, and JSON serialization": async (scene) => {
+    const make = tokenMaker(scene);
     const { header, claims, mint } = make;
     const token = await mint();
     const [head, body, signature] = token.split(".") as [string, string, string];
-    await expectOnly(
+    return group(
+      "malformed",
       [["three segments", token]],
       [
         ["empty", ""],
@@ -88,6 +74,9 @@ describe("hostile tokens: form", () => {
         ["two", `${head}.${body}`],
         ["four", `${token}.${signature}`],
         ["five, as a JWE", `${head}..${body}.${signature}.${signature}`],
+        ["a JWE whose key takes minutes to derive", `${segment(SLOW_JWE)}.${signature}.AAAA.${body}.AAAA`],
+        ["the same, as a JWS", mint(SLOW_JWE)],
+        ["a JWE of compressed zeros", `${segment({ ...SLOW_JWE, zip: "DEF" })}..AAAA.${body}.AAAA`],
         ["leading dot", `.${token}`],
         ["trailing dot", `${token}.`],
         ["double dot", `${head}..${signature}`],
@@ -100,12 +89,14 @@ describe("hostile tokens: form", () => {
         ["over the length", mint(header(), claims({ pad: "x".repeat(9000) }))],
       ],
     );
-  });
+  },
 
-  it("duplicate members, in any spelling and depth", async () => {
+  "duplicate members, in any spelling and depth": async (scene) => {
+    const make = tokenMaker(scene);
     const { header, claims, idpHeader, mint, mintIdp } = make;
     const dup = (member: string) => mint(header(), withText(claims(), member));
-    await expectOnly(
+    return group(
+      "malformed",
       [
         ["the same name at two depths", mint(header(), claims({ act: { sub: "svc", iss: "x" } }))],
         ["the name as a value", mint(header(), claims({ note: ["sub", "sub"] }))],
@@ -116,21 +107,22 @@ describe("hostile tokens: form", () => {
         ["exp", dup('"exp":9999999999')],
         ["aud", dup('"aud":"x"')],
         ["scope", dup('"scope":"admin"')],
-        ["iss", dup(`"iss":"${ISSUER}"`)],
+        ["iss", dup(`"iss":"${scene.issuer}"`)],
         ["unknown name", dup('"x":1,"x":2')],
         ["nested", dup('"act":{"sub":"a","sub":"b"}')],
         ["in an array", dup('"list":[{"a":1,"a":2}]')],
         ["__proto__", dup('"__proto__":{},"__proto__":{}')],
         ["header alg", mint(withText(header(), '"alg":"none"'))],
         ["header alg, same", mint(withText(header(), '"alg":"ES256"'))],
-        ["header kid", mint(withText(header(), '"kid":"own-1"'))],
-        ["header kid escaped", mint(withText(header(), '"k\\u0069d":"own-1"'))],
+        ["header kid", mint(withText(header(), `"kid":"${scene.keys.own.kid}"`))],
+        ["header kid escaped", mint(withText(header(), `"k\\u0069d":"${scene.keys.own.kid}"`))],
         ["their header", mintIdp(withText(idpHeader(), '"typ":"JWT"'))],
       ],
     );
-  });
+  },
 
-  it("payloads and headers that are not one JSON object in UTF-8", async () => {
+  "payloads and headers that are not one JSON object in UTF-8": async (scene) => {
+    const make = tokenMaker(scene);
     const { keys } = scene;
     const { header, claims, mint } = make;
     const texts = [
@@ -166,17 +158,18 @@ describe("hostile tokens: form", () => {
     const inArray = JSON.stringify([claims()]);
     hostile.push(["claims in an array", mint(header(), inArray)]);
     hostile.push(["a nested token", mint(header(), JSON.stringify(await mint()))]);
-    hostile.push(["deep nesting", mint(header(), `${'{"a":'.repeat(900)}1${"}".repeat(900)}`)]);
-    await expectOnly(
+    hostile.push([
+      "deep nesting",
+      mint(header(), `${'{"a":'.repeat(900)}1${"}".repeat(900)}`),
+      "unknown_issuer",
+    ]);
+    return group(
+      "malformed",
       [
         ["white space around", mint(header(), ` ${JSON.stringify(claims(), null, 2)}\n`)],
         ["UTF-8 in a claim that is not used", mint(header(), claims({ name: "Zoë" }))],
       ],
       hostile,
     );
-  });
-
-  afterAll(() => {
-    expect(tried).toBeGreaterThan(120);
-  });
-});
+  },
+};
