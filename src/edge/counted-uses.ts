@@ -15,7 +15,14 @@ export type HeldUse = { spend(): void; release(): void };
 export type UseFault = "uses_taken" | "uses_unavailable" | "token_revoked" | "token_expired";
 
 type Lease = { id: string; left: number; held: number; takenAtMs: number };
-type Pool = { leases: Lease[]; usedUp: boolean };
+type Pool = {
+  leases: Lease[];
+  usedUp: boolean;
+  /** Some request is taking a lease, unless it was cancelled. */
+  takingUntilMs: number;
+  /** So little is left that each request takes its own. */
+  oneByOne: boolean;
+};
 
 type CountedUsesOptions = {
   counter(grant: string): UsePort;
@@ -27,6 +34,9 @@ type CountedUsesOptions = {
 
 /** What is not used of a lease within this time goes back, so that others can use it. */
 const LEASE_MS = 5_000;
+/** A request that takes longer to get a lease is taken for cancelled. */
+const LOCK_MS = 1_000;
+const POLL_MS = 5;
 /** Grants that this isolate knows something of. Whatever is forgotten is asked for again. */
 const MAX_GRANTS = 1_000;
 /** More than any lease has. */
@@ -49,12 +59,15 @@ export class CountedUses {
   async hold(grant: string, waitUntil: WaitUntil): Promise<Result<HeldUse, UseFault>> {
     const pool = this.#pool(grant);
     if (pool.usedUp) return err("uses_taken");
-    const known = this.#find(pool);
-    if (known) return ok(this.#holdOf(known, pool, grant, waitUntil));
+    const known = await this.#holdSoon(pool, grant, waitUntil);
+    if (known) return ok(known);
     const takenAtMs = this.#o.clock();
     const id = this.#o.newId();
+    pool.takingUntilMs = takenAtMs + LOCK_MS;
     const taken = await this.#o.counter(grant).takeUses(id);
+    pool.takingUntilMs = 0;
     if (taken.ok) {
+      pool.oneByOne = taken.value.uses === 1;
       const lease = { id, left: taken.value.uses, held: 0, takenAtMs };
       pool.leases.push(lease);
       waitUntil(this.#sleep(LEASE_MS).then(() => this.#settle(lease, pool, grant)));
@@ -62,13 +75,25 @@ export class CountedUses {
     }
     const fault = this.#refused(taken.error, pool, grant, id, waitUntil);
     // Requests beside this one may have got more than they need.
-    const theirs = fault === "uses_taken" ? this.#find(pool) : undefined;
-    return theirs ? ok(this.#holdOf(theirs, pool, grant, waitUntil)) : err(fault);
+    const theirs = fault === "uses_taken" ? this.#holdKnown(pool, grant, waitUntil) : undefined;
+    return theirs ? ok(theirs) : err(fault);
   }
 
-  #find({ leases }: Pool): Lease | undefined {
+  /** While another request takes uses for all of them, this one waits: isolates must not hold more than they need. */
+  async #holdSoon(pool: Pool, grant: string, waitUntil: WaitUntil): Promise<HeldUse | undefined> {
+    let held = this.#holdKnown(pool, grant, waitUntil);
+    while (!held && !pool.oneByOne && this.#o.clock() < pool.takingUntilMs) {
+      await this.#sleep(POLL_MS);
+      held = this.#holdKnown(pool, grant, waitUntil);
+    }
+    return held;
+  }
+
+  /** Finds a use and holds it in one step: nobody else may find it in between. */
+  #holdKnown(pool: Pool, grant: string, waitUntil: WaitUntil): HeldUse | undefined {
     const now = this.#o.clock();
-    return leases.find(({ left, takenAtMs }) => left > 0 && now - takenAtMs < LEASE_MS);
+    const lease = pool.leases.find(({ left, takenAtMs }) => left > 0 && now - takenAtMs < LEASE_MS);
+    return lease && this.#holdOf(lease, pool, grant, waitUntil);
   }
 
   #holdOf(lease: Lease, pool: Pool, grant: string, waitUntil: WaitUntil): HeldUse {
@@ -118,7 +143,7 @@ export class CountedUses {
       if (this.#grants.size < MAX_GRANTS) break;
       if (leases.length === 0) this.#grants.delete(idle);
     }
-    const pool: Pool = { leases: [], usedUp: false };
+    const pool: Pool = { leases: [], usedUp: false, takingUntilMs: 0, oneByOne: false };
     this.#grants.set(grant, pool);
     return pool;
   }

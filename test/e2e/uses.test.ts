@@ -1,5 +1,7 @@
+import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask, collect, hold, ORDERS, review, revokeGrant, type ShownRequest } from "../support/access.ts";
+import { AccessModel, schedule } from "../support/access-model.ts";
 import { bodyOf, type Endpoint } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
 import { type Stand, standUp } from "../support/stand.ts";
@@ -155,4 +157,14 @@ describe("grants that overlap", () => {
     const third = await gate.newPerson(["developer"], ["requests:create"]);
     expect(await tokenFor("orders:read", third.token)).toMatchObject({ status: 404 });
   });
+});
+
+it("any schedule over the HTTP API is as the model says", async () => {
+  const model = await AccessModel.on(stand);
+  try {
+    const property = fc.asyncProperty(schedule, (commands) => model.run(commands));
+    await fc.assert(property, { numRuns: 5, endOnFailure: true });
+  } finally {
+    await model.close();
+  }
 });
