@@ -13,6 +13,8 @@ export type Config = {
   local: boolean;
   /** Secrets that issuers sign with (HS256), by their name `ISSUER_SECRET_…`. */
   issuerSecrets: ReadonlyMap<string, string>;
+  /** Rate limiters of the platform, by the name that the policy uses: `burst_10s` for `LIMITER_BURST_10S`. */
+  limiters: Map<string, { binding: RateLimit; periodSeconds: number }>;
 };
 
 const LOOPBACK = /^http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/;
@@ -65,9 +67,12 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "RATE_LIMIT",
   "PROOF",
   "SESSION",
 ];
+
+const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;
 
 /** Reads the environment, or says for each fault what is wrong; a fault's text never holds the value. */
 export function readConfig(env: Record<string, unknown>): Result<Config, string[]> {
@@ -84,6 +89,16 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
       faults.push(`${name}: must have at least ${MIN_SECRET_CHARS} bytes (HS256)`);
     }
   }
+  const limiters: Config["limiters"] = new Map();
+  for (const [name, binding] of Object.entries(env)) {
+    if (!name.startsWith("LIMITER_")) continue;
+    const [, known, period] = LIMITER.exec(name) ?? [];
+    if (known !== undefined) {
+      limiters.set(known.toLowerCase(), { binding: binding as RateLimit, periodSeconds: Number(period) });
+    } else {
+      faults.push(`${name}: the name must end in the limiter's period, _10S or _60S`);
+    }
+  }
   if (faults.length > 0 || !parsed.success) return err(faults);
   const { ISSUER, PORTCULLIS_SECRET, PORTCULLIS_SECRET_PREVIOUS, PORTCULLIS_OPERATOR_SECRET } = parsed.data;
   return ok({
@@ -95,5 +110,6 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
     operatorSecret: PORTCULLIS_OPERATOR_SECRET,
     local: LOOPBACK.test(ISSUER),
     issuerSecrets,
+    limiters,
   });
 }

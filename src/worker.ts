@@ -8,7 +8,7 @@ import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
 import { newId } from "./platform/ids.ts";
 import { consoleLogger, faultText } from "./platform/log.ts";
-import { isReservedPath } from "./policy/reserved-paths.ts";
+import { controlPathOf } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
 import { ok, type Result } from "./protocol/result.ts";
 import { canaryDeps } from "./wiring/canary.ts";
@@ -18,6 +18,7 @@ import { objectPorts } from "./wiring/objects.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
+export { RateLimitObject } from "./limits/rate-limit-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
 export { LogObject } from "./replication/log-object.ts";
@@ -49,11 +50,11 @@ export default {
     const { config, app, gate } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
-    const path = pathAtIssuer(request.url, config.issuer);
-    if (path === undefined || !isReservedPath(path)) return gate(request, requestId, waitUntil);
+    if (controlPathOf(request.url, config.issuer) === undefined) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
-    answered.headers.set("x-request-id", requestId);
+    // AuthZEN answers with the caller's own.
+    if (!answered.headers.has("x-request-id")) answered.headers.set("x-request-id", requestId);
     return answered;
   },
 
@@ -68,13 +69,6 @@ export default {
     );
   },
 } satisfies ExportedHandler<Env>;
-
-/** The raw path of a URL on the issuer's own origin, else undefined. */
-function pathAtIssuer(url: string, issuer: string): string | undefined {
-  if (!url.startsWith(issuer) || url[issuer.length] !== "/") return undefined;
-  const end = url.slice(issuer.length).search(/[?#]/);
-  return end === -1 ? url.slice(issuer.length) : url.slice(issuer.length, issuer.length + end);
-}
 
 /** A token that came in the clear is not used, and not redirected: it is known to others already. */
 function notEncrypted(requestId: string): Response {
@@ -99,11 +93,11 @@ function wire(env: Env): Result<Isolate, string[]> {
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);
-  const { gate, verifier } = wireEdge({ env, config, objects, clock, log });
+  const { gate, verifier, decide } = wireEdge({ env, config, objects, clock, log });
   const { keyring, monitor } = objects;
   return ok({
     config,
-    app: wireControl({ config, objects, verifier, clock, log }),
+    app: wireControl({ config, objects, verifier, decide, clock, log }),
     gate,
     sweep: wireSweep({ config, objects, clock, log }),
     canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),

@@ -8,6 +8,7 @@ import type { AccessRule } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import { publishPorts } from "../webhooks/publish.ts";
 import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester } from "./access-request.ts";
@@ -145,8 +146,9 @@ export class AccessRequestObject extends DurableObject<Env> {
     subject: string,
     confirmation: Confirmation | null,
     actors: readonly string[] = [],
+    signIn?: SignIn,
   ): Promise<Result<IssuedToken>> {
-    return this.#tokens.issue(subject, confirmation, actors);
+    return this.#tokens.issue(subject, confirmation, actors, signIn);
   }
 
   /** Lets one client poll for the grant's tokens. Idempotent: called before the request is opened. */

@@ -4,6 +4,7 @@ import { newId } from "../platform/ids.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import type { AccessRequest, IssuedToken, PolledToken } from "./access-request.ts";
 import type { AccessRequestStore } from "./access-request-store.ts";
 import { actorsFor } from "./backchannel.ts";
@@ -34,6 +35,7 @@ export class GrantTokens {
     subject: string,
     confirmation: Confirmation | null,
     actors: readonly string[],
+    signIn?: SignIn,
   ): Promise<Result<IssuedToken>> {
     const { store, durable, keyring, clock } = this.#p;
     const request = store.read()?.request;
@@ -60,6 +62,7 @@ export class GrantTokens {
       },
       ...(act ? { act } : {}),
       ...(confirmation ? { confirmation } : {}),
+      ...(signIn ? { signIn } : {}),
     });
     if (!minted.ok) return minted;
     // The grant may have been revoked while the token was being signed.

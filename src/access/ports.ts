@@ -2,6 +2,7 @@ import type { Person } from "../policy/access-conditions.ts";
 import type { AccessRule } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester } from "./access-request.ts";
@@ -31,6 +32,7 @@ export type KeyringPort = {
     grant: { id: string; accessStart: number; accessExpiry: number; resource: string; maxUses?: number };
     act?: ActClaim;
     confirmation?: Confirmation;
+    signIn?: SignIn;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
 };
 
@@ -58,11 +60,15 @@ export type AccessRequestPort = {
   decided(timeoutMs: number): Promise<Result<AccessRequest>>;
   happened(after: string | null, timeoutMs: number): Promise<Result<Happened>>;
   cancel(subject: string): Promise<Result<AccessRequest>>;
-  /** `confirmation`: what the token is bound to, null where nothing. `actors` collect it for the subject, nearest first. */
+  /**
+   * `confirmation`: what the token is bound to, null where nothing. `actors` collect it for the subject, nearest
+   * first; `signIn` is how the subject signed in.
+   */
   issueToken(
     subject: string,
     confirmation: Confirmation | null,
     actors?: readonly string[],
+    signIn?: SignIn,
   ): Promise<Result<IssuedToken>>;
   startPolling(clientId: string, intervalSeconds: number): Promise<Result<null>>;
   poll(clientId: string, confirmation: Confirmation | null): Promise<Result<PolledToken>>;

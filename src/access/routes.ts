@@ -167,7 +167,8 @@ export function accessRequestRoutes(deps: AccessDeps) {
       const { actor } = c.var;
       const bound = await deps.binding(c.req.raw, actor);
       if (!bound.ok) return refuse(c, bound.error);
-      return answer(c, await deps.accessRequest(id).issueToken(actor.subject, bound.value, actor.actors));
+      const { subject, actors, signIn } = actor;
+      return answer(c, await deps.accessRequest(id).issueToken(subject, bound.value, actors, signIn));
     });
 }
 

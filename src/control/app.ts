@@ -20,6 +20,7 @@ import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
 import { webhookRoutes } from "../webhooks/routes.ts";
+import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./decision-routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
@@ -33,6 +34,7 @@ export type ControlDeps = {
   access: AccessDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
+  decisions: DecisionDeps;
   health: HealthDeps;
   imports: ImportRouteDeps;
   inbound: InboundDeps;
@@ -85,6 +87,7 @@ export function controlApp(deps: ControlDeps) {
 
   app.route("/", healthRoutes(deps.health));
   app.route("/", oauthRoutes(deps.oauth));
+  app.route("/", decisionMetadataRoutes(deps.decisions));
   app.route("/", tokenStateRoutes(deps.tokenState));
   app.route("/", inboundRoutes(deps.inbound));
   app.route("/", linkPageRoutes(deps.links));
@@ -102,6 +105,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", sessionRoutes(deps.sessions));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
+  app.route("/", decisionRoutes(deps.decisions));
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));

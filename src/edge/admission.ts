@@ -8,6 +8,7 @@ import { type Knowledge, type Refusal, type RefuseReason, refusal } from "./deci
 import type { DeniedTokens } from "./denied-tokens.ts";
 import type { Freshness, Staleness, WaitUntil } from "./freshness.ts";
 import { holdsKey, type IdentifyDeps, identify } from "./identify.ts";
+import type { Trace } from "./trace.ts";
 
 export type AdmissionDeps = IdentifyDeps & {
   clock: Clock;
@@ -16,6 +17,8 @@ export type AdmissionDeps = IdentifyDeps & {
   waitUntil: WaitUntil;
   /** Work that must not come between the decision and its use, done once the token is verified. */
   prepare?: () => Promise<unknown> | undefined;
+  /** Told of every check, where somebody asks why. */
+  trace?: Trace;
 };
 
 /** What a request asks of its credential, as one view of the policy tells it. */
@@ -24,6 +27,8 @@ export type Demand = {
   route?: Route;
   /** The access token that was sent. */
   credential?: string;
+  /** In place of a credential: what somebody vouches for who has authenticated the subject. */
+  vouched?: VerifiedToken;
   /** Refusals ask for a proof of possession. */
   dpop?: boolean;
   tokenNeeded: boolean;
@@ -32,8 +37,10 @@ export type Demand = {
   misdirected(token: VerifiedToken): RefuseReason | undefined;
   /** Whoever sends the token may do so; a promise only where there is something to prove. */
   unproven?(token: VerifiedToken): Refusal | undefined | Promise<Refusal | undefined>;
-  /** Takes what the request uses up, before the last look; a promise only where something is counted. */
-  counted?(token: VerifiedToken): Promise<Refusal | undefined> | undefined;
+  /** Holds what the request uses up, before the last look; a promise only where its grant is counted. */
+  hold?(token: VerifiedToken): Promise<Refusal | undefined> | undefined;
+  /** Counts the request, once; absent where its route has no limit, or it was counted. */
+  count?(token: VerifiedToken | undefined): Promise<Refusal | undefined>;
   /** The last word on a token that is good; synchronous. */
   denied(token: VerifiedToken | undefined): Refusal | undefined;
 };
@@ -90,10 +97,11 @@ export function knowledge(view: ReplicaView, clock: Clock): Knowledge {
   return { seq: view.seq, replicaAgeMs: clock() - view.fetchedAtMs };
 }
 
+/** `recheckAfterMs`: a view that is younger than this may turn the refusal around. */
+type Refused = { kind: "refused"; refusal: Refusal; recheckAfterMs?: number };
 type Outcome<D> =
   | { kind: "admitted"; admission: Admission<D> }
-  /** `recheckAfterMs`: a view that is younger than this may turn the refusal around. */
-  | { kind: "refused"; refusal: Refusal; recheckAfterMs?: number }
+  | Refused
   | { kind: "changed"; view: ReplicaView };
 
 async function attempt<D extends Demand>(
@@ -101,51 +109,89 @@ async function attempt<D extends Demand>(
   view: ReplicaView,
   deps: AdmissionDeps,
 ): Promise<Outcome<D>> {
+  const { trace } = deps;
+  trace?.beginRound();
   const demanded = demandOf(view);
   if (!demanded.ok) return refused(demanded.error, REFUSAL_RECHECK_MS);
   const demand = demanded.value;
   const { credential } = demand;
   const about: Partial<Refusal> = demand.route ? { route: demand.route } : {};
   if (demand.dpop) about.dpop = true;
-  let token: VerifiedToken | undefined;
-  if (credential !== undefined) {
+  let token = demand.vouched;
+  if (token === undefined && credential !== undefined) {
     const identified = await identify(credential, view, deps.clock() / 1000, deps, deps.waitUntil);
+    trace?.note("token", identified.ok);
     if (!identified.ok) {
       const { reason } = identified.error;
       return refused(refusal(`token_${reason}`, about), RECHECKED[reason]);
     }
     token = identified.value;
-    if (token.facts.jti !== undefined) about.jti = token.facts.jti;
-    const misdirected = demand.misdirected(token);
-    if (misdirected) return refused(refusal(misdirected, about), REFUSAL_RECHECK_MS);
+    const wrong = misplaced(demand, token, about, trace);
+    if (wrong) return refused(wrong, REFUSAL_RECHECK_MS);
     const proving = demand.unproven?.(token);
     const unproven = proving instanceof Promise ? await proving : proving;
+    trace?.note("sender", !unproven);
     if (unproven) return refused({ ...unproven, ...about }, REFUSAL_RECHECK_MS);
     await deps.prepare?.();
     if (!(await deps.denied.settle(view, token.facts, deps.clock() / 1000))) {
+      trace?.note("freshness", false);
       return refused(refusal("stale", about));
     }
-    const counting = demand.counted?.(token);
-    const uncounted = counting && (await counting);
-    if (uncounted) return refused({ ...uncounted, ...about });
-  } else if (demand.tokenNeeded) {
+    const holding = demand.hold?.(token);
+    const none = holding && (await holding);
+    if (none) return refused({ ...none, ...about });
+  } else if (token === undefined && demand.tokenNeeded) {
+    trace?.note("credential", false);
     return refused(refusal("credential_missing", about), REFUSAL_RECHECK_MS);
   }
   const fresh = await deps.freshness.ensure(view, demand.staleness, token?.facts, deps.waitUntil);
-  if (!fresh.ok) return refused(refusal(fresh.error === "revoked" ? "token_revoked" : "stale", about));
-  if (fresh.value.policy.version !== view.policy.version || (token && !holdsKey(token, fresh.value))) {
-    return { kind: "changed", view: fresh.value };
+  if (!fresh.ok) {
+    trace?.note(fresh.error === "revoked" ? "revocation" : "freshness", false);
+    return refused(refusal(fresh.error === "revoked" ? "token_revoked" : "stale", about));
   }
-  // Nothing is awaited from here on.
-  const now = deps.clock() / 1000;
-  const ended = lastLook(token, fresh.value, now);
+  trace?.note("freshness", true, { tier: demand.staleness.tier });
+  const outcome = lookAt(token, demand, view, fresh.value, deps, about);
+  if (outcome.kind !== "admitted" || !demand.count) return outcome;
+  // What is refused anyway counts against nobody; what was let through is looked at again after the wait.
+  const over = await demand.count(token);
+  return over ? refused({ ...over, ...about }) : { kind: "changed", view: fresh.value };
+}
+
+/** A verified token that is not for this place. */
+function misplaced(
+  demand: Demand,
+  token: VerifiedToken,
+  about: Partial<Refusal>,
+  trace: Trace | undefined,
+): Refusal | undefined {
+  if (token.facts.jti !== undefined) about.jti = token.facts.jti;
+  const misdirected = demand.misdirected(token);
+  trace?.note("audience", !misdirected);
+  return misdirected && refusal(misdirected, about);
+}
+
+/** The last look at window, revocations and permission, on the view that is young enough: one synchronous step. */
+function lookAt<D extends Demand>(
+  token: VerifiedToken | undefined,
+  demand: D,
+  before: ReplicaView,
+  view: ReplicaView,
+  { clock, denied, trace }: AdmissionDeps,
+  about: Partial<Refusal>,
+): Outcome<D> {
+  if (view.policy.version !== before.policy.version || (token && !holdsKey(token, view))) {
+    return { kind: "changed", view };
+  }
+  const now = clock() / 1000;
+  const ended = token && endOf(token, view, now, trace);
   if (ended) return refused({ ...ended, ...about });
-  const listed = token && deps.denied.look(fresh.value, token.facts, now);
-  if (listed === "unconfirmed") return { kind: "changed", view: fresh.value };
+  const listed = token && denied.look(view, token.facts, now);
+  if (listed === "unconfirmed") return { kind: "changed", view };
+  if (token) trace?.note("revocation", listed !== "denied");
   if (listed === "denied") return refused(refusal("token_revoked", about));
-  const denied = demand.denied(token);
-  if (denied) return refused({ ...denied, ...about });
-  return { kind: "admitted", admission: { demand, view: fresh.value, ...(token ? { token } : {}) } };
+  const forbidden = demand.denied(token);
+  if (forbidden) return refused({ ...forbidden, ...about });
+  return { kind: "admitted", admission: token ? { demand, view, token } : { demand, view } };
 }
 
 /** Faults that a newer view may cure. */
@@ -154,17 +200,20 @@ const RECHECKED: { [reason in TokenFault["reason"]]?: number } = {
   unknown_issuer: REFUSAL_RECHECK_MS,
 };
 
-function lastLook(
-  token: VerifiedToken | undefined,
+function endOf(
+  token: VerifiedToken,
   view: ReplicaView,
   nowSeconds: number,
+  trace: Trace | undefined,
 ): Refusal | undefined {
-  if (!token) return undefined;
   const late = windowFault(token, nowSeconds);
+  trace?.note("window", !late);
   if (late) return refusal(`token_${late}`);
-  return view.revocations.find(token.facts, nowSeconds) ? refusal("token_revoked") : undefined;
+  if (!view.revocations.find(token.facts, nowSeconds)) return undefined;
+  trace?.note("revocation", false);
+  return refusal("token_revoked");
 }
 
-function refused<D>(why: Refusal, recheckAfterMs?: number): Outcome<D> {
+function refused(why: Refusal, recheckAfterMs?: number): Refused {
   return { kind: "refused", refusal: why, ...(recheckAfterMs === undefined ? {} : { recheckAfterMs }) };
 }

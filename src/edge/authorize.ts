@@ -1,24 +1,39 @@
+import type { Limits } from "../limits/limits.ts";
 import type { Origin, Route } from "../policy/document.ts";
+import type { AssumedSubject } from "../protocol/decision-trace.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
-import { type Askable, askable } from "./askable.ts";
-import type { CountedUses } from "./counted-uses.ts";
+import { askable } from "./askable.ts";
+import { type Counting, countRequest } from "./counting.ts";
 import { type CredentialRequest, hasTokenParameter, readCredential } from "./credential.ts";
-import { type Decision, type Refusal, refusal } from "./decision.ts";
+import { type Decision, type Refusal, type RefuseReason, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
-import { permissionFault, resourceOf } from "./permission.ts";
+import { permissionFault, resourceOf, type Scrutiny } from "./permission.ts";
+import { type CloudflareFacts, conditionFacts } from "./request-facts.ts";
 import { checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 import { readTarget, type Target } from "./target.ts";
-import { UseOfRequest } from "./use-of-request.ts";
+import { countedGrant, holdUse, type Uses, type Using } from "./use-of-request.ts";
+import { vouchedToken } from "./vouched.ts";
 import { openBoundMs } from "./watch.ts";
 
-/** A request; of its headers only those that carry a credential or a proof decide, and never the body. */
-export type Ask = CredentialRequest & SenderRequest;
+/** A request; its headers carry a credential, a proof and an address, `cf` what Cloudflare tells; never the body. */
+export type Ask = CredentialRequest &
+  SenderRequest & {
+    /** A subject that somebody vouches for, in place of a credential. */
+    assumed?: AssumedSubject;
+  };
 
-export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker; uses: Pick<CountedUses, "hold"> };
+/** Without `limits` no request is counted, without `uses` no use of a grant. */
+export type AuthorizeDeps = AdmissionDeps & { proofs: ProofChecker; limits?: Limits; uses?: Uses };
+
+/** One request, on whatever view it is decided on. */
+type Matter = Counting & Using & { ask: Ask; target: Target; proven: Proven; deps: AuthorizeDeps };
+
+/** What a grant would give. */
+const CURED_BY_A_GRANT: ReadonlySet<RefuseReason> = new Set(["scope_missing", "resource_not_granted"]);
 
 type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin };
 
@@ -28,28 +43,35 @@ type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin }
  */
 export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision> {
   const target = readTarget(ask.url);
+  deps.trace?.note("target", target.ok);
   if (!target.ok) return refusal(`target_${target.error}`);
-  if (hasTokenParameter(target.value.search)) return refusal("credential_in_query");
-  const proven: Proven = {};
-  const use = new UseOfRequest(deps);
-  const demandOf = (view: ReplicaView) => routeDemand(view, target.value, ask, proven, use, deps);
+  if (hasTokenParameter(target.value.search)) {
+    deps.trace?.note("credential", false);
+    return refusal("credential_in_query");
+  }
+  const matter: Matter = { ask, target: target.value, proven: {}, deps };
+  const { proven } = matter;
+  const demandOf = (view: ReplicaView) => routeDemand(view, matter);
   const admission = await admit(demandOf, deps);
   if (!admission.ok) {
-    use.held?.release();
+    matter.use?.release();
     return admission.error;
   }
   const { demand, token, view } = admission.value;
   // Only where it was refused a moment before: nothing counted is let through uncounted.
-  if (token?.maxUses !== undefined && !use.held) return refusal("uses_unavailable", { route: demand.route });
+  if (token?.maxUses !== undefined && deps.uses && !matter.use)
+    return refusal("uses_unavailable", { route: demand.route });
+  if (demand.route.limit && !deps.limits) deps.trace?.skip("limit", "not_counted");
   return {
     outcome: "allow",
-    reason: token ? "token" : "public",
+    reason: ask.assumed ? "vouched" : token ? "token" : "public",
     route: demand.route,
     origin: demand.origin,
     target: target.value,
-    ...(token ? { token, recheck: () => recheck(demandOf, proven, deps) } : {}),
-    ...(use.held ? { use: use.held } : {}),
+    ...(token ? { token, recheck: () => recheck(demandOf, matter) } : {}),
+    ...(matter.use ? { use: matter.use } : {}),
     ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
+    ...(matter.count === undefined ? {} : { count: matter.count }),
     ...knowledge(view, deps.clock),
   };
 }
@@ -57,11 +79,12 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
 /** The same decision once more, on a view of at most half the bound: the other half is for acting on it. */
 async function recheck(
   demandOf: (view: ReplicaView) => Result<RouteDemand, Refusal>,
-  proven: Proven,
-  { prepare: _, ...deps }: AdmissionDeps,
+  matter: Matter,
 ): Promise<Refusal | undefined> {
-  // The proof was for the request that opened the connection, and no other comes.
-  proven.settled = true;
+  const { prepare: _, ...deps } = matter.deps;
+  // The proof was for the request that opened the connection, and so was the count; no other comes.
+  matter.proven.settled = true;
+  matter.counted = true;
   const halved = (view: ReplicaView) => {
     const demand = demandOf(view);
     if (!demand.ok) return demand;
@@ -73,16 +96,14 @@ async function recheck(
   return admission.ok ? undefined : admission.error;
 }
 
-function routeDemand(
-  view: ReplicaView,
-  target: Target,
-  ask: Ask,
-  proven: Proven,
-  use: UseOfRequest,
-  { proofs, clock }: AuthorizeDeps,
-): Result<RouteDemand, Refusal> {
+function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Refusal> {
+  const { ask, target, proven, deps } = matter;
+  const { trace, limits } = deps;
   const { document, routes } = view.policy;
   const match = routes.match(target.host, target.routePath, ask.method);
+  trace?.note("route", match.kind === "match", {
+    route: match.kind === "match" ? match.route.id : undefined,
+  });
   if (match.kind === "none") return err(refusal("no_route"));
   if (match.kind === "method") return err(refusal("method_not_allowed", { allow: match.allow }));
   const { route, params } = match;
@@ -90,14 +111,13 @@ function routeDemand(
   if (!origin) throw new Error(`route ${route.id}: the policy has no origin ${route.origin}`);
   const read = readCredential(ask, route.credential);
   // A credential that cannot be read is not the same as none: it opens no public route.
-  if (!read.ok) return err(refusal(`credential_${read.error}`, { route }));
+  if (!read.ok) {
+    trace?.note("credential", false);
+    return err(refusal(`credential_${read.error}`, { route }));
+  }
   const credential = read.value;
-  const askFor = (token: VerifiedToken) => {
-    const nowSeconds = clock() / 1000;
-    return askable(document, route, resourceFor(route, params), token, nowSeconds);
-  };
-  const denied = (token: VerifiedToken | undefined) => deniedBy(route, params, token, askFor);
-  return ok({
+  const denied = (token: VerifiedToken | undefined) => deniedBy(route, params, token, view, matter);
+  const demand: RouteDemand = {
     route,
     origin,
     ...(credential ? { credential: credential.token } : {}),
@@ -105,10 +125,25 @@ function routeDemand(
     tokenNeeded: route.access !== "public",
     staleness: stalenessOf(route),
     misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
-    unproven: (token) => checkSender(token, credential!, route, ask, proven, proofs),
-    counted: (token) => use.counted(token, denied, askFor),
+    unproven: (token) => checkSender(token, credential!, route, ask, proven, deps.proofs),
     denied,
-  });
+  };
+  const { uses } = deps;
+  if (uses) {
+    demand.hold = (token) => {
+      const grant = countedGrant(token, matter);
+      // A token that is refused anyway takes no use.
+      if (grant === undefined || denied(token)) return undefined;
+      const anew = (why: Refusal) => withAsk(why, route, params, token, view, matter);
+      return holdUse(grant, matter, uses, deps.waitUntil, anew);
+    };
+  }
+  const { limit } = route;
+  if (limit && limits && !matter.counted) {
+    demand.count = (token) => countRequest(route.id, limit, token, ask.headers, matter, limits);
+  }
+  if (ask.assumed) demand.vouched = vouchedToken(ask.assumed, deps.issuer, deps.clock() / 1000);
+  return ok(demand);
 }
 
 /** Our own tokens are for one origin; another issuer's are for the audience that the policy names for it. */
@@ -121,18 +156,48 @@ function deniedBy(
   route: Route,
   params: Record<string, string>,
   token: VerifiedToken | undefined,
-  askFor: (token: VerifiedToken) => Askable | undefined,
+  view: ReplicaView,
+  matter: Matter,
 ): Refusal | undefined {
   const { access } = route;
   if (access === "public") return undefined;
-  const fault = token ? permissionFault(access, params, token) : "credential_missing";
+  const nowSeconds = matter.deps.clock() / 1000;
+  const scrutiny = token && scrutinyOf(route, params, token, view, matter);
+  const fault = token ? permissionFault(access, params, token, nowSeconds, scrutiny) : "credential_missing";
   if (!fault) return undefined;
-  // A role is not asked for.
-  const ask = token && fault !== "role_missing" ? askFor(token) : undefined;
-  return refusal(fault, ask ? { ask } : {});
+  const why = refusal(fault);
+  const resource = access.resource === undefined ? undefined : resourceOf(access.resource, params);
+  if (resource !== undefined) why.resource = resource;
+  return token && CURED_BY_A_GRANT.has(fault) ? withAsk(why, route, params, token, view, matter) : why;
 }
 
-function resourceFor({ access }: Route, params: Record<string, string>): string | undefined {
-  if (access === "public" || access.resource === undefined) return undefined;
-  return resourceOf(access.resource, params);
+/** With what whoever sent the token may ask for. */
+function withAsk(
+  why: Refusal,
+  route: Route,
+  params: Record<string, string>,
+  token: VerifiedToken,
+  view: ReplicaView,
+  { deps }: Matter,
+): Refusal {
+  const ask = askable(view.policy.document, route, params, token, deps.clock() / 1000);
+  return ask ? { ...why, ask } : why;
+}
+
+function scrutinyOf(
+  { id, access }: Route,
+  params: Record<string, string>,
+  token: VerifiedToken,
+  view: ReplicaView,
+  { ask, target, deps: { clock, trace } }: Matter,
+): Scrutiny | undefined {
+  if (access === "public" || access.condition === undefined) return trace && { trace };
+  const timeZone = access.time_zone ?? "UTC";
+  const holds = () => {
+    const condition = view.policy.conditions.get(id);
+    const { method, headers, cf } = ask;
+    const request = { method, target, params, timeZone, headers, cf: cf as CloudflareFacts };
+    return condition?.(conditionFacts(request, token, clock() / 1000)) === true;
+  };
+  return { holds, trace };
 }

@@ -1,3 +1,4 @@
+import type { ExactCount, LimitFault } from "../limits/limits.ts";
 import type { Origin, Route } from "../policy/document.ts";
 import type { ProofFault } from "../tokens/proof-checker.ts";
 import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
@@ -9,7 +10,7 @@ import type { PermissionFault } from "./permission.ts";
 import type { Target, TargetFault } from "./target.ts";
 
 /** Why a request is let through. */
-type AllowReason = "token" | "public";
+type AllowReason = "token" | "public" | "vouched";
 
 /** Why whoever sends a token is not taken for its rightful sender, apart from the proof itself. */
 type SenderFault = "scheme" | "unbound" | "not_taken" | "certificate";
@@ -29,6 +30,7 @@ export type RefuseReason =
   | `proof_${ProofFault}`
   | PermissionFault
   | UseFault
+  | LimitFault["reason"]
   | "no_view"
   | "stale"
   | "assertion_unavailable"
@@ -45,6 +47,8 @@ export type Refusal = Knowledge & {
   route?: Route;
   /** Methods that the path takes, where the method was refused. */
   allow?: string[];
+  /** The resource that the route is about. */
+  resource?: string;
   /** What whoever sent the token may ask for to be let through. */
   ask?: Askable;
   /** Id of the token, once it was verified. */
@@ -53,6 +57,9 @@ export type Refusal = Knowledge & {
   dpop?: boolean;
   /** The nonce that the next proof has to hold (RFC 9449 §9). */
   dpopNonce?: string;
+  /** When it is worth to try again, and what is left of an exact limit. */
+  retryAfterSeconds?: number;
+  count?: ExactCount;
 };
 
 export type Allowance = Knowledge & {
@@ -67,6 +74,8 @@ export type Allowance = Knowledge & {
   dpopNonce?: string;
   /** The use that the request takes of a counted grant: it counts unless it is released. */
   use?: HeldUse;
+  /** What is left of the route's limit, where it is exact. */
+  count?: ExactCount;
   /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
   recheck?: () => Promise<Refusal | undefined>;
 };

@@ -1,3 +1,4 @@
+import { type Limits, rateLimitFields } from "../limits/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -28,6 +29,7 @@ export type GateDeps = {
   denied: DeniedTokens;
   remoteKeys: RemoteKeys;
   proofs: ProofChecker;
+  limits: Limits;
   tokens: TokenCache;
   uses: CountedUses;
   assertionKey: AssertionKeyPort;
@@ -96,7 +98,7 @@ async function send(
   assertion: string | undefined,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
-  const { route, origin, target, token, dpopNonce } = allowance;
+  const { route, origin, target, token, dpopNonce, count } = allowance;
   const asked = route.identity_headers;
   const own: OwnHeaders = {
     requestId,
@@ -117,6 +119,9 @@ async function send(
   if (!answer.ok) return err(refusal(answer.error, { route }));
   // To whoever proved possession here, a nonce of the origin's would be one of ours.
   if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
+  if (count) {
+    for (const [name, value] of rateLimitFields(route.id, count)) answer.value.headers.set(name, value);
+  }
   if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
   return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));
 }

@@ -1,3 +1,4 @@
+import { rateLimitFields } from "../limits/limits.ts";
 import type { Logger } from "../platform/log.ts";
 import { bearerChallenge, type Challenge, dpopChallenge } from "../protocol/bearer.ts";
 import { DPOP_ALGORITHMS } from "../protocol/dpop.ts";
@@ -158,6 +159,33 @@ const TELLINGS: Record<RefuseReason, Telling> = {
     code: "unavailable",
     detail: "The uses of the grant cannot be counted right now, so none is taken. Try again shortly.",
   },
+  condition_not_met: {
+    code: "forbidden",
+    detail: "The access token would do, but not for this request as it comes here and now.",
+    challenge: {},
+  },
+  issued_too_long_ago: {
+    code: "invalid_token",
+    detail: "The access token was issued too long ago for this. Get a new one.",
+    challenge: { error: "invalid_token", description: "The access token was issued too long ago" },
+  },
+  step_up_needed: {
+    code: "insufficient_user_authentication",
+    detail:
+      "This needs a stronger or more recent sign-in. Sign in again as the challenge says, then send the new token.",
+    challenge: {
+      error: "insufficient_user_authentication",
+      description: "A stronger or more recent sign-in is needed",
+    },
+  },
+  limit_reached: {
+    code: "too_many_requests",
+    detail: "Too many requests of this kind. Try again after the time that Retry-After says.",
+  },
+  limit_unavailable: {
+    code: "unavailable",
+    detail: "How many requests were made cannot be told right now. Try again shortly.",
+  },
   no_view: STALE,
   stale: STALE,
   assertion_unavailable: {
@@ -170,6 +198,11 @@ const TELLINGS: Record<RefuseReason, Telling> = {
   internal: { code: "internal", detail: "The request was refused because of an unexpected fault." },
 };
 
+/** What a refusal is called on the wire; it decides the status. */
+export function problemCodeOf(reason: RefuseReason): ProblemCode {
+  return TELLINGS[reason].code;
+}
+
 export const REFUSE_REASONS = Object.keys(TELLINGS) as RefuseReason[];
 
 /** The problem and the challenge that a refusal is answered with. */
@@ -181,7 +214,11 @@ export function tell(
 ): { problem: Problem; challenge?: string; dpopNonce?: string } {
   const { code, detail, challenge } = TELLINGS[refused.reason];
   const access = refused.route?.access;
-  const scope = access && access !== "public" ? access.scopes.join(" ") : "";
+  // Of those of which one is enough, one.
+  const scope =
+    access && access !== "public"
+      ? [...access.scopes, ...(access.any_scopes?.slice(0, 1) ?? [])].join(" ")
+      : "";
   const needed = code === "insufficient_scope" && scope ? { scope } : {};
   const ask = refused.ask ? { ask: presentAsk(refused.ask, issuer) } : {};
   const told = problem(code, detail, { ...needed, ...ask, decision_id: requestId });
@@ -190,12 +227,22 @@ export function tell(
     ...challenge,
     ...(challenge.error === "insufficient_scope" && scope ? { scope } : {}),
     ...(resourceMetadata ? { resourceMetadata } : {}),
+    ...(refused.reason === "step_up_needed" ? stepUpOf(refused) : {}),
   };
   const header = refused.dpop
     ? dpopChallenge(issuer, parameters, DPOP_ALGORITHMS)
     : bearerChallenge(issuer, parameters);
   const nonce = refused.dpopNonce === undefined ? {} : { dpopNonce: refused.dpopNonce };
   return { problem: told, challenge: header, ...nonce };
+}
+
+/** RFC 9470 §3: what an authorization request has to ask for. */
+function stepUpOf({ route }: Refusal): Pick<Challenge, "acrValues" | "maxAgeSeconds"> {
+  const wanted = route && route.access !== "public" ? route.access.step_up : undefined;
+  return {
+    ...(wanted?.acr_values ? { acrValues: wanted.acr_values } : {}),
+    ...(wanted?.max_age_seconds === undefined ? {} : { maxAgeSeconds: wanted.max_age_seconds }),
+  };
 }
 
 /** What to ask for and where; `authorization_details` (RFC 9396 §2) as the backchannel takes them. */
@@ -225,13 +272,15 @@ export function refusalResponse(
   // Of an address without a route there is no metadata.
   const metadata = requestUrl && refused.route ? metadataUrl(issuer, requestUrl) : undefined;
   const { problem: told, challenge, dpopNonce } = tell(refused, issuer, requestId, metadata);
-  const retry = TELLINGS[refused.reason].retryAfterSeconds;
+  const retry = refused.retryAfterSeconds ?? TELLINGS[refused.reason].retryAfterSeconds;
+  const { count, route } = refused;
   return problemResponse(told, requestId, {
     "x-request-id": requestId,
     ...(challenge ? { "www-authenticate": challenge } : {}),
     ...(dpopNonce ? { "dpop-nonce": dpopNonce } : {}),
     ...(refused.ask ? { link: `<${accessRequestsUrl(issuer)}>; rel="${ASK_RELATION}"` } : {}),
     ...(refused.allow ? { allow: refused.allow.join(", ") } : {}),
+    ...(count && route ? Object.fromEntries(rateLimitFields(route.id, count)) : {}),
     ...(retry ? { "retry-after": String(retry) } : {}),
   });
 }

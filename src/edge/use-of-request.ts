@@ -1,38 +1,31 @@
 import type { VerifiedToken } from "../tokens/claims.ts";
-import type { Askable } from "./askable.ts";
 import type { CountedUses, HeldUse } from "./counted-uses.ts";
 import { type Refusal, refusal } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
 
+export type Uses = Pick<CountedUses, "hold">;
+
 /** The one use of one request, however often its decision begins anew, and also while its connection stays open. */
-export class UseOfRequest {
-  held: HeldUse | undefined;
-  readonly #uses: Pick<CountedUses, "hold">;
-  readonly #waitUntil: WaitUntil;
+export type Using = { use?: HeldUse };
 
-  constructor({ uses, waitUntil }: { uses: Pick<CountedUses, "hold">; waitUntil: WaitUntil }) {
-    this.#uses = uses;
-    this.#waitUntil = waitUntil;
+/** Holds a use of the token's grant for the request, or says why there is none; `anew`: what can be asked for then. */
+export async function holdUse(
+  grant: string,
+  matter: Using,
+  uses: Uses,
+  waitUntil: WaitUntil,
+  anew: (why: Refusal) => Refusal,
+): Promise<Refusal | undefined> {
+  const held = await uses.hold(grant, waitUntil);
+  if (!held.ok) {
+    const why = refusal(held.error);
+    return held.error === "uses_taken" ? anew(why) : why;
   }
+  matter.use = held.value;
+  return undefined;
+}
 
-  /** A token that is refused anyway takes no use. */
-  counted(
-    token: VerifiedToken,
-    denied: (token: VerifiedToken) => Refusal | undefined,
-    askFor: (token: VerifiedToken) => Askable | undefined,
-  ): Promise<Refusal | undefined> | undefined {
-    const { grant } = token.facts;
-    if (token.maxUses === undefined || grant === undefined || this.held || denied(token)) return undefined;
-    return this.#hold(grant, () => askFor(token));
-  }
-
-  async #hold(grant: string, askFor: () => Askable | undefined): Promise<Refusal | undefined> {
-    const held = await this.#uses.hold(grant, this.#waitUntil);
-    if (!held.ok) {
-      const ask = held.error === "uses_taken" ? askFor() : undefined;
-      return refusal(held.error, ask ? { ask } : {});
-    }
-    this.held = held.value;
-    return undefined;
-  }
+/** The grant whose use a request with this token takes, where it has none yet. */
+export function countedGrant(token: VerifiedToken, { use }: Using): string | undefined {
+  return token.maxUses === undefined || use ? undefined : token.facts.grant;
 }

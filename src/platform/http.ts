@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import { type Problem, problem, problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 
 /**
  * Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id; `actors`
@@ -17,6 +18,8 @@ export type Actor = {
   actors?: string[];
   /** What the token is bound to; tokens that are issued to the actor are bound to the same. */
   confirmation?: Confirmation;
+  /** How the person signed in; the tokens of their grants say so too. */
+  signIn?: SignIn;
 };
 
 /** What belongs to one request and is given to the control plane with it. */

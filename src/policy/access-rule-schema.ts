@@ -1,8 +1,7 @@
 import * as z from "zod";
 import { approvalTree } from "./approval-tree.ts";
 import { conditionSource } from "./condition.ts";
-import { isTimeZone } from "./local-time.ts";
-import { DAY_SECONDS, name, roleName, scopeToken, seconds } from "./names.ts";
+import { DAY_SECONDS, name, roleName, scopeToken, seconds, timeZone } from "./names.ts";
 import { resourcePattern } from "./resource-name.ts";
 
 const HOUR_SECONDS = 3600;
@@ -88,12 +87,7 @@ export const accessRuleSchema = z
     deny_when: conditionSource
       .exactOptional()
       .describe("CEL: denied at once where it is exactly true. Where it fails, nothing is approved at once."),
-    time_zone: z
-      .string()
-      .max(64)
-      .refine(isTimeZone, "must be a name of the IANA time zone database, such as Europe/Berlin")
-      .default("UTC")
-      .describe("The zone of `time` in conditions."),
+    time_zone: timeZone.default("UTC").describe("The zone of `time` in conditions."),
     justification_min_length: z.int().min(1).max(500).default(1),
     ticket: ticket.exactOptional(),
     max_duration_seconds: seconds(LONGEST_SECONDS),

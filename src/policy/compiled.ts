@@ -1,3 +1,4 @@
+import type { Condition } from "./condition.ts";
 import {
   type PolicyDocument,
   type PolicyVersion,
@@ -5,6 +6,7 @@ import {
   type TrustedIssuer,
   upgradePolicy,
 } from "./document.ts";
+import { routeConditions } from "./route-conditions.ts";
 import { RouteTable } from "./route-table.ts";
 
 /** A policy as the edge works with it: nothing is parsed or searched in a list for a request. */
@@ -12,6 +14,8 @@ export type CompiledPolicy = {
   version: number;
   document: PolicyDocument;
   routes: RouteTable;
+  /** Of the routes that have one, by the route's id. */
+  conditions: ReadonlyMap<string, Condition>;
   /** By `iss`, exactly as tokens name it. */
   issuers: ReadonlyMap<string, TrustedIssuer>;
   /** The oldest revocation state on which a route of the tier accepts, in milliseconds. */
@@ -33,6 +37,7 @@ export function compilePolicy({ version, document: stored }: PolicyVersion): Com
     version,
     document,
     routes: new RouteTable(document.routes),
+    conditions: routeConditions(document.routes),
     issuers: new Map(document.issuers.map((issuer) => [issuer.issuer, issuer])),
     bounds: boundsOf(document.routes),
   };

@@ -10,5 +10,6 @@ export const CONTROL_SCOPES: readonly string[] = [
     "grants:revoke",
   ],
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
+  "decisions:evaluate",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
 ];

@@ -4,6 +4,7 @@ import type { Draft, Part } from "./draft.ts";
 import { JWKS_MAX_AGE_SECONDS, type KeyPolicy } from "./keys-schema.ts";
 import { paramNames, parsePathPattern } from "./path-pattern.ts";
 import { isReservedPath } from "./reserved-paths.ts";
+import { accessFaults } from "./route-faults.ts";
 import { routeConflicts } from "./route-table.ts";
 import { tokenSizeFaults } from "./token-size.ts";
 
@@ -13,6 +14,8 @@ export type PolicyContext = {
   local: boolean;
   /** Names of the secrets that the deployment shares with issuers; absent: none. */
   secretRefs?: ReadonlySet<string>;
+  /** Names of the rate limiters that the deployment has; absent: none. */
+  limiters?: ReadonlySet<string>;
 };
 
 /** The rules across members, one line for each fault: `path: what is wrong and what to do`. */
@@ -27,7 +30,11 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
       ...audienceFaults(`${at}.audience`, value.audience, context),
     ]),
     ...repeated(draft.routes, "id", (route) => route.id),
-    ...draft.routes.flatMap((part) => [...originFaults(part, draft), ...routeFaults(part, context)]),
+    ...draft.routes.flatMap((part) => [
+      ...originFaults(part, draft),
+      ...routeFaults(part, context),
+      ...accessFaults(part, context.limiters),
+    ]),
     ...routeConflicts(routes, (index) => draft.routes[index]!.at),
     ...repeated(draft.accessRules, "id", (rule) => rule.id),
     ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...accessRuleFaults(part)]),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { isTimeZone } from "./local-time.ts";
 
 /** Short names used as keys and in messages: letters, digits, `-`, `_`, `.`. */
 export const name = z
@@ -16,3 +17,7 @@ export const seconds = (max: number) => z.int().min(1).max(max);
 export const DAY_SECONDS = 86_400;
 /** A segment that stands for any one, and gives it a name. */
 export const PARAM = ":[a-z][a-z0-9_]*";
+export const timeZone = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, "must be a name of the IANA time zone database, such as Europe/Berlin");

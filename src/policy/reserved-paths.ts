@@ -3,6 +3,7 @@ const RESERVED_PATHS = [
   "/.well-known/oauth-authorization-server",
   "/.well-known/jwks.json",
   "/.well-known/oauth-protected-resource",
+  "/.well-known/authzen-configuration",
   "/healthz",
   "/readyz",
   "/metrics",
@@ -10,6 +11,14 @@ const RESERVED_PATHS = [
   "/console",
 ];
 const RESERVED_PREFIXES = ["/oauth/", "/v1/", "/ext-authz/", "/console/", "/access/v1/"];
+
+/** The raw path of a URL on the issuer's own origin where the control plane answers it, else undefined. */
+export function controlPathOf(url: string, issuer: string): string | undefined {
+  if (!url.startsWith(issuer) || url[issuer.length] !== "/") return undefined;
+  const end = url.slice(issuer.length).search(/[?#]/);
+  const path = end === -1 ? url.slice(issuer.length) : url.slice(issuer.length, issuer.length + end);
+  return isReservedPath(path) ? path : undefined;
+}
 
 /** Whether the path, percent-encoded and without a query, belongs to the control plane on the issuer's origin. */
 export function isReservedPath(path: string): boolean {

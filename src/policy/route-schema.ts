@@ -1,6 +1,7 @@
 import * as z from "zod";
-import { httpUrl, name, PARAM, roleName, scopeToken, seconds } from "./names.ts";
-import { routeResource } from "./resource-name.ts";
+import { limitSchema } from "./limit-schema.ts";
+import { httpUrl, name, PARAM, seconds } from "./names.ts";
+import { accessSchema } from "./route-access-schema.ts";
 
 export const originSchema = z.strictObject({
   url: httpUrl.describe("Scheme, host and port; the request's path is appended."),
@@ -82,18 +83,10 @@ export const routeSchema = z.strictObject({
     .array(z.enum(METHODS))
     .min(1)
     .optional()
-    .describe("Absent: every method but TRACE. `GET` does not include `HEAD`."),
+    .describe("Absent: every method but `TRACE`. `GET` does not include `HEAD`."),
   origin: name,
-  access: z.union([
-    z.literal("public"),
-    z.strictObject({
-      scopes: z.array(scopeToken).default([]).describe("All of them are needed."),
-      roles: z.array(roleName).default([]).describe("One of them is needed, where any is listed."),
-      resource: routeResource
-        .optional()
-        .describe("The token must have been granted for this resource; `:name` takes the path's parameter."),
-    }),
-  ]),
+  access: accessSchema,
+  limit: limitSchema.exactOptional(),
   consistency: z
     .discriminatedUnion("tier", [
       z.strictObject({ tier: z.literal("strict") }),

@@ -17,7 +17,7 @@ const RESOURCE_CHARS = 256;
 
 /**
  * The claims of the longest token that a part of the policy can lead to by itself: every scope of it, one role,
- * the longest resource, a sender's key and one actor. What people carry beyond that is refused when it is minted.
+ * the longest resource, a sender's key, a sign-in and one actor. What people carry beyond that is refused when it is minted.
  */
 function worstClaimsBytes(
   issuer: string,
@@ -32,6 +32,7 @@ function worstClaimsBytes(
     ...(part.role === undefined ? {} : { roles: [part.role] }),
     ...(part.grant ? { grant: ID, ...window, authorization_details: [detail] } : {}),
     cnf: { jkt: "x".repeat(43) },
+    ...{ acr: "x".repeat(128), auth_time: MOMENT },
     act: { sub: ID },
   };
   return utf8(JSON.stringify(claims)).length;

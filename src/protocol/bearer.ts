@@ -41,11 +41,15 @@ export type Challenge = {
     | "invalid_request"
     | "invalid_token"
     | "insufficient_scope"
+    | "insufficient_user_authentication"
     | "invalid_dpop_proof"
     | "use_dpop_nonce";
   description?: string;
   scope?: string;
   resourceMetadata?: string;
+  /** RFC 9470 §3: values of `acr`, the one that is liked best first, and the age of the sign-in in seconds. */
+  acrValues?: readonly string[];
+  maxAgeSeconds?: number;
 };
 
 /** The `WWW-Authenticate` value (RFC 6750 §3, RFC 9728 §5.1). */
@@ -62,6 +66,8 @@ function challengeParameters(realm: string, c: Challenge): string {
   const parts = [`realm=${quoted(realm)}`];
   if (c.error) parts.push(`error=${quoted(c.error)}`);
   if (c.description) parts.push(`error_description=${quoted(c.description)}`);
+  if (c.acrValues) parts.push(`acr_values=${quoted(c.acrValues.join(" "))}`);
+  if (c.maxAgeSeconds !== undefined) parts.push(`max_age=${quoted(String(c.maxAgeSeconds))}`);
   if (c.scope) parts.push(`scope=${quoted(c.scope)}`);
   if (c.resourceMetadata) parts.push(`resource_metadata=${quoted(c.resourceMetadata)}`);
   return parts.join(", ");

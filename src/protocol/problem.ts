@@ -8,6 +8,7 @@ const PROBLEMS = {
   invalid_body: [400, "The body does not fit its schema"],
   invalid_target: [400, "The request target is refused"],
   invalid_token: [401, "The access token is missing or not valid"],
+  insufficient_user_authentication: [401, "A stronger or more recent sign-in is needed"],
   invalid_signature: [401, "The signature does not verify"],
   insufficient_scope: [403, "The access token does not allow this"],
   forbidden: [403, "This is not yours to do"],

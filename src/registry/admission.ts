@@ -1,4 +1,4 @@
-import ipaddr from "ipaddr.js";
+import { addressBlock } from "../protocol/address-block.ts";
 
 type Bucket = { left: number; atMs: number };
 type BucketSize = { burst: number; perSecond: number; maxKeys: number };
@@ -80,10 +80,4 @@ function failureKey(clientId: string, address: string): string {
   let hash = 0;
   for (let i = 0; i < clientId.length; i++) hash = (Math.imul(hash, 31) + clientId.charCodeAt(i)) >>> 0;
   return `${addressBlock(address)} ${hash % CLIENT_SLOTS}`;
-}
-
-/** One subscriber has a whole /64 of IPv6. */
-function addressBlock(address: string): string {
-  if (!ipaddr.IPv6.isValid(address)) return address.slice(0, 64);
-  return ipaddr.IPv6.parse(address).parts.slice(0, 4).join(":");
 }

@@ -4,6 +4,7 @@ import { utf8 } from "../protocol/encoding.ts";
 import type { Json } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import type { LiveToken } from "../revocation/live-token.ts";
 import type { ActClaim } from "./act.ts";
 
@@ -30,6 +31,8 @@ export type MintInput = {
   session?: string;
   /** Who acts for the subject. */
   act?: ActClaim;
+  /** How the subject signed in, where that is known and nobody acts for them. */
+  signIn?: SignIn;
   /** The grant that it draws on, with its window and resource; `maxUses` where its uses are counted. */
   grant?: { id: string; accessStart: number; accessExpiry: number; resource: string; maxUses?: number };
   /** The key that whoever uses it must prove to hold. */
@@ -69,6 +72,7 @@ export function accessTokenClaims(
   if (input.confirmation) claims.cnf = input.confirmation;
   if (input.session !== undefined) claims.sid = input.session;
   if (input.act) claims.act = input.act;
+  if (input.signIn) Object.assign(claims, input.signIn);
   if (grant) {
     claims.grant = grant.id;
     claims.access_start = new Date(grant.accessStart * 1000).toISOString();

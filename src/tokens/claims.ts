@@ -3,6 +3,7 @@ import { RESOURCE } from "../policy/resource-name.ts";
 import { type Confirmation, readConfirmation } from "../protocol/confirmation.ts";
 import type { Json } from "../protocol/json.ts";
 import { PLAIN_TEXT } from "../protocol/plain-text.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import { MAX_TOKEN_LIFE_SECONDS, type TokenFacts } from "../revocation/rule.ts";
 import { RESOURCE_DETAIL_TYPE } from "./access-token.ts";
 import { type ActClaim, readAct } from "./act.ts";
@@ -29,6 +30,8 @@ export type VerifiedToken = {
   confirmation?: Confirmation;
   /** Who acts for the subject (RFC 8693 §4.1). */
   act?: ActClaim;
+  /** How the person signed in, where the token says so. */
+  signIn?: SignIn;
   /** The key that verified it. */
   key: CryptoKey;
 };
@@ -49,6 +52,8 @@ const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
 /** A role of an identity provider may be any text, such as a group's display name, but no control characters. */
 const ROLE = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,256}$/u;
 const MAX_RESOURCE_CHARS = 256;
+/** As the policy can name one: identity providers also have others, which open nothing. */
+const ACR = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 
 type Claims = Record<string, Json>;
 /** A claim's value; undefined where it is absent, null where it is not what it must be. */
@@ -98,6 +103,7 @@ export function readOwnClaims(
     ...(typeof maxUses === "number" ? { maxUses } : {}),
     ...(confirmation ? { confirmation } : {}),
     ...(act ? { act } : {}),
+    ...signInOf(claims),
     key: key.key,
   };
 }
@@ -137,6 +143,7 @@ export function readIssuerClaims(
     resources: [],
     ...(confirmation ? { confirmation } : {}),
     ...(act ? { act } : {}),
+    ...signInOf(claims),
     key: key.key,
   };
 }
@@ -217,6 +224,16 @@ function useCount(claims: Claims): Read<number> {
   const value = member(claims, "max_uses");
   if (value === undefined) return undefined;
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : null;
+}
+
+/** What is not as it must be counts as not said: whoever needs it refuses, and nobody else cares. */
+function signInOf(claims: Claims): Pick<VerifiedToken, "signIn"> {
+  const acr = member(claims, "acr");
+  const authTime = numericDate(claims, "auth_time");
+  const signIn: SignIn = {};
+  if (typeof acr === "string" && ACR.test(acr)) signIn.acr = acr;
+  if (typeof authTime === "number") signIn.auth_time = authTime;
+  return signIn.acr === undefined && signIn.auth_time === undefined ? {} : { signIn };
 }
 
 function actClaim(claims: Claims, name?: (sub: string) => string): Read<ActClaim> {

@@ -89,7 +89,7 @@ async function liveToken(
 }
 
 function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, Json> {
-  const { facts, audience, scopes, expiresAt, notBefore, maxUses, confirmation } = token;
+  const { facts, audience, scopes, expiresAt, notBefore, maxUses, confirmation, signIn } = token;
   const { iss, sub, iat, jti, client_id, grant, session } = facts;
   // Its uses are counted at the gate: whoever takes it elsewhere cannot.
   const served = maxUses === undefined && audience.some((each) => client.introspects?.includes(each));
@@ -107,6 +107,8 @@ function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, 
     sid: session,
     cnf: confirmation,
     max_uses: maxUses,
+    // RFC 9470 §6.2.
+    ...signIn,
   };
   const tokenType = tokenTypeOf(confirmation);
   const members = Object.entries({ scope: scopes.join(" "), token_type: tokenType, ...shown });

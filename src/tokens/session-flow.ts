@@ -191,6 +191,7 @@ export class SessionFlow {
       ...what,
       ttlSeconds: Math.min(terms.sessions.access_token_ttl_seconds, latestEnd - this.#now()),
       session: session.id,
+      ...(session.assertion.sign_in ? { signIn: session.assertion.sign_in } : {}),
       ...(confirmation ? { confirmation } : {}),
     });
     if (!minted.ok) return minted;

@@ -2,6 +2,7 @@ import type { SessionPolicy } from "../policy/document.ts";
 import { type Confirmation, isProven } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SignIn } from "../protocol/sign-in.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { TokenFacts } from "../revocation/rule.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
@@ -20,7 +21,14 @@ export type SessionBinding = {
 };
 
 /** What an identity provider said of the subject, and in which token. */
-export type Assertion = { facts: TokenFacts; issuer_id: string; roles: string[]; scopes: string[] };
+export type Assertion = {
+  facts: TokenFacts;
+  issuer_id: string;
+  roles: string[];
+  scopes: string[];
+  /** How the person signed in, where the provider said so. */
+  sign_in?: SignIn;
+};
 
 /** How a session came to its end. */
 export type SessionEnd = {

@@ -151,8 +151,9 @@ function audienceOf(
 
 /** What a session is opened on: the word of an identity provider, of somebody who acts for themselves. */
 function assertionOf({ token, roles, act }: Party): Assertion | undefined {
-  if (token.issuerId === undefined || act) return undefined;
-  return { facts: token.facts, issuer_id: token.issuerId, roles, scopes: token.scopes };
+  const { facts, issuerId, scopes, signIn } = token;
+  if (issuerId === undefined || act) return undefined;
+  return { facts, issuer_id: issuerId, roles, scopes, ...(signIn ? { sign_in: signIn } : {}) };
 }
 
 function mintInput(
@@ -160,7 +161,7 @@ function mintInput(
 ): Omit<MintInput, "jti" | "issuedAt" | "clientId" | "audience" | "scopes" | "confirmation"> {
   const { token, subject, roles, endsBy, act } = party;
   const { grant: id, session } = token.own ? token.facts : {};
-  const { accessStart, accessExpiry, maxUses, resources } = token;
+  const { accessStart, accessExpiry, maxUses, resources, signIn } = token;
   const [resource] = resources;
   const grant =
     id !== undefined && accessStart !== undefined && accessExpiry !== undefined && resource !== undefined
@@ -174,6 +175,8 @@ function mintInput(
     ...(grant ? { grant } : {}),
     ...(session === undefined ? {} : { session }),
     ...(act ? { act } : {}),
+    // Whoever acts for a person did not see them sign in.
+    ...(act || !signIn ? {} : { signIn }),
   };
 }
 

@@ -5,6 +5,7 @@ import { type AccessDeps, type RuleCheck, reviewRequest } from "../access/routes
 import { simulateAsks } from "../access/simulate.ts";
 import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
+import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import { isGuarded } from "../edge/guarded.ts";
@@ -34,12 +35,13 @@ export type ControlWiring = {
   config: Config;
   objects: ObjectPorts;
   verifier: SharedVerifier;
+  decide: DecisionDeps["decide"];
   clock: Clock;
   log: Logger;
 };
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
-export function wireControl({ config, objects, verifier, clock, log }: ControlWiring) {
+export function wireControl({ config, objects, verifier, decide, clock, log }: ControlWiring) {
   const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
@@ -98,6 +100,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     access,
     links,
     clients: { registry, ids, clock, local },
+    decisions: { issuer, local, decide },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     metrics: { monitor, replica: () => seen(readingOf) },
@@ -125,6 +128,7 @@ export function wireControl({ config, objects, verifier, clock, log }: ControlWi
     policy: {
       ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
       secretRefs: new Set(config.issuerSecrets.keys()),
+      limiters: new Set(config.limiters.keys()),
     },
     propagation: { monitor },
     imports: {
@@ -164,7 +168,12 @@ function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRou
 }
 
 /** What the cron looks after. */
-export function wireSweep({ config, objects, clock, log }: Omit<ControlWiring, "verifier">): SweepDeps {
+export function wireSweep({
+  config,
+  objects,
+  clock,
+  log,
+}: Omit<ControlWiring, "verifier" | "decide">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,

@@ -1,13 +1,17 @@
 import type { Config } from "../config.ts";
+import type { DecisionDeps } from "../control/decision-routes.ts";
 import { AgeReporter } from "../edge/age-reporter.ts";
 import { CountedUses } from "../edge/counted-uses.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
+import { explain } from "../edge/explain.ts";
 import { Freshness } from "../edge/freshness.ts";
 import { createGate } from "../edge/gate.ts";
 import { TokenCache } from "../edge/token-cache.ts";
+import { Limits } from "../limits/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
+import { ok } from "../protocol/result.ts";
 import { DeltaCache } from "../replication/delta-cache.ts";
 import { IsolateReplica } from "../replication/isolate-replica.ts";
 import { confirmDenied } from "../revocation/confirm-denied.ts";
@@ -45,22 +49,26 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const freshness = new Freshness({ replica, denylist, clock, log, observe });
   const secrets = new SharedSecrets(config.issuerSecrets);
   const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log, secrets });
-  const proofs = new ProofChecker({
-    clock,
-    nonces: new DpopNonces(config.wrapping.PORTCULLIS_SECRET, clock),
-    seen: new SeenProofs(),
-    exact: objects.edge.proof,
-  });
+  const nonces = new DpopNonces(config.wrapping.PORTCULLIS_SECRET, clock);
+  const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: objects.edge.proof });
   const tokens = new TokenCache();
   const uses = new CountedUses({ counter: objects.edge.uses, clock, newId: () => newId("use", clock()) });
-  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens, uses };
+  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens };
   const gate = createGate({
     ...verifier,
+    uses,
+    limits: new Limits({ limiters: config.limiters, bucket: objects.edge.bucket }),
     assertionKey: assertionKey(objects.keyring),
     fetch: (url, init) => fetch(url, init),
     pipe: () => new IdentityTransformStream(),
   });
-  return { gate, verifier };
+  // A proof that is only looked at is not used up by it.
+  const unused = { use: async () => ok(true) };
+  const decide: DecisionDeps["decide"] = (ask, { requestId, waitUntil }) => {
+    const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: () => unused });
+    return explain(ask, { ...verifier, proofs, waitUntil }, requestId);
+  };
+  return { gate, verifier, decide };
 }
 
 /** What verifies a token as the gate does: one set for each isolate. */

@@ -6,6 +6,7 @@ import type { MetricsDeps } from "../control/metrics-routes.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import type { AgeReportPort } from "../edge/age-reporter.ts";
 import type { UsePort } from "../edge/counted-uses.ts";
+import { type BucketPort, bucketShard } from "../limits/limits.ts";
 import type { Swept } from "../platform/durable.ts";
 import type { ReservationPort } from "../platform/idempotency.ts";
 import { siblingId } from "../platform/ids.ts";
@@ -62,6 +63,13 @@ export function objectPorts(env: Env, log: Logger) {
       log: edgePort<LogReader>(env.LOG),
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
       uses: (grant: string) => edgePort<UsePort>(env.ACCESS_REQUEST, siblingId("req", grant)),
+      // Once: what is asked again would count again.
+      bucket: (name: string) =>
+        objectPort<BucketPort>(env.RATE_LIMIT, bucketShard(name), {
+          log,
+          timeoutMs: LOG_TIMEOUT_MS,
+          attempts: 1,
+        }),
       proof: (jkt: string) => edgePort<ProofPort>(env.PROOF, proofShard(jkt)),
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),

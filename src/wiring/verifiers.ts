@@ -22,12 +22,13 @@ export function authenticator(verifier: Verifier): Authenticate {
       const { problem: refused, challenge } = token.error;
       return problemResponse(refused, context.requestId, challenge ? { "www-authenticate": challenge } : {});
     }
-    const { facts, scopes, roles, act, confirmation } = token.value;
+    const { facts, scopes, roles, act, confirmation, signIn } = token.value;
     const actor = { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
     return {
       ...actor,
       ...(act ? { actors: actorsOf(act) } : {}),
       ...(confirmation ? { confirmation } : {}),
+      ...(signIn ? { signIn } : {}),
     };
   };
 }

@@ -4,6 +4,8 @@ import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.t
 import { Freshness } from "../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../src/edge/gate.ts";
 import { TokenCache } from "../../src/edge/token-cache.ts";
+import { Limits } from "../../src/limits/limits.ts";
+import { type Bucket, take } from "../../src/limits/token-bucket.ts";
 import type { LogFields } from "../../src/platform/log.ts";
 import { compilePolicy } from "../../src/policy/compiled.ts";
 import { policySchema } from "../../src/policy/document.ts";
@@ -185,6 +187,31 @@ export class EdgeWorld {
     return ok({ kid: this.keys.assertion.kid, alg: "ES256", key: this.keys.assertion.privateKey });
   };
 
+  /** One limiter of three requests, and buckets that are asked one after another. */
+  readonly limits = new Limits({
+    limiters: new Map([
+      ["three_10s", { binding: { limit: async ({ key }) => this.#three(key) }, periodSeconds: 10 }],
+    ]),
+    bucket: () => ({
+      take: async (name, limit) => {
+        if (this.bucketsDown) return err(problem("unavailable", "The object is down."));
+        const { bucket, taken } = take(this.#buckets.get(name), limit, this.nowMs);
+        this.#buckets.set(name, bucket);
+        return ok(taken);
+      },
+    }),
+  });
+  readonly #buckets = new Map<string, Bucket>();
+  bucketsDown = false;
+  /** What was counted by the limiter, by its key. */
+  readonly limited = new Map<string, number>();
+
+  #three(key: string): { success: boolean } {
+    const count = (this.limited.get(key) ?? 0) + 1;
+    this.limited.set(key, count);
+    return { success: count <= 3 };
+  }
+
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
     const { clock, deniedTokens: denied, freshness, remoteKeys, proofs, tokens, uses, waitUntil } = this;
@@ -206,6 +233,7 @@ export class EdgeWorld {
     this.#gate ??= createGate({
       ...this.deps,
       replica: this.replica,
+      limits: this.limits,
       assertionKey: this.assertionKey,
       fetch: async (url, init) => {
         const request = new Request(url, init);
@@ -224,13 +252,17 @@ export class EdgeWorld {
   }
 
   /** One request through the gate; `token` becomes the Authorization header. */
-  async call(path: string, options: RequestInit & { token?: string; host?: string } = {}): Promise<Response> {
-    const { token, host = HOST, ...init } = options;
+  async call(
+    path: string,
+    options: RequestInit & { token?: string; host?: string; cf?: object } = {},
+  ): Promise<Response> {
+    const { token, host = HOST, cf, ...init } = options;
     const request = new Request(host + path, {
       ...init,
       ...(init.body ? { duplex: "half" } : {}),
     } as RequestInit);
     if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`);
+    if (cf) Object.assign(request, { cf });
     return this.gate(request, "request-1", this.waitUntil);
   }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { inject } from "vitest";
+import { RATE_LIMITS } from "./rate-limits.ts";
 import { COMPATIBILITY, OBJECTS, type RuntimeOptions, variablesOf } from "./runtime.ts";
 
 /** One Worker that has the objects, and others that only use them: each is an edge with a memory of its own. */
@@ -29,6 +30,7 @@ export async function startEdges(
     ...COMPATIBILITY,
     bindings: variablesOf({ issuer }),
     kvNamespaces: { KV: "shared" },
+    ratelimits: RATE_LIMITS,
     durableObjects: Object.fromEntries(
       Object.entries(OBJECTS).map(([binding, className]) => {
         const own = { className, useSQLite: true as const };

@@ -7,7 +7,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["platform", "config"],
   ["revocation"],
   ["policy", "webhooks", "remediation"],
-  ["replication", "registry", "tokens", "access"],
+  ["replication", "registry", "tokens", "access", "limits"],
   ["edge", "control"],
   ["wiring"],
   ["worker"],

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { inject } from "vitest";
 import { freePort } from "../../src/local/ports.ts";
+import { RATE_LIMITS } from "./rate-limits.ts";
 
 export const OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3RzLTAx";
 export const SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
@@ -62,6 +63,7 @@ export const OBJECTS = {
   MONITOR: "MonitorObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
+  RATE_LIMIT: "RateLimitObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */
@@ -96,6 +98,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       bindings: variablesOf(options),
       kvNamespaces: present([["KV", null]]).map(([name]) => name),
       durableObjects: Object.fromEntries(present(objects)),
+      ratelimits: RATE_LIMITS,
       resourcePersistencePath: stateDir,
       handleStructuredLogs: ({ message }) => logs.push(message),
     }),

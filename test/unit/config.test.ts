@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
+import { RATE_LIMITS } from "../support/rate-limits.ts";
 
 const good = {
   ISSUER: "https://auth.example.com",
@@ -16,6 +18,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "RATE_LIMIT",
       "PROOF",
       "SESSION",
     ].map((b) => [b, {}]),
@@ -47,6 +50,31 @@ describe("readConfig", () => {
     expect(both.ok && [...both.value.issuerSecrets.keys()]).toEqual(["ISSUER_SECRET_LEGACY"]);
   });
 
+  it("knows the rate limiters by the names that the policy uses", () => {
+    const binding = { limit: async () => ({ success: true }) };
+    const read = readConfig({ ...good, LIMITER_BURST_10S: binding, LIMITER_A_B_60S: binding });
+    expect(read.ok && [...read.value.limiters]).toEqual([
+      ["burst_10s", { binding, periodSeconds: 10 }],
+      ["a_b_60s", { binding, periodSeconds: 60 }],
+    ]);
+  });
+
+  it("has the limiters of wrangler.toml under names that tell their period, in the tests too", () => {
+    const toml = readFileSync(new URL("../../wrangler.toml", import.meta.url).pathname, "utf8");
+    const found = [
+      ...toml.matchAll(
+        /name = "(LIMITER_\w+)"\nnamespace_id = "(\d+)"\nsimple = \{ limit = (\d+), period = (\d+) \}/g,
+      ),
+    ];
+    const limiters = found.map(([, name, namespace_id, limit, period]) => [
+      name,
+      { namespace_id, simple: { limit: Number(limit), period: Number(period) } },
+    ]);
+    expect(limiters).toEqual(Object.entries(RATE_LIMITS));
+    for (const [, name, , , period] of found) expect(name!.endsWith(`_${period}S`)).toBe(true);
+    expect(readConfig({ ...good, ...RATE_LIMITS }).ok).toBe(true);
+  });
+
   it.each([
     ["ISSUER", "", "is not set"],
     ["ISSUER", undefined, "is not set"],
@@ -65,6 +93,9 @@ describe("readConfig", () => {
     ["PORTCULLIS_SECRET_PREVIOUS", "short", "at least 32"],
     ["ISSUER_SECRET_LEGACY", "x".repeat(31), "at least 32 bytes"],
     ["ISSUER_SECRET_LEGACY", undefined, "at least 32 bytes"],
+    ["LIMITER_BURST", {}, "must end in the limiter's period"],
+    ["LIMITER_BURST_30S", {}, "must end in the limiter's period"],
+    ["LIMITER_burst_10S", {}, "must end in the limiter's period"],
     ["KV", undefined, "the binding is missing"],
     ["LOG", undefined, "the binding is missing"],
   ])("refuses %s = %j and says why", (name, value, why) => {

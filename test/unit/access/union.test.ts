@@ -118,7 +118,7 @@ class World {
         );
         const token = this.obtain(resource, [scope]);
         const access = { scopes: [scope], roles: [], resource };
-        const opens = token && this.isGood(token) && !permissionFault(access, {}, token);
+        const opens = token && this.isGood(token) && !permissionFault(access, {}, token, this.desk.now);
         expect(opens ?? false, `${resource} ${scope} at ${this.desk.now - START}`).toBe(given);
       }
     }

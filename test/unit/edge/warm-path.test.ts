@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { AgeReporter, REPORT_EVERY_MS } from "../../../src/edge/age-reporter.ts";
 import { Freshness } from "../../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../../src/edge/gate.ts";
+import { Limits } from "../../../src/limits/limits.ts";
 import { policySchema } from "../../../src/policy/document.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
@@ -16,19 +17,18 @@ const TIERS = {
   eventual: { tier: "eventual" },
   strict: { tier: "strict" },
 };
-const POLICY = policyOf(
-  Object.entries(TIERS).map(([tier, consistency]) => ({
-    path: `/${tier}`,
-    access: { scopes: ["orders:read"] },
-    consistency,
-  })),
-);
+const SCOPED = { scopes: ["orders:read"] };
+const POLICY = policyOf([
+  ...Object.entries(TIERS).map(([tier, consistency]) => ({ path: `/${tier}`, access: SCOPED, consistency })),
+  { path: "/conditional", access: { ...SCOPED, condition: "cf.country == 'DE'" } },
+]);
 const NOTHING = {
   since: 0,
   snapshot: 0,
   kv: 0,
   denylist: 0,
   filter: 0,
+  limit: 0,
   assertionKey: 0,
   monitor: 0,
   jwks: 0,
@@ -99,6 +99,10 @@ beforeEach(async () => {
   world.jwks = () => count("jwks", () => new Response("none", { status: 404 }));
   gate = createGate({
     ...world.deps,
+    limits: new Limits({
+      limiters: new Map(),
+      bucket: () => count("limit", () => ({ take: async () => err(problem("unavailable", "none")) })),
+    }),
     replica,
     freshness,
     assertionKey: () => count("assertionKey", () => world.assertionKey()),
@@ -148,6 +152,26 @@ describe("a warm request", () => {
     expect(calls).toEqual({ ...NOTHING, since: 100 });
     expect(toOrigin).toBe(100);
   });
+});
+
+it("a request whose route has no condition is asked for no fact, and one that has is", async () => {
+  let looks = 0;
+  const headers = { authorization: `Bearer ${token}` };
+  const look = async (path: string) => {
+    const request = new Request(`${HOST}/${path}`, { headers });
+    const cf = {
+      get country() {
+        looks++;
+        return "DE";
+      },
+    };
+    Object.assign(request, { cf });
+    return (await gate(request, "request-1", (work) => void background.push(work))).status;
+  };
+  expect(await look("bounded")).toBe(200);
+  expect(looks).toBe(0);
+  expect(await look("conditional")).toBe(200);
+  expect(looks).toBe(1);
 });
 
 describe("a bounded request past half the bound", () => {

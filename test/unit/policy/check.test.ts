@@ -603,3 +603,71 @@ describe("the life of our own keys", () => {
     expect(keys({ publish_ahead_seconds: 1, rotation_seconds: 2 }).join()).toContain("keys.publish_ahead");
   });
 });
+
+describe("access and limits of a route", () => {
+  const limiters = new Set(["burst_10s"]);
+  const faults = (access: unknown, more: Changed = {}) =>
+    faultsOf(policy({ routes: [route({ access, ...more })] }), { ...DEPLOYED, limiters });
+  const limited = (limit: unknown, access: unknown = {}) => faults(access, { limit });
+  const exact = { requests: 5, period_seconds: 60 };
+
+  it.each([
+    [{ any_scopes: ["a", "b"] }],
+    [{ max_token_age_seconds: 60 }],
+    [{ step_up: { acr_values: ["urn:mace:incommon:iap:silver", "phr"] } }],
+    [{ step_up: { max_age_seconds: 300 } }],
+    [{ condition: "cf.country in ['DE', 'AT'] && time.hour < 18" }],
+    [{ condition: "request.params.id == token.subject", time_zone: "Europe/Berlin" }],
+  ])("may be %j", (access) => expect(faults(access)).toEqual([]));
+
+  it.each([
+    [{ any_scopes: [] }, "any_scopes"],
+    [{ any_scopes: ["a b"] }, "any_scopes.0"],
+    [{ max_token_age_seconds: 0 }, "max_token_age_seconds"],
+    [{ step_up: {} }, "step_up"],
+    [{ step_up: { acr_values: [] } }, "step_up.acr_values"],
+    [{ step_up: { acr_values: ["a b"] } }, "step_up.acr_values.0"],
+    [{ step_up: { acr_values: ['a"b'] } }, "step_up.acr_values.0"],
+    [{ step_up: { acr_values: ["a"], max_age: 300 } }, "step_up.max_age"],
+    [{ condition: "token.sub ==" }, "condition"],
+    [{ condition: "env.SECRET == 'x'" }, "condition"],
+    [{ condition: "requester.subject == 'x'" }, "condition"],
+    [{ condition: "x".repeat(1_001) }, "condition"],
+    [{ condition: "true", time_zone: "+02:00" }, "time_zone"],
+  ])("may not be %j", (access, member) => {
+    const [first, ...others] = faults(access);
+    expect(first).toMatch(new RegExp(`^routes\\.0\\.access\\.${member.replace(/\./g, "\\.")}: `));
+    expect(others).toEqual([]);
+  });
+
+  it.each([
+    [{ by: "token", exact }, {}],
+    [{ by: "subject", limiter: "burst_10s" }, {}],
+    [{ by: "client", exact }, {}],
+    [{ by: "ip", exact }, "public"],
+  ])("limits by %j a route that is %j", (limit, access) => expect(limited(limit, access)).toEqual([]));
+
+  it.each<[unknown, unknown, string]>([
+    [{ by: "token", exact }, "public", "limit.by: a public route"],
+    [
+      { by: "ip", limiter: "other_10s" },
+      {},
+      "limit.limiter: this deployment has no limiter other_10s; it has burst_10s",
+    ],
+    [{ by: "ip", limiter: "burst" }, {}, "limit.limiter: must be the name"],
+    [{ by: "ip", limiter: "burst_30s" }, {}, "limit.limiter: must be the name"],
+    [{ by: "ip" }, {}, "limit: give exactly one"],
+    [{ by: "ip", limiter: "burst_10s", exact }, {}, "limit: give exactly one"],
+    [{ by: "country", exact }, {}, "limit.by: "],
+    [{ by: "ip", exact: { requests: 0, period_seconds: 60 } }, {}, "limit.exact.requests: "],
+    [{ by: "ip", exact: { requests: 1.5, period_seconds: 60 } }, {}, "limit.exact.requests: "],
+    [{ by: "ip", exact: { requests: 1, period_seconds: 3_601 } }, {}, "limit.exact.period_seconds: "],
+  ])("does not limit by %j a route that is %j", (limit, access, why) => {
+    expect(limited(limit, access)).toEqual([expect.stringContaining(`routes.0.${why}`)]);
+  });
+
+  it("has no limiter that the deployment does not have", () => {
+    const input = policy({ routes: [route({ limit: { by: "ip", limiter: "burst_10s" } })] });
+    expect(faultsOf(input, DEPLOYED)).toEqual([expect.stringContaining("it has none")]);
+  });
+});

@@ -89,3 +89,25 @@ describe("compilePolicy", () => {
     expect(compilePolicy(EMPTY_POLICY).routes.match("h", "/", "GET")).toEqual({ kind: "none" });
   });
 });
+
+describe("conditions", () => {
+  const compiled = (...conditions: (string | undefined)[]) => {
+    const routes = conditions.map((condition, i) => ({
+      ...{ id: `r${i}`, path: `/${i}`, origin: "o" },
+      access: condition === undefined ? {} : { condition },
+    }));
+    return compilePolicy({ version: 1, document: policySchema.parse({ routes }) }).conditions;
+  };
+
+  it("are compiled for the routes that have one, and for no other", () => {
+    const conditions = compiled("cf.asn == 1", undefined);
+    expect([...conditions.keys()]).toEqual(["r0"]);
+    expect(conditions.get("r0")?.({ cf: { asn: 1 } })).toBe(true);
+    expect(conditions.get("r0")?.({ cf: { asn: 2 } })).toBe(false);
+  });
+
+  it("that no longer compile hold for nobody", () => {
+    expect(compiled("later(token)").get("r0")?.({})).toBe(false);
+    expect(compiled("token.x ==").get("r0")?.({})).toBe(false);
+  });
+});

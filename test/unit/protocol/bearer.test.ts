@@ -43,6 +43,17 @@ describe("bearerChallenge", () => {
     expect(bearerChallenge("api")).toBe('Bearer realm="api"');
   });
 
+  it("names how to sign in (RFC 9470 §3)", () => {
+    const value = bearerChallenge("api", {
+      error: "insufficient_user_authentication",
+      acrValues: ["phr", "mfa"],
+      maxAgeSeconds: 5,
+    });
+    expect(value).toBe(
+      'Bearer realm="api", error="insufficient_user_authentication", acr_values="phr mfa", max_age="5"',
+    );
+  });
+
   it("names error and scope, and cannot be broken out of", () => {
     const value = bearerChallenge("api", {
       error: "insufficient_scope",

@@ -5,7 +5,14 @@ import { err, ok } from "../../../src/protocol/result.ts";
 import type { MintInput } from "../../../src/tokens/access-token.ts";
 import { endSession, type Session } from "../../../src/tokens/session.ts";
 import { type RefreshCall, SessionFlow, type SessionFlowDeps } from "../../../src/tokens/session-flow.ts";
-import { NOW, openingWith, SESSION_ISSUER, sessionPolicy, termsWith } from "../../support/session-world.ts";
+import {
+  assertionWith,
+  NOW,
+  openingWith,
+  SESSION_ISSUER,
+  sessionPolicy,
+  termsWith,
+} from "../../support/session-world.ts";
 
 const down = err(problem("unavailable", "down"));
 const refused = { ok: false, error: { code: "invalid_token" } };
@@ -173,6 +180,17 @@ describe("a refresh", () => {
     expect(await refreshed(flowWith({ open: async () => undefined }), "refresh-1")).toMatchObject(refused);
     expect(session?.ended).toBeUndefined();
     expect((await refreshed(flowWith(), "refresh-1")).ok).toBe(true);
+  });
+
+  it("says how the person signed in, as the identity provider said it last", async () => {
+    const flow = flowWith();
+    const signedIn = (acr: string) => assertionWith({ sign_in: { acr, auth_time: NOW } });
+    const opening = openingWith({ assertion: signedIn("pwd") });
+    await flow.open({ opening, terms: termsWith(), scopes: opening.scopes });
+    await refreshed(flow, "refresh-1");
+    await refreshed(flow, "refresh-2", { assertion: signedIn("mfa") });
+    await refreshed(flow, "refresh-3");
+    expect(minted.map(({ signIn }) => signIn?.acr)).toEqual(["pwd", "pwd", "mfa", "mfa"]);
   });
 
   it("gives no access token a longer life than the session, as the policy has it now", async () => {

@@ -81,6 +81,8 @@ const granted = own(
 const TOKENS: Record<string, VerifiedToken> = {
   good: token({}),
   over: token({}, { expiresAt: NOW }),
+  "signed-in": token({}, { signIn: { acr: "mfa", auth_time: NOW - 60 } }),
+  "signed-in-for-somebody": own({ act: { sub: "svc_1" }, signIn: { acr: "mfa" } }),
   robot: own({ scopes: [], roles: [] }, { sub: "cli_1", subject: "cli_1" }),
   "robot-of-another": own({}, { client_id: "cli_2", sub: "cli_1", subject: "cli_1" }),
   "robot-for-somebody": own({ act: { sub: "x" } }, { sub: "cli_1", subject: "cli_1" }),
@@ -306,6 +308,17 @@ describe("token exchange of our own token", () => {
     const { ask, minted } = setUp();
     await ask(of("delegated"));
     expect(minted[0]?.act).toEqual({ sub: "svc_1" });
+  });
+
+  it("still says how its person signed in, but not to whoever acts for them (RFC 9470 §6)", async () => {
+    const { ask, minted } = setUp();
+    await ask(of("signed-in"));
+    expect(minted[0]?.signIn).toEqual({ acr: "mfa", auth_time: NOW - 60 });
+    await ask(of("signed-in-for-somebody"));
+    await ask(by("robot", "signed-in"));
+    await ask(of("good"));
+    expect(minted).toHaveLength(4);
+    for (const input of minted.slice(1)) expect(input).not.toHaveProperty("signIn");
   });
 });
 

@@ -43,6 +43,24 @@ describe("a trusted issuer's tokens", () => {
     });
   });
 
+  it("tells how the person signed in, and of what is no sign-in nothing", async () => {
+    const signInOf = async (claims: Record<string, unknown>) => {
+      const token = await verifyIdp(claims);
+      return typeof token === "string" ? token : token.signIn;
+    };
+    expect(await signInOf({ acr: "urn:mfa", auth_time: NOW - 60 })).toEqual({
+      acr: "urn:mfa",
+      auth_time: NOW - 60,
+    });
+    expect(await signInOf({ acr: "0" })).toEqual({ acr: "0" });
+    for (const acr of [1, "", "a b", 'a"b', "x".repeat(129), ["mfa"], null]) {
+      expect(await signInOf({ acr, auth_time: "yesterday" })).toBeUndefined();
+    }
+    for (const auth_time of [-1, 1e12, null, true]) {
+      expect(await signInOf({ acr: "mfa", auth_time })).toEqual({ acr: "mfa" });
+    }
+  });
+
   it("takes nothing from claims that are not mapped", async () => {
     const token = await verifyIdp(
       {

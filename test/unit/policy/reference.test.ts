@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { checkPolicy } from "../../../src/policy/check.ts";
+import { policyJsonSchema } from "../../../src/policy/json-schema.ts";
+import { CHECKS, type DecisionTrace } from "../../../src/protocol/decision-trace.ts";
+import { RATE_LIMITS } from "../../support/rate-limits.ts";
+
+const root = new URL("../../..", import.meta.url).pathname;
+const page = (name: string) => readFileSync(`${root}docs/${name}`, "utf8");
+const blocks = (text: string) =>
+  [...text.matchAll(/```json\n([\s\S]*?)```/g)].map(([, block]) => JSON.parse(block!));
+
+const reference = page("policy.md");
+const limiters = new Set(Object.keys(RATE_LIMITS).map((name) => name.slice("LIMITER_".length).toLowerCase()));
+const CONTEXT = { issuer: "https://auth.example.com", local: false, limiters };
+const ORIGINS = {
+  orders: { url: "https://orders.internal.example", audience: "https://orders.example.com" },
+};
+
+type Schema = { properties?: Record<string, Schema>; items?: Schema; anyOf?: Schema[] };
+const schema = policyJsonSchema("https://auth.example.com/v1/policy/schema") as Schema;
+
+describe("docs/policy.md", () => {
+  const examples = blocks(reference);
+
+  it("has examples", () => expect(examples.length).toBeGreaterThan(4));
+
+  it.each(examples)("has examples that can be put: %j", (example) => {
+    expect(checkPolicy({ origins: ORIGINS, ...example }, CONTEXT)).toMatchObject({ ok: true });
+  });
+
+  it("has examples that can be put together", () => {
+    const routes = examples.flatMap((example) => example.routes ?? []);
+    expect(checkPolicy({ origins: ORIGINS, routes }, CONTEXT)).toMatchObject({ ok: true });
+  });
+
+  it("names every member of the policy, and of origins, routes, access, step-up and limits", () => {
+    const { routes, origins } = schema.properties!;
+    const route = routes!.items!.properties!;
+    const access = route.access!.anyOf!.find(({ properties }) => properties)!.properties!;
+    const origin = (origins as { additionalProperties: Schema }).additionalProperties.properties!;
+    const members = [
+      schema.properties!,
+      origin,
+      route,
+      access,
+      access.step_up!.properties!,
+      route.limit!.properties!,
+      route.limit!.properties!.exact!.properties!,
+    ].flatMap((properties) => Object.keys(properties));
+    expect(members.length).toBeGreaterThan(35);
+    expect(members.filter((name) => !reference.includes(name) && name !== "$schema")).toEqual([]);
+  });
+});
+
+describe("docs/decision-trace.md", () => {
+  const text = page("decision-trace.md");
+
+  it("shows a trace with checks in their order", () => {
+    const [trace] = blocks(text) as [DecisionTrace];
+    const at = trace.checks.map(({ check }) => CHECKS.indexOf(check));
+    expect(at).toEqual(at.toSorted((a, b) => a - b));
+    expect(at).not.toContain(-1);
+    expect(trace.checks.at(-1)?.outcome).toBe("failed");
+  });
+
+  it("names every check, in their order", () => {
+    expect(text).toContain(
+      CHECKS.map((check) => `\`${check}\``)
+        .join(", ")
+        .replace("`credential`", "`credential` (only where it fails)"),
+    );
+  });
+});
