@@ -13,6 +13,8 @@ export type Config = {
   local: boolean;
   /** Secrets that issuers sign with (HS256), by their name `ISSUER_SECRET_…`. */
   issuerSecrets: ReadonlyMap<string, string>;
+  /** What proxies that ask for decisions show, the one in use first; none where forward auth is off. */
+  proxySecrets: readonly string[];
   /** Rate limiters of the platform, by the name that the policy uses: `burst_10s` for `LIMITER_BURST_10S`. */
   limiters: Map<string, { binding: RateLimit; periodSeconds: number }>;
 };
@@ -47,6 +49,8 @@ const environment = z
     // A secret that is set to nothing is not there.
     PORTCULLIS_SECRET_PREVIOUS: z.literal("").or(secret).optional(),
     PORTCULLIS_OPERATOR_SECRET: secret,
+    PORTCULLIS_FORWARD_AUTH_SECRET: z.literal("").or(secret).optional(),
+    PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS: z.literal("").or(secret).optional(),
   })
   .refine((e) => e.PORTCULLIS_SECRET !== e.PORTCULLIS_OPERATOR_SECRET, {
     path: ["PORTCULLIS_OPERATOR_SECRET"],
@@ -55,7 +59,16 @@ const environment = z
   .refine((e) => e.PORTCULLIS_SECRET !== e.PORTCULLIS_SECRET_PREVIOUS, {
     path: ["PORTCULLIS_SECRET_PREVIOUS"],
     message: "must be the secret before PORTCULLIS_SECRET; leave it out where there is none",
-  });
+  })
+  // It stands in the proxies' configurations, where neither of the others has a place.
+  .refine(
+    ({ PORTCULLIS_FORWARD_AUTH_SECRET: shown, ...e }) =>
+      !shown || (shown !== e.PORTCULLIS_SECRET && shown !== e.PORTCULLIS_OPERATOR_SECRET),
+    {
+      path: ["PORTCULLIS_FORWARD_AUTH_SECRET"],
+      message: "must differ from PORTCULLIS_SECRET and PORTCULLIS_OPERATOR_SECRET",
+    },
+  );
 
 const BINDINGS = [
   "KV",
@@ -101,6 +114,7 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
   }
   if (faults.length > 0 || !parsed.success) return err(faults);
   const { ISSUER, PORTCULLIS_SECRET, PORTCULLIS_SECRET_PREVIOUS, PORTCULLIS_OPERATOR_SECRET } = parsed.data;
+  const { PORTCULLIS_FORWARD_AUTH_SECRET, PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS } = parsed.data;
   return ok({
     issuer: ISSUER,
     wrapping: {
@@ -110,6 +124,9 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
     operatorSecret: PORTCULLIS_OPERATOR_SECRET,
     local: LOOPBACK.test(ISSUER),
     issuerSecrets,
+    proxySecrets: PORTCULLIS_FORWARD_AUTH_SECRET
+      ? [PORTCULLIS_FORWARD_AUTH_SECRET, PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS || []].flat()
+      : [],
     limiters,
   });
 }

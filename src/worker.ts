@@ -1,8 +1,15 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
 import { type Config, readConfig } from "./config.ts";
 import type { controlApp } from "./control/app.ts";
 import { type CanaryDeps, runCanary } from "./control/canary.ts";
 import { misconfiguredHealth } from "./control/health-routes.ts";
 import { type SweepDeps, sweep } from "./control/sweep.ts";
+import {
+  type ForwardAuth,
+  isForwardAuthPath,
+  PROXY_SECRET_HEADER,
+  strayProxyCall,
+} from "./edge/forward-auth.ts";
 import type { WaitUntil } from "./edge/freshness.ts";
 import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
@@ -11,10 +18,12 @@ import { consoleLogger, faultText } from "./platform/log.ts";
 import { controlPathOf } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
 import { ok, type Result } from "./protocol/result.ts";
+import type { PortcullisService } from "./protocol/service.ts";
 import { canaryDeps } from "./wiring/canary.ts";
 import { wireControl, wireSweep } from "./wiring/control.ts";
 import { wireEdge } from "./wiring/edge.ts";
 import { objectPorts } from "./wiring/objects.ts";
+import { type ServiceWiring, serviceFor } from "./wiring/service.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
@@ -33,6 +42,8 @@ type Isolate = {
   config: Config;
   app: ReturnType<typeof controlApp>;
   gate: Gate;
+  forwardAuth: ForwardAuth;
+  service: ServiceWiring;
   sweep: SweepDeps;
   canary: CanaryDeps;
 };
@@ -47,10 +58,13 @@ export default {
     const requestId = newId("dec", clock());
     isolate ??= wire(env);
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
-    const { config, app, gate } = isolate.value;
+    const { config, app, gate, forwardAuth } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
-    if (controlPathOf(request.url, config.issuer) === undefined) return gate(request, requestId, waitUntil);
+    const path = controlPathOf(request.url, config.issuer);
+    if (path !== undefined && isForwardAuthPath(path)) return forwardAuth(request, requestId, waitUntil);
+    if (request.headers.has(PROXY_SECRET_HEADER)) return strayProxyCall(requestId);
+    if (path === undefined) return gate(request, requestId, waitUntil);
     const response = await app.fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
     // AuthZEN answers with the caller's own.
@@ -69,6 +83,32 @@ export default {
     );
   },
 } satisfies ExportedHandler<Env>;
+
+/** For other Workers of the account, by a service binding with the entrypoint `Portcullis`. */
+export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisService {
+  authorize(ask: Parameters<PortcullisService["authorize"]>[0]) {
+    return this.#service().authorize(ask);
+  }
+
+  isRevoked(ask: Parameters<PortcullisService["isRevoked"]>[0]) {
+    return this.#service().isRevoked(ask);
+  }
+
+  requestAccess(ask: Parameters<PortcullisService["requestAccess"]>[0]) {
+    return this.#service().requestAccess(ask);
+  }
+
+  #service(): PortcullisService {
+    isolate ??= wire(this.env);
+    if (!isolate.ok) {
+      log("error", "misconfigured", { faults: isolate.error });
+      // The caller sees it as a fault of the call, and must not take it for an answer.
+      throw new Error("Portcullis is not configured: /readyz and its log say what is wrong.");
+    }
+    const waitUntil: WaitUntil = (work) => this.ctx.waitUntil(work);
+    return serviceFor(isolate.value.service, { requestId: newId("dec", clock()), waitUntil });
+  }
+}
 
 /** A token that came in the clear is not used, and not redirected: it is known to others already. */
 function notEncrypted(requestId: string): Response {
@@ -93,12 +133,16 @@ function wire(env: Env): Result<Isolate, string[]> {
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);
-  const { gate, verifier, decide } = wireEdge({ env, config, objects, clock, log });
+  const edge = wireEdge({ env, config, objects, clock, log });
+  const { gate, forwardAuth, verifier, decide } = edge;
   const { keyring, monitor } = objects;
+  const app = wireControl({ config, objects, verifier, decide, clock, log });
   return ok({
     config,
-    app: wireControl({ config, objects, verifier, decide, clock, log }),
+    app,
     gate,
+    forwardAuth,
+    service: { issuer: config.issuer, app, edge },
     sweep: wireSweep({ config, objects, clock, log }),
     canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),
   });

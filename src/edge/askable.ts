@@ -1,5 +1,6 @@
 import { mayAsk } from "../policy/access-rules.ts";
 import type { PolicyDocument, Route } from "../policy/document.ts";
+import { RESOURCE_DETAIL_TYPE } from "../tokens/access-token.ts";
 import { actorsOf } from "../tokens/act.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import { resourceOf } from "./permission.ts";
@@ -35,4 +36,23 @@ export function askable(
       mayAsk(rule, wish, Math.floor(nowSeconds)),
   );
   return covers ? { resource, scopes } : undefined;
+}
+
+/** What to ask for and where; `authorization_details` (RFC 9396 §2) as the backchannel takes them. */
+export function presentAsk({ resource, scopes }: Askable, issuer: string) {
+  return {
+    resource,
+    scope: scopes.join(" "),
+    authorization_details: [{ type: RESOURCE_DETAIL_TYPE, identifier: resource, actions: scopes }],
+    request_url: accessRequestsUrl(issuer),
+  };
+}
+
+/** Where access that is missing can be asked for (RFC 8288 §2.1.2). */
+export function askLink(issuer: string): string {
+  return `<${accessRequestsUrl(issuer)}>; rel="urn:portcullis:rel:access-request"`;
+}
+
+function accessRequestsUrl(issuer: string): string {
+  return `${issuer}/v1/access-requests`;
 }

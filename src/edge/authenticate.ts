@@ -20,14 +20,15 @@ export type Unauthenticated = { problem: Problem; challenge?: string };
 const SOURCES = [{ from: "authorization" }] as const;
 
 /** The default bound, and never beyond it. */
-const BOUNDED: Staleness = {
+export const BOUNDED: Staleness = {
   tier: "bounded",
   always: false,
   boundMs: 2_000,
   denylistUntilMs: -1,
   blindUntilMs: -1,
 };
-const STRICT = stalenessOf({ consistency: { tier: "strict" }, on_stale: "deny" });
+/** As of now: the log itself is asked. */
+export const STRICT = stalenessOf({ consistency: { tier: "strict" }, on_stale: "deny" });
 
 /**
  * Authenticates a call to the control plane: one access token of ours, for this audience (the issuer), sent by

@@ -30,6 +30,7 @@ export type RefuseReason =
   | `proof_${ProofFault}`
   | PermissionFault
   | UseFault
+  | "uses_not_counted"
   | LimitFault["reason"]
   | "no_view"
   | "stale"

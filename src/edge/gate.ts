@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
-import { type AssertionKeyPort, AssertionSigner } from "./assertion.ts";
+import type { AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
 import type { CountedUses } from "./counted-uses.ts";
 import { stripCarriers } from "./credential.ts";
@@ -13,7 +13,8 @@ import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
-import { headersForOrigin, type OwnHeaders } from "./headers.ts";
+import { headersForOrigin, type Identity, type OwnHeaders } from "./headers.ts";
+import { identityOf } from "./identity.ts";
 import { keepOpen, type Pipe } from "./open-connection.ts";
 import { logRefusal, refusalResponse } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
@@ -32,7 +33,7 @@ export type GateDeps = {
   limits: Limits;
   tokens: TokenCache;
   uses: CountedUses;
-  assertionKey: AssertionKeyPort;
+  signer: AssertionSigner;
   fetch: OriginFetch;
   pipe: Pipe;
 };
@@ -45,9 +46,8 @@ export type Gate = (request: Request, requestId: string, waitUntil: WaitUntil) =
  * unexpected is a refusal; an origin is contacted only after an allowance.
  */
 export function createGate(deps: GateDeps): Gate {
-  const signer = new AssertionSigner({ issuer: deps.issuer, clock: deps.clock, key: deps.assertionKey });
   return async function gate(request, requestId, waitUntil) {
-    const answer = await handle(request, requestId, waitUntil, signer, deps);
+    const answer = await handle(request, requestId, waitUntil, deps);
     if (answer.ok) return answer.value;
     logRefusal(deps.log, answer.error, requestId);
     return refusalResponse(answer.error, deps.issuer, requestId, request.url);
@@ -58,57 +58,39 @@ async function handle(
   request: Request,
   requestId: string,
   waitUntil: WaitUntil,
-  signer: AssertionSigner,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   try {
-    const prepare = () => signer.prepare(deps.replica.peek(), waitUntil);
+    const prepare = () => deps.signer.prepare(deps.replica.peek(), waitUntil);
     const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
-    const assertion = await assertionFor(decision, signer, deps);
-    if (!assertion.ok) {
+    const identity = await identityOf(decision, deps);
+    if (!identity.ok) {
       decision.use?.release();
-      return assertion;
+      return identity;
     }
     decision.use?.spend();
-    return await send(request, requestId, decision, assertion.value, deps);
+    return await send(request, requestId, decision, identity.value, deps);
   } catch (fault) {
     deps.log("error", "gate.fault", { request_id: requestId, fault: faultText(fault) });
     return err(refusal("internal"));
   }
 }
 
-async function assertionFor(
-  { token, origin, route }: Allowance,
-  signer: AssertionSigner,
-  deps: GateDeps,
-): Promise<Result<string | undefined, Refusal>> {
-  if (!token) return ok(undefined);
-  const view = deps.replica.peek();
-  const known = signer.recall(token, origin.audience, view);
-  if (known !== undefined) return ok(known);
-  const signed = await signer.sign(token, origin.audience, view);
-  return signed.ok ? signed : err(refusal("assertion_unavailable", { route }));
-}
-
 async function send(
   request: Request,
   requestId: string,
   allowance: Allowance,
-  assertion: string | undefined,
+  identity: Identity,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
   const { route, origin, target, token, dpopNonce, count } = allowance;
-  const asked = route.identity_headers;
   const own: OwnHeaders = {
     requestId,
     scheme: target.scheme,
     host: target.host,
     passAuthorization: route.authorization === "pass",
-    assertion,
-    subject: token && asked.includes("subject") ? token.facts.subject : undefined,
-    scope: token && asked.includes("scope") ? token.scopes.join(" ") : undefined,
-    grant: asked.includes("grant") ? token?.facts.grant : undefined,
+    ...identity,
   };
   const headers = headersForOrigin(request.headers, own);
   const stripped = !own.passAuthorization;

@@ -95,16 +95,20 @@ const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 export const isStripped = matcher([...STRIPPED_REQUEST_HEADERS, ...HOP_BY_HOP]);
 const isStrippedFromResponse = matcher(["x-portcullis-*", ...HOP_BY_HOP]);
 
-/** What the edge itself says to the origin. */
-export type OwnHeaders = {
-  requestId: string;
-  scheme: string;
-  host: string;
-  passAuthorization: boolean;
+/** Who is behind a request, as the origin is told. */
+export type Identity = {
   assertion?: string | undefined;
   subject?: string | undefined;
   scope?: string | undefined;
   grant?: string | undefined;
+};
+
+/** What the edge itself says to the origin. */
+export type OwnHeaders = Identity & {
+  requestId: string;
+  scheme: string;
+  host: string;
+  passAuthorization: boolean;
 };
 
 /**
@@ -131,11 +135,19 @@ export function headersForOrigin(headers: Headers, own: OwnHeaders): Record<stri
   forOrigin["x-forwarded-proto"] = own.scheme;
   forOrigin["x-forwarded-host"] = own.host;
   if (address !== undefined) forOrigin["x-forwarded-for"] = address;
-  if (own.assertion !== undefined) forOrigin["x-portcullis-assertion"] = own.assertion;
-  if (own.subject !== undefined) forOrigin["x-portcullis-subject"] = own.subject;
-  if (own.scope !== undefined) forOrigin["x-portcullis-scope"] = own.scope;
-  if (own.grant !== undefined) forOrigin["x-portcullis-grant"] = own.grant;
+  writeIdentity(forOrigin, own);
   return forOrigin;
+}
+
+/** Adds the identity headers, those that there is something to say in. */
+export function writeIdentity(
+  headers: Record<string, string>,
+  { assertion, subject, scope, grant }: Identity,
+): void {
+  if (assertion !== undefined) headers["x-portcullis-assertion"] = assertion;
+  if (subject !== undefined) headers["x-portcullis-subject"] = subject;
+  if (scope !== undefined) headers["x-portcullis-scope"] = scope;
+  if (grant !== undefined) headers["x-portcullis-grant"] = grant;
 }
 
 /** The origin's answer for the client, its body streamed on; an origin cannot speak in our name. */

@@ -9,16 +9,12 @@ import {
   problemResponse,
   problemStatus,
 } from "../protocol/problem.ts";
-import { RESOURCE_DETAIL_TYPE } from "../tokens/access-token.ts";
-import type { Askable } from "./askable.ts";
+import { askLink, presentAsk } from "./askable.ts";
 import type { Refusal, RefuseReason } from "./decision.ts";
 import { metadataUrl } from "./guarded.ts";
 
 /** What a client is told: the problem, and the challenge where a token is what is missing or wrong. */
 type Telling = { code: ProblemCode; detail: string; challenge?: Challenge; retryAfterSeconds?: number };
-
-/** RFC 8288 §2.1.2: where access that is missing can be asked for. */
-const ASK_RELATION = "urn:portcullis:rel:access-request";
 
 /** One answer for every fault of a token: a prober learns nothing from it, the log has the reason. */
 const INVALID_TOKEN: Telling = {
@@ -155,6 +151,11 @@ const TELLINGS: Record<RefuseReason, Telling> = {
     detail: "Every use of the grant is taken. Ask for access anew.",
     challenge: { error: "insufficient_scope", description: "Every use of the grant is taken" },
   },
+  uses_not_counted: {
+    code: "forbidden",
+    detail: "The uses of the token's grant are counted at the gate, and nowhere else. Call through the gate.",
+    challenge: {},
+  },
   uses_unavailable: {
     code: "unavailable",
     detail: "The uses of the grant cannot be counted right now, so none is taken. Try again shortly.",
@@ -245,20 +246,6 @@ function stepUpOf({ route }: Refusal): Pick<Challenge, "acrValues" | "maxAgeSeco
   };
 }
 
-/** What to ask for and where; `authorization_details` (RFC 9396 §2) as the backchannel takes them. */
-function presentAsk({ resource, scopes }: Askable, issuer: string) {
-  return {
-    resource,
-    scope: scopes.join(" "),
-    authorization_details: [{ type: RESOURCE_DETAIL_TYPE, identifier: resource, actions: scopes }],
-    request_url: accessRequestsUrl(issuer),
-  };
-}
-
-function accessRequestsUrl(issuer: string): string {
-  return `${issuer}/v1/access-requests`;
-}
-
 /**
  * The answer to a refused request. A request is decided once, so that its id names the decision: the problem
  * says it, the reason is in the log under it.
@@ -278,7 +265,7 @@ export function refusalResponse(
     "x-request-id": requestId,
     ...(challenge ? { "www-authenticate": challenge } : {}),
     ...(dpopNonce ? { "dpop-nonce": dpopNonce } : {}),
-    ...(refused.ask ? { link: `<${accessRequestsUrl(issuer)}>; rel="${ASK_RELATION}"` } : {}),
+    ...(refused.ask ? { link: askLink(issuer) } : {}),
     ...(refused.allow ? { allow: refused.allow.join(", ") } : {}),
     ...(count && route ? Object.fromEntries(rateLimitFields(route.id, count)) : {}),
     ...(retry ? { "retry-after": String(retry) } : {}),

@@ -1,9 +1,12 @@
 import type { Config } from "../config.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
 import { AgeReporter } from "../edge/age-reporter.ts";
+import { AssertionSigner } from "../edge/assertion.ts";
 import { CountedUses } from "../edge/counted-uses.ts";
+import { createDecider } from "../edge/decider.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
 import { explain } from "../edge/explain.ts";
+import { createForwardAuth } from "../edge/forward-auth.ts";
 import { Freshness } from "../edge/freshness.ts";
 import { createGate } from "../edge/gate.ts";
 import { TokenCache } from "../edge/token-cache.ts";
@@ -54,11 +57,15 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const tokens = new TokenCache();
   const uses = new CountedUses({ counter: objects.edge.uses, clock, newId: () => newId("use", clock()) });
   const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens };
+  const signer = new AssertionSigner({ issuer, clock, key: assertionKey(objects.keyring) });
+  const limits = new Limits({ limiters: config.limiters, bucket: objects.edge.bucket });
+  const decider = createDecider({ ...verifier, signer, limits, uses });
+  const forwardAuth = createForwardAuth({ issuer, log, decide: decider, secrets: config.proxySecrets });
   const gate = createGate({
     ...verifier,
+    limits,
+    signer,
     uses,
-    limits: new Limits({ limiters: config.limiters, bucket: objects.edge.bucket }),
-    assertionKey: assertionKey(objects.keyring),
     fetch: (url, init) => fetch(url, init),
     pipe: () => new IdentityTransformStream(),
   });
@@ -68,7 +75,7 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
     const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: () => unused });
     return explain(ask, { ...verifier, proofs, waitUntil }, requestId);
   };
-  return { gate, verifier, decide };
+  return { gate, forwardAuth, decider, verifier, decide };
 }
 
 /** What verifies a token as the gate does: one set for each isolate. */

@@ -1,4 +1,4 @@
-import type { AssertionKey } from "../../src/edge/assertion.ts";
+import { type AssertionKey, AssertionSigner } from "../../src/edge/assertion.ts";
 import { CountedUses, type UsePort } from "../../src/edge/counted-uses.ts";
 import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../src/edge/freshness.ts";
@@ -107,6 +107,7 @@ export class EdgeWorld {
   });
   #view: ReplicaView | undefined;
   #gate: Gate | undefined;
+  #signer: AssertionSigner | undefined;
   #freshness: Freshness | undefined;
   #remoteKeys: RemoteKeys | undefined;
 
@@ -212,6 +213,11 @@ export class EdgeWorld {
     return { success: count <= 3 };
   }
 
+  get signer(): AssertionSigner {
+    this.#signer ??= new AssertionSigner({ issuer: ISSUER, clock: this.clock, key: this.assertionKey });
+    return this.#signer;
+  }
+
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
     const { clock, deniedTokens: denied, freshness, remoteKeys, proofs, tokens, uses, waitUntil } = this;
@@ -234,7 +240,7 @@ export class EdgeWorld {
       ...this.deps,
       replica: this.replica,
       limits: this.limits,
-      assertionKey: this.assertionKey,
+      signer: this.signer,
       fetch: async (url, init) => {
         const request = new Request(url, init);
         this.originCalls.push(request);

@@ -4,12 +4,15 @@ import { type ClientRequest, type IncomingMessage, request } from "node:http";
 export type RawRequest = {
   method?: string;
   path: string;
+  /** Where it is not that of the address. */
+  host?: string;
   headers?: [string, string][];
 };
 
 /** Opens a request; the caller writes its body and ends it. */
-export function openRaw(issuer: string, { method = "GET", path, headers = [] }: RawRequest): ClientRequest {
-  const { hostname, port, host } = new URL(issuer);
+export function openRaw(issuer: string, raw: RawRequest): ClientRequest {
+  const { hostname, port, host: own } = new URL(issuer);
+  const { method = "GET", path, host = own, headers = [] } = raw;
   return request({ hostname, port, method, path, headers: [["Host", host], ...headers].flat() });
 }
 

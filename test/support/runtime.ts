@@ -25,6 +25,8 @@ export type RuntimeOptions = {
   without?: readonly string[];
   /** Flags of V8, like a limit of the heap. */
   v8Flags?: readonly string[];
+  /** Workers beside it, with a service binding `PORTCULLIS`. */
+  beside?: readonly { name: string; contents: string }[];
   /** Where V8's inspector listens; nowhere without it. */
   inspectorPort?: number;
 };
@@ -32,6 +34,8 @@ export type RuntimeOptions = {
 export type Runtime = {
   /** The JSON value of a KV key, null where there is none. */
   kv(key: string): Promise<unknown>;
+  /** Sends a request to one of the Workers beside it. */
+  callBeside(name: string, url: string, init?: RequestInit): Promise<Response>;
   /** Fires the cron trigger; resolves when the Worker's handler and all that it left running are done. */
   cron(): Promise<void>;
   /** What the Worker wrote to its log, one line each. */
@@ -74,7 +78,7 @@ export async function freeIssuer(): Promise<string> {
 
 /** The deployable bundle on real workerd, listening on the issuer's port, with state on disk. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { issuer, stateDir, without = [], v8Flags = [], inspectorPort } = options;
+  const { issuer, stateDir, without = [], v8Flags = [], inspectorPort, beside = [] } = options;
   const logs: string[] = [];
   const present = <T>(entries: [string, T][]) => entries.filter(([name]) => !without.includes(name));
   const objects = Object.entries(OBJECTS).map(
@@ -87,18 +91,22 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   process.env.MINIFLARE_WORKERD_V8_FLAGS = v8Flags.join(" ");
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      name: "portcullis",
-      modules: [
-        { type: "ESModule", path: "worker.js", contents: readFileSync(inject("bundlePath"), "utf8") },
-      ],
-      ...COMPATIBILITY,
       host: "127.0.0.1",
       port: Number(new URL(issuer).port),
       ...(inspectorPort === undefined ? {} : { inspectorPort }),
-      bindings: variablesOf(options),
-      kvNamespaces: present([["KV", null]]).map(([name]) => name),
-      durableObjects: Object.fromEntries(present(objects)),
-      ratelimits: RATE_LIMITS,
+      workers: [
+        {
+          ...moduleWorker("portcullis", readFileSync(inject("bundlePath"), "utf8")),
+          bindings: variablesOf(options),
+          kvNamespaces: present([["KV", null]]).map(([name]) => name),
+          durableObjects: Object.fromEntries(present(objects)),
+          ratelimits: RATE_LIMITS,
+        },
+        ...beside.map(({ name, contents }) => ({
+          ...moduleWorker(name, contents),
+          serviceBindings: { PORTCULLIS: { name: "portcullis", entrypoint: "Portcullis" } },
+        })),
+      ],
       resourcePersistencePath: stateDir,
       handleStructuredLogs: ({ message }) => logs.push(message),
     }),
@@ -108,9 +116,14 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   return {
     logs,
     cron: async () => {
-      await (await miniflare.getWorker()).scheduled({ cron: "* * * * *" });
+      await (await miniflare.getWorker("portcullis")).scheduled({ cron: "* * * * *" });
     },
-    kv: async (key) => (await miniflare.getKVNamespace("KV")).get(key, "json"),
+    callBeside: async (name, url, init) => {
+      const { fetch } = await miniflare.getWorker(name);
+      const answer = await fetch(url, init as never);
+      return new Response(await answer.text(), { status: answer.status, headers: [...answer.headers] });
+    },
+    kv: async (key) => (await miniflare.getKVNamespace("KV", "portcullis")).get(key, "json"),
     kill: async () => {
       if (pid === undefined) throw new Error("no workerd of this runtime is running");
       process.kill(pid, "SIGKILL");
@@ -126,6 +139,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
     },
   };
+}
+
+function moduleWorker(name: string, contents: string) {
+  return { name, modules: [{ type: "ESModule" as const, path: `${name}.js`, contents }], ...COMPATIBILITY };
 }
 
 export function variablesOf({

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Deployment, type Person } from "./deployment.ts";
 import { RecordingOrigin } from "./recording-origin.ts";
-import { freeIssuer, type Runtime, startRuntime } from "./runtime.ts";
+import { freeIssuer, type Runtime, type RuntimeOptions, startRuntime } from "./runtime.ts";
 import { APPROVER_SCOPES, REQUESTER_SCOPES, testPolicy } from "./test-policy.ts";
 
 /** A gate in front of an origin that records, with somebody who asks and somebody who approves. */
@@ -19,10 +19,11 @@ export type Stand = {
 /** Nobody listens there; only a token of that issuer would make the gate ask. */
 const NO_IDENTITY_PROVIDER = "http://127.0.0.1:9";
 
-/** `change` makes the policy from the tests' own. */
+/** `change` makes the policy from the tests' own; `more` tells what differs in the runtime. */
 export async function standUp(
   change: (policy: ReturnType<typeof testPolicy>) => object | Promise<object> = (policy) => policy,
   identityProvider = NO_IDENTITY_PROVIDER,
+  more: (issuer: string) => Partial<RuntimeOptions> = () => ({}),
 ): Promise<Stand> {
   await using started = new AsyncDisposableStack();
   const stateDir = await mkdtemp(join(tmpdir(), "portcullis-e2e-"));
@@ -30,7 +31,7 @@ export async function standUp(
   const issuer = await freeIssuer();
   const origin = await RecordingOrigin.start();
   started.defer(() => origin.close());
-  const runtime = await startRuntime({ stateDir, issuer });
+  const runtime = await startRuntime({ stateDir, issuer, ...more(issuer) });
   started.defer(() => runtime.stop());
   const gate = await Deployment.at(issuer);
   await gate.putPolicy(await change(testPolicy({ origin: origin.url, identityProvider })));

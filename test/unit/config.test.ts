@@ -50,6 +50,25 @@ describe("readConfig", () => {
     expect(both.ok && [...both.value.issuerSecrets.keys()]).toEqual(["ISSUER_SECRET_LEGACY"]);
   });
 
+  it("takes the secret that proxies show, and the one before it", () => {
+    const present = "cHJveHktc2VjcmV0LW9ubHktZm9yLXRoZS10ZXN0cy0wMQ";
+    const previous = "cHJldmlvdXMtcHJveHktc2VjcmV0LWZvci10aGUtdGVzdHM";
+    const secretsOf = (more: object) => {
+      const read = readConfig({ ...good, ...more });
+      return read.ok && read.value.proxySecrets;
+    };
+    expect(secretsOf({})).toEqual([]);
+    expect(secretsOf({ PORTCULLIS_FORWARD_AUTH_SECRET: "" })).toEqual([]);
+    // Without one in use, forward auth is off.
+    expect(secretsOf({ PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS: previous })).toEqual([]);
+    expect(secretsOf({ PORTCULLIS_FORWARD_AUTH_SECRET: present })).toEqual([present]);
+    const both = {
+      PORTCULLIS_FORWARD_AUTH_SECRET: present,
+      PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS: previous,
+    };
+    expect(secretsOf(both)).toEqual([present, previous]);
+  });
+
   it("knows the rate limiters by the names that the policy uses", () => {
     const binding = { limit: async () => ({ success: true }) };
     const read = readConfig({ ...good, LIMITER_BURST_10S: binding, LIMITER_A_B_60S: binding });
@@ -76,6 +95,10 @@ describe("readConfig", () => {
   });
 
   it.each([
+    ["PORTCULLIS_FORWARD_AUTH_SECRET", "short", "at least 32"],
+    ["PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS", "short", "at least 32"],
+    ["PORTCULLIS_FORWARD_AUTH_SECRET", good.PORTCULLIS_SECRET, "must differ"],
+    ["PORTCULLIS_FORWARD_AUTH_SECRET", good.PORTCULLIS_OPERATOR_SECRET, "must differ"],
     ["ISSUER", "", "is not set"],
     ["ISSUER", undefined, "is not set"],
     ["ISSUER", "http://auth.example.com", "must be an https origin"],

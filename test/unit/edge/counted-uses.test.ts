@@ -7,10 +7,12 @@ import { GrantUses } from "../../../src/access/grant-uses.ts";
 import { USE_SCHEMA, UseStore } from "../../../src/access/use-store.ts";
 import { LEASE_SECONDS } from "../../../src/access/uses.ts";
 import { CountedUses, type UsePort } from "../../../src/edge/counted-uses.ts";
+import { createDecider } from "../../../src/edge/decider.ts";
+import { explain } from "../../../src/edge/explain.ts";
 import type { Durable } from "../../../src/platform/durable.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, type Result } from "../../../src/protocol/result.ts";
-import { EdgeWorld, policyOf } from "../../support/edge-world.ts";
+import { EdgeWorld, HOST, policyOf } from "../../support/edge-world.ts";
 import { memorySql } from "../../support/memory-sql.ts";
 
 const START = 1_800_000_000;
@@ -252,6 +254,25 @@ describe("a request with a counted token", () => {
     expect(refused).toHaveLength(47);
     expect(await refused[0]!.json()).toMatchObject({ code: "insufficient_scope" });
     expect(world.lastReason).toBe("uses_taken");
+  });
+
+  it("counts for whoever asks the gate for its decision, and not where somebody only asks why", async () => {
+    const { deps, replica, signer, limits } = world;
+    const decide = createDecider({ ...deps, replica, signer, limits });
+    const headers = new Headers({ authorization: `Bearer ${await counted()}` });
+    const ask = { method: "GET", url: `${HOST}/orders`, headers };
+    const { uses: _uses, ...uncounted } = deps;
+    const explained = async () => (await explain(ask, uncounted, "dec_1")).outcome;
+    const decided = async () => {
+      const answer = await decide(ask, world.waitUntil);
+      return answer.ok || answer.error.reason;
+    };
+    world.assertionKeyDown = true;
+    expect(await decided()).toBe("assertion_unavailable");
+    world.assertionKeyDown = false;
+    expect([await explained(), await explained(), await explained()]).toEqual(["allow", "allow", "allow"]);
+    expect([await decided(), await decided(), await decided()]).toEqual([true, true, true]);
+    expect(await decided()).toBe("uses_taken");
   });
 
   it("is not forwarded where it cannot be counted", async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { AgeReporter, REPORT_EVERY_MS } from "../../../src/edge/age-reporter.ts";
+import { AssertionSigner } from "../../../src/edge/assertion.ts";
 import { Freshness } from "../../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../../src/edge/gate.ts";
 import { Limits } from "../../../src/limits/limits.ts";
@@ -8,7 +9,7 @@ import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 import type { AgesByTier } from "../../../src/remediation/age-histogram.ts";
 import { IsolateReplica } from "../../../src/replication/isolate-replica.ts";
-import { EdgeWorld, HOST, policyOf } from "../../support/edge-world.ts";
+import { EdgeWorld, HOST, ISSUER, policyOf } from "../../support/edge-world.ts";
 import { proofOf, thumbprintOf } from "../../support/proof-factory.ts";
 import { newKey } from "../../support/token-factory.ts";
 
@@ -105,7 +106,11 @@ beforeEach(async () => {
     }),
     replica,
     freshness,
-    assertionKey: () => count("assertionKey", () => world.assertionKey()),
+    signer: new AssertionSigner({
+      issuer: ISSUER,
+      clock,
+      key: () => count("assertionKey", () => world.assertionKey()),
+    }),
     fetch: async () => {
       toOrigin++;
       return new Response("hello");
