@@ -18,10 +18,12 @@ import { ACCESS_REQUEST_MIGRATIONS, AccessRequestStore } from "./access-request-
 import { applyReview, cancel, revokeGrant } from "./decide.ts";
 import { askExtension, type ExtensionAsk } from "./extension.ts";
 import { GrantTokens } from "./grant-tokens.ts";
+import { GrantUses } from "./grant-uses.ts";
 import { breakGlass, openRequest } from "./open-request.ts";
 import { POLLING_SCHEMA, PollingStore } from "./polling-store.ts";
 import type { DirectoryPort, Happened, KeyringPort, LogPort } from "./ports.ts";
 import { type ReviewInput, roundState } from "./round.ts";
+import { USE_SCHEMA, UseStore } from "./use-store.ts";
 import { Waiters } from "./waiters.ts";
 
 const NOT_FOUND = problem("not_found", "There is no such access request.");
@@ -34,6 +36,7 @@ export class AccessRequestObject extends DurableObject<Env> {
   readonly #durable: Durable;
   readonly #ledger: AccessRequestLedger;
   readonly #tokens: GrantTokens;
+  readonly #uses: GrantUses;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -43,7 +46,7 @@ export class AccessRequestObject extends DurableObject<Env> {
     this.#durable = new Durable(ctx, {
       clock,
       log: consoleLogger,
-      migrations: [...ACCESS_REQUEST_MIGRATIONS, POLLING_SCHEMA],
+      migrations: [...ACCESS_REQUEST_MIGRATIONS, POLLING_SCHEMA, USE_SCHEMA],
       deliver: accessRequestEffects({
         ...{ store, clock, log: consoleLogger },
         durable: () => this.#durable,
@@ -51,11 +54,16 @@ export class AccessRequestObject extends DurableObject<Env> {
         directory: objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger }),
         webhooks: publishPorts(env),
       }),
-      nextDueMs: () => this.#ledger.nextDueMs(),
-      onDue: () => this.#ledger.passTime(),
+      nextDueMs: () => earliest(this.#ledger.nextDueMs(), this.#uses.nextDueMs()),
+      onDue: () => {
+        this.#uses.passTime();
+        this.#ledger.passTime();
+      },
     });
     const durable = this.#durable;
     this.#ledger = new AccessRequestLedger({ store, durable, clock, onChange: () => this.#waiters.wake() });
+    const uses = new UseStore(ctx.storage.sql);
+    this.#uses = new GrantUses({ ...{ store, durable, clock, uses }, ledger: this.#ledger });
     this.#tokens = new GrantTokens({
       ...{ store, durable, clock },
       polling: new PollingStore(ctx.storage.sql),
@@ -153,6 +161,16 @@ export class AccessRequestObject extends DurableObject<Env> {
     return this.#tokens.poll(clientId, confirmation);
   }
 
+  /** Some uses of a counted grant for one isolate; `gone` with the grant's state, or `taken` where none is left. */
+  takeUses(leaseId: string): Result<{ uses: number }> {
+    return this.#uses.take(leaseId);
+  }
+
+  /** The isolate gives back what it did not use of its lease, and uses no more of it. */
+  settleUses(leaseId: string, unused: number): Result<null> {
+    return this.#uses.settle(leaseId, unused);
+  }
+
   /** Ends the grant and answers once the log has the revocation, with its receipt. */
   async revokeGrant(by: string, reason: string): Promise<Result<Receipt>> {
     const changed = await this.#change((request, now) => revokeGrant(request, by, reason, now));
@@ -185,4 +203,9 @@ export class AccessRequestObject extends DurableObject<Env> {
   #now(): number {
     return epochSeconds(this.#clock());
   }
+}
+
+function earliest(...times: (number | undefined)[]): number | undefined {
+  const known = times.filter((at) => at !== undefined);
+  return known.length ? Math.min(...known) : undefined;
 }

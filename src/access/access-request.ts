@@ -13,6 +13,8 @@ export type Ask = {
   /** Start of the grant's window, which then ends `duration_seconds` later. Absent: both count from approval. */
   starts_at?: number;
   ticket?: string;
+  /** How many requests the grant opens at most. Absent: they are not counted. */
+  max_uses?: number;
 };
 
 /** `actors` act for the subject, nearest first (RFC 8693 §4.1). */
@@ -24,6 +26,9 @@ export type Grant = {
   scope: string[];
   access_start: number;
   access_expiry: number;
+  max_uses?: number;
+  /** When the last of `max_uses` was used. */
+  used_up_at?: number;
   /** Set once `grant.activated` or `grant.expired` has been told. Access itself is decided by time. */
   told?: "active" | "expired";
   /** Set once `grant.ending` has been told of this end. */
@@ -87,7 +92,8 @@ export function personOf({ subject, client_id, roles, actors }: Requester): Pers
 }
 
 /** What conditions see of an ask. */
-export function wishOf({ resource, scope, duration_seconds, justification, ticket, starts_at }: Ask): Wish {
+export function wishOf(ask: Ask): Wish {
+  const { resource, scope, duration_seconds, justification, ticket, starts_at, max_uses } = ask;
   return {
     resource,
     scopes: scope,
@@ -95,6 +101,7 @@ export function wishOf({ resource, scope, duration_seconds, justification, ticke
     justification,
     ...(ticket === undefined ? {} : { ticket }),
     ...(starts_at === undefined ? {} : { startsAt: starts_at }),
+    ...(max_uses === undefined ? {} : { maxUses: max_uses }),
   };
 }
 

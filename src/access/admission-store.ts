@@ -107,7 +107,7 @@ export class AdmissionStore {
     return this.#count(
       `SELECT id FROM access_requests WHERE requester = ? AND rule_id = ? AND (
          (decided = 'pending' AND review_deadline > ?)
-         OR (decided = 'approved' AND revoked = 0 AND access_expiry > ?))
+         OR (decided = 'approved' AND ended IS NULL AND access_expiry > ?))
        UNION SELECT id FROM admissions WHERE requester = ? AND rule_id = ?
          AND id NOT IN (SELECT id FROM access_requests)`,
       requester,

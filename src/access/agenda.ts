@@ -1,6 +1,7 @@
 import { ok, type Result } from "../protocol/result.ts";
 import type { EventType } from "../webhooks/event.ts";
 import { type AccessRequest, pendingExtension, type Transition, withExtension } from "./access-request.ts";
+import { isEndedEarly } from "./grant.ts";
 import { decide, type Round } from "./round.ts";
 
 /** Something that time alone brings about, and that has not been told yet. */
@@ -82,7 +83,7 @@ function roundAgenda<R extends Round>(round: R, expired: EventType, put: (round:
 
 function grantAgenda(request: AccessRequest): Due[] {
   const { grant, warn_before_end_seconds: warnBefore } = request;
-  if (!grant || grant.revoked || grant.told === "expired") return [];
+  if (!grant || isEndedEarly(grant) || grant.told === "expired") return [];
   const put = (change: object) => () => ({ ...request, grant: { ...grant, ...change } });
   if (grant.told === undefined) {
     return [{ at: grant.access_start, event: "grant.activated", apply: put({ told: "active" }) }];
@@ -111,5 +112,5 @@ function breakGlassAgenda(request: AccessRequest): Due[] {
 }
 
 function grantEnd({ grant }: AccessRequest): number {
-  return grant?.revoked?.at ?? grant?.access_expiry ?? 0;
+  return grant?.revoked?.at ?? grant?.used_up_at ?? grant?.access_expiry ?? 0;
 }

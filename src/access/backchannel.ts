@@ -18,6 +18,7 @@ export type ClientAsk = {
   durationSeconds?: number;
   justification: string;
   ticket?: string;
+  maxUses?: number;
   expiresInSeconds?: number;
   intervalSeconds: number;
 };
@@ -40,6 +41,7 @@ export async function askByClient(
     scope: scopes.join(" "),
     justification: ask.justification,
     ...(durationSeconds === undefined ? {} : { duration_seconds: durationSeconds }),
+    ...(ask.maxUses === undefined ? {} : { max_uses: ask.maxUses }),
     ...(ask.ticket === undefined ? {} : { ticket: ask.ticket }),
     ...(expiresInSeconds === undefined ? {} : { review_within_seconds: expiresInSeconds }),
   };

@@ -25,7 +25,7 @@ export function reviewBreakGlass(
   if (!isReviewer(glass, reviewer, rule, now >= reviewDueAt(request))) {
     return err(problem("forbidden", `The access rule ${rule.id} does not name you to review this.`));
   }
-  if (input.scope || input.duration_seconds !== undefined) {
+  if (input.scope || input.duration_seconds !== undefined || input.max_uses !== undefined) {
     return err(
       problem("invalid_request", "What was taken cannot be narrowed afterwards: approve or deny it."),
     );
@@ -33,7 +33,7 @@ export function reviewBreakGlass(
   const review = toReview(input, reviewer, { stage: 0, leaves: [] }, now);
   const reviewed: AccessRequest = { ...request, break_glass: { ...glass, review } };
   const state = grantState(grant, now);
-  if (input.outcome === "approve" || state === "expired" || state === "revoked") {
+  if (input.outcome === "approve" || state !== "active") {
     return ok({ request: reviewed, events: ["break_glass.reviewed"] });
   }
   const reason = input.comment ?? "The use of break-glass was found not justified.";

@@ -118,11 +118,21 @@ export function revokeGrant(
   const { grant } = request;
   if (!grant) return err(problem("not_found", "There is no such grant."));
   if (grant.revoked) return ok({ request, events: [] });
-  if (grantState(grant, now) === "expired") return err(problem("gone", "The grant is over already."));
+  const state = grantState(grant, now);
+  if (state === "expired" || state === "used_up")
+    return err(problem("gone", "The grant is over already.", { state }));
   const ended = { ...request, grant: { ...grant, revoked: { at: now, by, reason } } };
   const event: EventType = by === request.requester.subject ? "grant.returned" : "grant.revoked";
   const cancelled = cancelExtension(ended, now);
   return ok({ request: cancelled.request, events: [event, ...cancelled.events] });
+}
+
+/** The last use was taken: the grant ends now, whatever time it had left. A repeat changes nothing. */
+export function useUp(request: AccessRequest, now: number): Transition {
+  const { grant } = request;
+  if (!grant || grantState(grant, now) !== "active") return { request, events: [] };
+  const cancelled = cancelExtension({ ...request, grant: { ...grant, used_up_at: now } }, now);
+  return { request: cancelled.request, events: ["grant.used_up", ...cancelled.events] };
 }
 
 /** Whether an access token may be issued now, to whom the grant belongs. */
@@ -141,5 +151,18 @@ export function checkIssue(request: AccessRequest, subject: string, now: number)
     const { access_start } = request.grant;
     return err(problem("conflict", "The grant has not started yet.", { state: grant, access_start }));
   }
-  return err(problem("gone", `The grant is ${grant}.`, { state: grant }));
+  return err(goneGrant(grant));
+}
+
+function goneGrant(state: "expired" | "revoked" | "used_up") {
+  return problem("gone", `The grant is ${state.replace("_", " ")}; ask for access anew.`, { state });
+}
+
+/** Whether the grant opens a request now, apart from how often it has. */
+export function checkUse({ grant }: AccessRequest, now: number): Result<Grant> {
+  if (!grant) return err(problem("not_found", "There is no such grant."));
+  const state = grantState(grant, now);
+  if (state === "active") return ok(grant);
+  if (state === "scheduled") return err(problem("conflict", "The grant has not started yet.", { state }));
+  return err(goneGrant(state));
 }

@@ -16,7 +16,7 @@ export const DIRECTORY_MIGRATIONS = [
      review_deadline INTEGER NOT NULL,
      access_start INTEGER,
      access_expiry INTEGER,
-     revoked INTEGER NOT NULL,
+     ended TEXT,
      unreviewed_emergency INTEGER NOT NULL,
      due_at INTEGER,
      body TEXT NOT NULL
@@ -66,10 +66,11 @@ const REQUEST_STATES: Record<RequestState, string> = {
 
 const GRANT_STATES: Record<GrantState | "any", string> = {
   any: "access_start IS NOT NULL",
-  scheduled: "revoked = 0 AND access_start > :now",
-  active: "revoked = 0 AND access_start <= :now AND access_expiry > :now",
-  expired: "revoked = 0 AND access_expiry <= :now",
-  revoked: "revoked = 1",
+  scheduled: "ended IS NULL AND access_start > :now",
+  active: "ended IS NULL AND access_start <= :now AND access_expiry > :now",
+  expired: "ended IS NULL AND access_expiry <= :now",
+  revoked: "ended = 'revoked'",
+  used_up: "ended = 'used_up'",
 };
 
 const RESERVED_SECONDS = 86_400;
@@ -89,7 +90,7 @@ export class DirectoryStore {
       `INSERT INTO access_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET version = excluded.version, decided = excluded.decided,
          decided_at = excluded.decided_at, access_start = excluded.access_start,
-         access_expiry = excluded.access_expiry, revoked = excluded.revoked,
+         access_expiry = excluded.access_expiry, ended = excluded.ended,
          unreviewed_emergency = excluded.unreviewed_emergency, due_at = excluded.due_at, body = excluded.body
        WHERE excluded.version > access_requests.version RETURNING id`,
       request.id,
@@ -102,7 +103,7 @@ export class DirectoryStore {
       request.review_deadline,
       grant?.access_start ?? null,
       grant?.access_expiry ?? null,
-      grant?.revoked ? 1 : 0,
+      endOf(grant),
       glass && !glass.review ? 1 : 0,
       nextChange(request) ?? null,
       JSON.stringify(request),
@@ -180,4 +181,10 @@ export class DirectoryStore {
 
 function countNow(condition: string, now: number): number[] {
   return Array.from(condition.matchAll(/:now/g), () => now);
+}
+
+/** How a grant ended before its time. */
+function endOf(grant: AccessRequest["grant"]): "revoked" | "used_up" | null {
+  if (grant?.revoked) return "revoked";
+  return grant?.used_up_at === undefined ? null : "used_up";
 }

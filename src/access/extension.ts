@@ -80,6 +80,9 @@ export function reviewExtension(
       problem("invalid_request", "scope: an extension is of the whole grant; shorten it or deny it."),
     );
   }
+  if (input.max_uses !== undefined) {
+    return err(problem("invalid_request", "max_uses: an extension gives more time, and no other uses."));
+  }
   const narrowed = checkNarrowing({ ...extension, scope: [] }, input);
   if (!narrowed.ok) return narrowed;
   const { round, outcome } = reviewed.value;
@@ -95,8 +98,8 @@ function extensibleGrant(request: AccessRequest, now: number): Result<Grant> {
   const { grant } = request;
   if (!grant) return err(problem("not_found", "There is no such grant."));
   const state = grantState(grant, now);
-  if (state === "expired" || state === "revoked") {
-    return err(problem("gone", `The grant is ${state}; ask for access anew.`, { state }));
+  if (state !== "scheduled" && state !== "active") {
+    return err(problem("gone", `The grant is ${state.replace("_", " ")}; ask for access anew.`, { state }));
   }
   if (request.break_glass) {
     return err(problem("conflict", "An emergency grant is not extended: ask for access the usual way."));

@@ -7,13 +7,14 @@ import { isId, siblingId } from "../platform/ids.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import type { AccessRequest, Grant } from "./access-request.ts";
+import type { AccessRequest, Grant, IssuedToken } from "./access-request.ts";
+import { coveringGrants } from "./covering.ts";
 import { MAX_DURATION_SECONDS, personOfActor } from "./open.ts";
 import type { AccessRequestPort, DirectoryReadPort } from "./ports.ts";
 import { presentGrant, presentRequest } from "./present.ts";
-import { plainText } from "./routes.ts";
+import { type AccessDeps, plainText, scopeText } from "./routes.ts";
 
-export type GrantDeps = {
+export type GrantDeps = Pick<AccessDeps, "binding"> & {
   accessRequest(id: string): AccessRequestPort;
   directory: DirectoryReadPort;
   policy(): Promise<Result<PolicyDocument>>;
@@ -22,12 +23,15 @@ export type GrantDeps = {
 };
 
 const listSchema = z.strictObject({
-  state: z.enum(["scheduled", "active", "expired", "revoked"]).exactOptional(),
+  state: z.enum(["scheduled", "active", "expired", "revoked", "used_up"]).exactOptional(),
   resource: z.string().min(1).max(256).exactOptional(),
   subject: z.string().min(1).max(320).exactOptional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(64).exactOptional(),
 });
+
+/** Of one person for one resource. */
+const MAX_LIVE_GRANTS = 200;
 
 const revokeSchema = z.strictObject({ reason: z.string().min(1).max(500) });
 
@@ -36,9 +40,15 @@ const extendSchema = z.strictObject({
   justification: plainText.min(1).max(2_000),
 });
 
+const tokenSchema = z.strictObject({ resource: z.string().min(1).max(256), scope: scopeText });
+
+const NONE_COVERS = problem(
+  "not_found",
+  "No live grant of yours gives this. Ask for access first (POST /v1/access-requests).",
+);
 const NOT_FOUND = problem("not_found", "There is no such grant.");
 
-/** `/v1/grants`: list, read, return or revoke, extend. One's own, or all with `grants:read` and `grants:revoke`. */
+/** `/v1/grants`: list, read, return or revoke, extend, a token of whichever covers. One's own, or all with `grants:read` and `grants:revoke`. */
 export function grantRoutes(deps: GrantDeps) {
   const now = () => epochSeconds(deps.clock());
   return new Hono<HttpEnv>()
@@ -81,10 +91,37 @@ export function grantRoutes(deps: GrantDeps) {
         );
       },
     )
+    .post("/v1/grants/token", requireScope("requests:create"), jsonBody(tokenSchema), async (c) =>
+      answer(c, await tokenFor(c, deps, c.req.valid("json"), now())),
+    )
     .post("/v1/grants/:id/extend", requireScope("requests:create"), jsonBody(extendSchema), async (c) => {
       const extended = await extend(c, deps, c.req.param("id"), c.req.valid("json"));
       return answer(c, extended.ok ? ok(presentRequest(extended.value, now())) : extended, 201);
     });
+}
+
+/**
+ * A token of whichever live grant of the caller's gives what is named: together they open what each of them opens,
+ * and none ends another.
+ */
+async function tokenFor(
+  c: Context<HttpEnv>,
+  deps: GrantDeps,
+  { resource, scope }: z.output<typeof tokenSchema>,
+  now: number,
+): Promise<Result<IssuedToken>> {
+  const { actor } = c.var;
+  const bound = await deps.binding(c.req.raw, actor);
+  if (!bound.ok) return bound;
+  const query = { requester: actor.subject, resource, grant: "active" as const, limit: MAX_LIVE_GRANTS };
+  const live = await deps.directory.list(query);
+  if (!live.ok) return live;
+  for (const { id } of coveringGrants(live.value, { resource, scopes: scope.split(" ") }, now)) {
+    const issued = await deps.accessRequest(id).issueToken(actor.subject, bound.value, actor.actors);
+    // The index may be a moment behind the grant's own object.
+    if (issued.ok || issued.error.code !== "gone") return issued;
+  }
+  return err(NONE_COVERS);
 }
 
 /** Only its owner asks for more time of a grant, under the rule as the policy has it now. */

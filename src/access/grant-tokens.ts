@@ -47,6 +47,7 @@ export class GrantTokens {
     const jti = newId("tok", clock());
     durable.commit(() => store.addToken(jti, this.#now()));
     const { id, access_start: accessStart, access_expiry: accessExpiry, resource, scope } = grant.value;
+    const { max_uses: maxUses } = grant.value;
     const act = actOf(actors);
     const minted = await keyring.mint({
       jti,
@@ -55,7 +56,10 @@ export class GrantTokens {
       clientId: request.requester.client_id,
       scopes: scope,
       ttlSeconds: request.access_token_ttl_seconds,
-      grant: { id, accessStart, accessExpiry, resource },
+      grant: {
+        ...{ id, accessStart, accessExpiry, resource },
+        ...(maxUses === undefined ? {} : { maxUses }),
+      },
       ...(act ? { act } : {}),
       ...(confirmation ? { confirmation } : {}),
       ...(signIn ? { signIn } : {}),

@@ -8,16 +8,22 @@ import type { Review } from "./round.ts";
 /** Tokens end with their grant; the rule outlives them by the clocks' tolerance. */
 const RULE_MARGIN_SECONDS = 120;
 
-export type GrantState = "scheduled" | "active" | "expired" | "revoked";
+export type GrantState = "scheduled" | "active" | "expired" | "revoked" | "used_up";
 
 export function grantState(grant: Grant, now: number): GrantState {
   if (grant.revoked) return "revoked";
+  if (grant.used_up_at !== undefined) return "used_up";
   if (now < grant.access_start) return "scheduled";
   return now < grant.access_expiry ? "active" : "expired";
 }
 
+/** Whether something other than time has ended it. */
+export function isEndedEarly({ revoked, used_up_at }: Grant): boolean {
+  return revoked !== undefined || used_up_at !== undefined;
+}
+
 /**
- * What all approvals leave: the scopes that none left out, the shortest duration. The window is the one that
+ * What all approvals leave: the scopes that none left out, the shortest duration, the fewest uses. The window is the one that
  * was asked for, or begins now.
  */
 export function grantOf(
@@ -39,7 +45,15 @@ export function grantOf(
   if (access_expiry <= now) {
     return err(problem("conflict", "The time that is left for this access is over: deny it, or allow more."));
   }
-  return ok({ id: siblingId("grt", id), resource: ask.resource, scope, access_start, access_expiry });
+  const uses = Math.min(ask.max_uses ?? Infinity, ...reviews.map((review) => review.max_uses ?? Infinity));
+  return ok({
+    id: siblingId("grt", id),
+    resource: ask.resource,
+    scope,
+    access_start,
+    access_expiry,
+    ...(uses === Infinity ? {} : { max_uses: uses }),
+  });
 }
 
 /** Tells that the grant begins, where it begins now. */

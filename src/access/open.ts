@@ -78,7 +78,8 @@ export async function openAccessRequest(
     );
 }
 
-function asked(person: Person, { scope, duration_seconds, starts_at, ticket, ...wanted }: Wanted): AccessAsk {
+function asked(person: Person, wanted: Wanted): AccessAsk {
+  const { scope, duration_seconds, starts_at, ticket, max_uses } = wanted;
   return {
     ...person,
     resource: wanted.resource,
@@ -87,12 +88,14 @@ function asked(person: Person, { scope, duration_seconds, starts_at, ticket, ...
     ...(duration_seconds === undefined ? {} : { durationSeconds: duration_seconds }),
     ...(ticket === undefined ? {} : { ticket }),
     ...(starts_at === undefined ? {} : { startsAt: starts_at }),
+    ...(max_uses === undefined ? {} : { maxUses: max_uses }),
   };
 }
 
 /** Members that were not sent are left out: stored data has no undefined ones. */
 function askOf(wanted: Wanted, rule: AccessRule): Ask {
   const { resource, justification, starts_at, ticket, emergency } = wanted;
+  const maxUses = wanted.max_uses ?? rule.max_uses;
   const longest = emergency ? rule.break_glass?.max_duration_seconds : undefined;
   return {
     resource,
@@ -101,6 +104,7 @@ function askOf(wanted: Wanted, rule: AccessRule): Ask {
     justification,
     ...(starts_at === undefined ? {} : { starts_at }),
     ...(ticket === undefined ? {} : { ticket }),
+    ...(maxUses === undefined ? {} : { max_uses: maxUses }),
   };
 }
 

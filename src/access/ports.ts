@@ -29,7 +29,7 @@ export type KeyringPort = {
     clientId: string;
     scopes: string[];
     ttlSeconds: number;
-    grant: { id: string; accessStart: number; accessExpiry: number; resource: string };
+    grant: { id: string; accessStart: number; accessExpiry: number; resource: string; maxUses?: number };
     act?: ActClaim;
     confirmation?: Confirmation;
     signIn?: SignIn;

@@ -22,6 +22,7 @@ export function presentRequest(request: AccessRequest, now: number): Shown {
     justification: ask.justification,
     ...(ask.starts_at === undefined ? {} : { starts_at: ask.starts_at }),
     ...(ask.ticket === undefined ? {} : { ticket: ask.ticket }),
+    ...(ask.max_uses === undefined ? {} : { max_uses: ask.max_uses }),
     rule: request.rule_id,
     ...(request.decide_in_chat ? { decide_in_chat: true } : {}),
     ...presentRound(request, now),
@@ -32,7 +33,7 @@ export function presentRequest(request: AccessRequest, now: number): Shown {
 }
 
 export function presentGrant(request: AccessRequest, grant: Grant, now: number): Shown {
-  const { revoked } = grant;
+  const { revoked, max_uses, used_up_at } = grant;
   return {
     id: grant.id,
     state: grantState(grant, now),
@@ -42,6 +43,8 @@ export function presentGrant(request: AccessRequest, grant: Grant, now: number):
     scope: grant.scope.join(" "),
     access_start: grant.access_start,
     access_expiry: grant.access_expiry,
+    ...(max_uses === undefined ? {} : { max_uses }),
+    ...(used_up_at === undefined ? {} : { used_up_at }),
     ...(revoked ? { revoked_at: revoked.at, revoked_by: revoked.by, revoke_reason: revoked.reason } : {}),
   };
 }

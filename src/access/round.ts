@@ -15,6 +15,7 @@ export type ReviewInput = {
   comment?: string;
   duration_seconds?: number;
   scope?: string[];
+  max_uses?: number;
   /** The webhook endpoint that vouches for the approver, where the review came signed. */
   via?: string;
   extension?: string;

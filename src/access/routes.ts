@@ -13,6 +13,7 @@ import {
 import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
 import type { Person } from "../policy/access-conditions.ts";
+import { MAX_USES } from "../policy/access-rule-schema.ts";
 import { approversOf, groundsOf, mayReview, ownGrounds } from "../policy/access-rules.ts";
 import type { AccessRule, PolicyDocument } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
@@ -40,7 +41,7 @@ export type AccessDeps = Omit<OpenDeps, "accessRequest" | "directory"> & {
 /** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
 const LONGEST_WAIT_SECONDS = 60;
 
-const scopeText = z
+export const scopeText = z
   .string()
   .min(1)
   .max(2_000)
@@ -49,6 +50,8 @@ const scopeText = z
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
 export const plainText = z.string().regex(/^[^\x00-\x09\x0b-\x1f\x7f]*$/, "must not hold control characters");
 
+const useCount = z.int().min(1).max(MAX_USES);
+
 const createSchema = z.strictObject({
   resource: z.string().min(1).max(256),
   scope: scopeText,
@@ -56,6 +59,7 @@ const createSchema = z.strictObject({
   justification: plainText.min(1).max(2_000),
   starts_at: z.int().min(0).max(1e11).exactOptional(),
   ticket: plainText.min(1).max(200).exactOptional(),
+  max_uses: useCount.exactOptional().describe("How many requests the grant opens at most."),
   emergency: z.literal(true).exactOptional().describe("At once, where the rule has break_glass."),
 });
 
@@ -64,6 +68,7 @@ const reviewSchema = z.strictObject({
   comment: plainText.max(2_000).exactOptional(),
   duration_seconds: z.int().min(1).max(MAX_DURATION_SECONDS).exactOptional(),
   scope: scopeText.exactOptional(),
+  max_uses: useCount.exactOptional(),
   extension: z
     .string()
     .max(64)

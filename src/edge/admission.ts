@@ -39,6 +39,8 @@ export type Demand = {
   misdirected(token: VerifiedToken): RefuseReason | undefined;
   /** Whoever sends the token may do so; a promise only where there is something to prove. */
   unproven?(token: VerifiedToken): Refusal | undefined | Promise<Refusal | undefined>;
+  /** Holds what the request uses up, before the last look; a promise only where its grant is counted. */
+  hold?(token: VerifiedToken): Promise<Refusal | undefined> | undefined;
   /** Counts the request, once; absent where its route has no limit, or it was counted. */
   count?(token: VerifiedToken | undefined): Promise<Refusal | undefined>;
   /** The last word on a token that is good; synchronous. */
@@ -159,6 +161,9 @@ async function attempt<D extends Demand>(
       trace?.note("freshness", false);
       return refused(refusal("stale", about));
     }
+    const holding = demand.hold?.(token);
+    const none = holding && (await holding);
+    if (none) return refused({ ...none, ...about });
   } else if (token === undefined && demand.tokenNeeded) {
     trace?.note("credential", false);
     return refused(refusal("credential_missing", about), REFUSAL_RECHECK_MS);

@@ -6,15 +6,17 @@ import type { ReplicaView } from "../replication/replica.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import { type AdmissionDeps, admit, type Demand, knowledge } from "./admission.ts";
+import { askable } from "./askable.ts";
 import { type Counting, countRequest } from "./counting.ts";
 import { type CredentialRequest, hasTokenParameter, readCredential } from "./credential.ts";
-import { type Decision, type Refusal, refusal } from "./decision.ts";
+import { type Decision, type Refusal, type RefuseReason, refusal } from "./decision.ts";
 import { stalenessOf } from "./freshness.ts";
 import { permissionFault, resourceOf, type Scrutiny } from "./permission.ts";
 import { type CloudflareFacts, conditionFacts } from "./request-facts.ts";
 import { checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 import { exchangeSession, type SessionTokens, type SessionUse } from "./session-tokens.ts";
 import { readTarget, type Target } from "./target.ts";
+import { countedGrant, holdUse, type Uses, type Using } from "./use-of-request.ts";
 import { vouchedToken } from "./vouched.ts";
 import { openBoundMs } from "./watch.ts";
 
@@ -25,21 +27,20 @@ export type Ask = CredentialRequest &
     assumed?: AssumedSubject;
   };
 
-/** Without `limits`, nothing is counted. */
+/** Without `limits` no request is counted, without `uses` no use of a grant. */
 export type AuthorizeDeps = AdmissionDeps & {
   proofs: ProofChecker;
   sessions: SessionTokens;
   limits?: Limits;
+  uses?: Uses;
 };
 
 /** One request, on whatever view it is decided on. */
-type Matter = Counting & {
-  ask: Ask;
-  target: Target;
-  proven: Proven;
-  session: SessionUse;
-  deps: AuthorizeDeps;
-};
+type Matter = Counting &
+  Using & { ask: Ask; target: Target; proven: Proven; session: SessionUse; deps: AuthorizeDeps };
+
+/** What a grant would give. */
+const CURED_BY_A_GRANT: ReadonlySet<RefuseReason> = new Set(["scope_missing", "resource_not_granted"]);
 
 type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin };
 
@@ -59,8 +60,14 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
   const { proven } = matter;
   const demandOf = (view: ReplicaView) => routeDemand(view, matter);
   const admission = await admit(demandOf, deps, matter.session);
-  if (!admission.ok) return admission.error;
+  if (!admission.ok) {
+    matter.use?.release();
+    return admission.error;
+  }
   const { demand, token, view } = admission.value;
+  // Only where it was refused a moment before: nothing counted is let through uncounted.
+  if (token?.maxUses !== undefined && deps.uses && !matter.use)
+    return refusal("uses_unavailable", { route: demand.route });
   if (demand.route.limit && !deps.limits) deps.trace?.skip("limit", "not_counted");
   return {
     outcome: "allow",
@@ -69,6 +76,7 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
     origin: demand.origin,
     target: target.value,
     ...(token ? { token, recheck: () => recheck(demandOf, matter) } : {}),
+    ...(matter.use ? { use: matter.use } : {}),
     ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
     ...(matter.count === undefined ? {} : { count: matter.count }),
     ...knowledge(view, deps.clock),
@@ -115,6 +123,7 @@ function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Ref
     return err(refusal(`credential_${read.error}`, { route }));
   }
   const credential = read.value;
+  const denied = (token: VerifiedToken | undefined) => deniedBy(route, params, token, view, matter);
   const demand: RouteDemand = {
     route,
     origin,
@@ -124,12 +133,22 @@ function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Ref
     staleness: stalenessOf(route),
     misdirected: (token) => (isAudience(token, view, origin) ? undefined : "token_audience"),
     unproven: (token) => checkSender(token, credential!, route, ask, proven, deps.proofs),
-    denied: (token) => deniedBy(route, params, token, view, matter),
+    denied,
   };
   if (credential?.session) {
     const { csrf } = credential.session;
     const what = { cookie: credential.token, host: target.host, audience: origin.audience, csrf };
     demand.exchange = () => exchangeSession(what, ask, matter.session, deps);
+  }
+  const { uses } = deps;
+  if (uses) {
+    demand.hold = (token) => {
+      const grant = countedGrant(token, matter);
+      // A token that is refused anyway takes no use.
+      if (grant === undefined || denied(token)) return undefined;
+      const anew = (why: Refusal) => withAsk(why, route, params, token, view, matter);
+      return holdUse(grant, matter, uses, deps.waitUntil, anew);
+    };
   }
   const { limit } = route;
   if (limit && limits && !matter.counted) {
@@ -158,8 +177,23 @@ function deniedBy(
   const scrutiny = token && scrutinyOf(route, params, token, view, matter);
   const fault = token ? permissionFault(access, params, token, nowSeconds, scrutiny) : "credential_missing";
   if (!fault) return undefined;
+  const why = refusal(fault);
   const resource = access.resource === undefined ? undefined : resourceOf(access.resource, params);
-  return refusal(fault, resource === undefined ? {} : { resource });
+  if (resource !== undefined) why.resource = resource;
+  return token && CURED_BY_A_GRANT.has(fault) ? withAsk(why, route, params, token, view, matter) : why;
+}
+
+/** With what whoever sent the token may ask for. */
+function withAsk(
+  why: Refusal,
+  route: Route,
+  params: Record<string, string>,
+  token: VerifiedToken,
+  view: ReplicaView,
+  { deps }: Matter,
+): Refusal {
+  const ask = askable(view.policy.document, route, params, token, deps.clock() / 1000);
+  return ask ? { ...why, ask } : why;
 }
 
 function scrutinyOf(

@@ -7,6 +7,7 @@ import type { Allowance, Refusal } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
 import type { Identity } from "./headers.ts";
 import { identityOf } from "./identity.ts";
+import type { Uses } from "./use-of-request.ts";
 
 /**
  * A request that somebody else forwards or answers; of its headers only those that the gate reads too. `cf` is
@@ -25,6 +26,7 @@ export type Decided = { allowance: Allowance; identity: Identity };
 
 export type DeciderDeps = Omit<AuthorizeDeps, "waitUntil" | "prepare"> & {
   limits: Limits;
+  uses: Uses;
   replica: Pick<ReplicaReader, "peek">;
   signer: AssertionSigner;
 };
@@ -36,6 +38,12 @@ export function createDecider(deps: DeciderDeps): Decider {
     const decision = await authorize(ask, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return { ok: false, error: decision };
     const identity = await identityOf(decision, deps);
-    return identity.ok ? ok({ allowance: decision, identity: identity.value }) : identity;
+    if (!identity.ok) {
+      decision.use?.release();
+      return identity;
+    }
+    // Whoever asked may do with the decision what it likes: it counts.
+    decision.use?.spend();
+    return ok({ allowance: decision, identity: identity.value });
   };
 }

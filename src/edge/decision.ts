@@ -2,6 +2,8 @@ import type { ExactCount, LimitFault } from "../limits/limits.ts";
 import type { Origin, Route } from "../policy/document.ts";
 import type { ProofFault } from "../tokens/proof-checker.ts";
 import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
+import type { Askable } from "./askable.ts";
+import type { HeldUse, UseFault } from "./counted-uses.ts";
 import type { CredentialFault } from "./credential.ts";
 import type { ForwardFault, OriginFault } from "./forward.ts";
 import type { PermissionFault } from "./permission.ts";
@@ -29,6 +31,8 @@ export type RefuseReason =
   | `sender_${SenderFault}`
   | `proof_${ProofFault}`
   | PermissionFault
+  | UseFault
+  | "uses_not_counted"
   | LimitFault["reason"]
   | "no_view"
   | "stale"
@@ -46,8 +50,10 @@ export type Refusal = Knowledge & {
   route?: Route;
   /** Methods that the path takes, where the method was refused. */
   allow?: string[];
-  /** The resource that the token was not granted for, where a grant for it can be asked for. */
+  /** The resource that the route is about. */
   resource?: string;
+  /** What whoever sent the token may ask for to be let through. */
+  ask?: Askable;
   /** Id of the token, once it was verified. */
   jti?: string;
   /** The challenge asks for a proof of possession (RFC 9449 §7.1). */
@@ -69,6 +75,8 @@ export type Allowance = Knowledge & {
   token?: VerifiedToken;
   /** The nonce that proofs have to hold from now on, where the one that was used is soon too old. */
   dpopNonce?: string;
+  /** The use that the request takes of a counted grant: it counts unless it is released. */
+  use?: HeldUse;
   /** What is left of the route's limit, where it is exact. */
   count?: ExactCount;
   /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */

@@ -10,11 +10,11 @@ const ALLOWED_STATUS = 200;
 
 /**
  * The gate's decision on a request, with each check that led to it. By the very engine of the gate, with a trace
- * and without limits: nothing is forwarded, and nothing is counted against anybody.
+ * and without limits and uses: nothing is forwarded, and nothing is counted against anybody.
  */
 export async function explain(
   ask: Ask,
-  deps: Omit<AuthorizeDeps, "limits" | "trace" | "prepare">,
+  deps: Omit<AuthorizeDeps, "limits" | "uses" | "trace" | "prepare">,
   decisionId: string,
 ): Promise<DecisionTrace> {
   const trace = new Trace();

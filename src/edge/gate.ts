@@ -7,6 +7,7 @@ import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { AssertionSigner } from "./assertion.ts";
 import { authorize } from "./authorize.ts";
+import type { CountedUses } from "./counted-uses.ts";
 import { stripCarriers } from "./credential.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
@@ -34,6 +35,7 @@ export type GateDeps = {
   limits: Limits;
   tokens: TokenCache;
   sessions: SessionTokens;
+  uses: CountedUses;
   signer: AssertionSigner;
   fetch: OriginFetch;
   /** Service bindings, for origins that are one. */
@@ -58,7 +60,7 @@ export function createGate(deps: GateDeps): Gate {
       elsewhere.headers.set("x-request-id", requestId);
       return elsewhere;
     }
-    return refusalResponse(answer.error, deps.issuer, requestId);
+    return refusalResponse(answer.error, deps.issuer, requestId, request.url);
   };
 }
 
@@ -73,7 +75,11 @@ async function handle(
     const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
     const identity = await identityOf(decision, deps);
-    if (!identity.ok) return identity;
+    if (!identity.ok) {
+      decision.use?.release();
+      return identity;
+    }
+    decision.use?.spend();
     return await send(request, requestId, decision, identity.value, deps);
   } catch (fault) {
     deps.log("error", "gate.fault", { request_id: requestId, fault: faultText(fault) });

@@ -100,7 +100,7 @@ const optionsSchema = z.strictObject({
 
 /**
  * Checks access tokens where a request is answered, without the gate in front: the same verification, with the
- * same refusals. Tokens that are bound to their sender are not taken: nothing is proven here. Throws at once for
+ * same refusals. Tokens that are bound to their sender, or whose uses are counted, are not taken: nothing is proven or counted here. Throws at once for
  * options that do not fit.
  */
 export function createGuard<Bindings = unknown>(options: GuardOptions<Bindings>): Guard<Bindings> {
@@ -135,9 +135,10 @@ async function check<Bindings>(
   const { token } = credential.value;
   const verified = await verify(token, setting);
   if (!verified.ok) return verified;
-  const { facts, confirmation, audience } = verified.value;
+  const { facts, confirmation, audience, maxUses } = verified.value;
   const about: Partial<Refusal> = { route, ...(facts.jti === undefined ? {} : { jti: facts.jti }) };
   if (confirmation) return err(refusal("sender_not_taken", about));
+  if (maxUses !== undefined) return err(refusal("uses_not_counted", about));
   const wanted = verified.value.own ? options.audience : setting.issuers.get(facts.iss)?.audience;
   if (wanted === undefined || !audience.includes(wanted)) return err(refusal("token_audience", about));
   if (options.revoked !== "unchecked") {

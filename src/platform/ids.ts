@@ -14,7 +14,8 @@ export type IdPrefix =
   | "smp"
   | "rpt"
   | "rot"
-  | "ext";
+  | "ext"
+  | "use";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

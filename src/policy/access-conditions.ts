@@ -19,6 +19,7 @@ export type Wish = {
   justification?: string;
   ticket?: string;
   startsAt?: number;
+  maxUses?: number;
   /** More time for a grant that there is. */
   extension?: boolean;
 };
@@ -48,6 +49,7 @@ export function accessFacts(rule: AccessRule, person: Person, wish: Wish, now: n
       justification: wish.justification ?? "",
       ticket: wish.ticket ?? "",
       starts_at: wish.startsAt ?? now,
+      max_uses: wish.maxUses ?? rule.max_uses ?? 0,
       extension: wish.extension ?? false,
     },
     time: localTime(now, rule.time_zone),

@@ -5,6 +5,8 @@ import { DAY_SECONDS, name, roleName, scopeToken, seconds, timeZone } from "./na
 import { resourcePattern } from "./resource-name.ts";
 
 const HOUR_SECONDS = 3600;
+/** Uses that one grant can be counted to. */
+export const MAX_USES = 10_000;
 const LONGEST_SECONDS = 30 * DAY_SECONDS;
 
 const peopleShape = {
@@ -111,6 +113,14 @@ export const accessRuleSchema = z
       .exactOptional()
       .describe(
         "Open requests and grants that are not over, together, that one person may have by this rule.",
+      ),
+    max_uses: z
+      .int()
+      .min(1)
+      .max(MAX_USES)
+      .exactOptional()
+      .describe(
+        "How many requests a grant of this rule opens at most. Absent: counted only where it is asked for.",
       ),
     break_glass: breakGlass.exactOptional(),
     access_token_ttl_seconds: seconds(HOUR_SECONDS).default(300),

@@ -1,6 +1,7 @@
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { accessFacts, mayAskNow, type Person, type Wish } from "./access-conditions.ts";
+import { MAX_USES } from "./access-rule-schema.ts";
 import { leavesOf } from "./approval-tree.ts";
 import type { AccessRule, PolicyDocument } from "./document.ts";
 import { RESOURCE } from "./resource-name.ts";
@@ -121,6 +122,11 @@ function checkWish(rule: AccessRule, maxSeconds: number, ask: AccessAsk): Result
   if ((ask.durationSeconds ?? 0) > maxSeconds) {
     const detail = `This access is given for at most ${maxSeconds} seconds: ask for that or less.`;
     return err(problem("invalid_request", detail, { max_duration_seconds: maxSeconds }));
+  }
+  const { max_uses: maxUses = MAX_USES } = rule;
+  if ((ask.maxUses ?? 0) > maxUses) {
+    const detail = `This access is given for at most ${maxUses} uses: ask for that or fewer.`;
+    return err(problem("invalid_request", detail, { max_uses: maxUses }));
   }
   return checkWords(rule, ask);
 }

@@ -34,11 +34,13 @@ const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
+type Member = string | number | boolean | string[];
+
 /** A refusal as data. `extra` members are added to the wire form. */
 export type Problem = {
   code: ProblemCode;
   detail: string;
-  extra?: Record<string, string | number | boolean | string[]>;
+  extra?: { [member: string]: Member | { [member: string]: Member | { [member: string]: Member }[] } };
 };
 
 export const problemCodes = Object.keys(PROBLEMS) as ProblemCode[];

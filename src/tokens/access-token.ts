@@ -33,8 +33,8 @@ export type MintInput = {
   act?: ActClaim;
   /** How the subject signed in, where that is known and nobody acts for them. */
   signIn?: SignIn;
-  /** The grant that it draws on, with its window and resource. */
-  grant?: { id: string; accessStart: number; accessExpiry: number; resource: string };
+  /** The grant that it draws on, with its window and resource; `maxUses` where its uses are counted. */
+  grant?: { id: string; accessStart: number; accessExpiry: number; resource: string; maxUses?: number };
   /** The key that whoever uses it must prove to hold. */
   confirmation?: Confirmation;
 };
@@ -77,6 +77,7 @@ export function accessTokenClaims(
     claims.grant = grant.id;
     claims.access_start = new Date(grant.accessStart * 1000).toISOString();
     claims.access_expiry = new Date(grant.accessExpiry * 1000).toISOString();
+    if (grant.maxUses !== undefined) claims.max_uses = grant.maxUses;
     claims.authorization_details = [{ type: RESOURCE_DETAIL_TYPE, identifier: grant.resource }];
   }
   if (utf8(JSON.stringify(claims)).length > MAX_CLAIMS_BYTES) {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MAX_USES } from "../policy/access-rule-schema.ts";
 import { scopeToken } from "../policy/names.ts";
 import { type Json, parseUniqueObject } from "../protocol/json.ts";
 import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";
@@ -14,6 +15,7 @@ const detailSchema = z.strictObject({
     .min(1)
     .max(30 * 86_400)
     .exactOptional(),
+  max_uses: z.int().min(1).max(MAX_USES).exactOptional(),
   ticket: z
     .string()
     .regex(/^[\x21-\x7e]{1,200}$/)
@@ -33,7 +35,7 @@ export function readDetail(
   return err(
     oauthError(
       "invalid_authorization_details",
-      `authorization_details must be one object of the type ${RESOURCE_DETAIL_TYPE}: identifier, actions, duration_seconds, ticket.`,
+      `authorization_details must be one object of the type ${RESOURCE_DETAIL_TYPE}: identifier, actions, duration_seconds, max_uses, ticket.`,
     ),
   );
 }

@@ -14,6 +14,7 @@ export type BackchannelAsk = {
   durationSeconds?: number;
   justification: string;
   ticket?: string;
+  maxUses?: number;
   /** Nobody can approve it later. */
   expiresInSeconds?: number;
   /** How long the client waits between two polls. */

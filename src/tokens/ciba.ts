@@ -84,13 +84,14 @@ function readAsk(
       oauthError("invalid_request", "requested_expiry must be a number of seconds, at most 30 days."),
     );
   }
-  const { identifier, duration_seconds, ticket } = detail.value ?? {};
+  const { identifier, duration_seconds, max_uses, ticket } = detail.value ?? {};
   return ok({
     scopes,
     justification: message,
     intervalSeconds: POLL_INTERVAL_SECONDS,
     ...(identifier === undefined ? {} : { resource: identifier }),
     ...(duration_seconds === undefined ? {} : { durationSeconds: duration_seconds }),
+    ...(max_uses === undefined ? {} : { maxUses: max_uses }),
     ...(ticket === undefined ? {} : { ticket }),
     ...(expiry === null ? {} : { expiresInSeconds: Number(expiry) }),
   });
@@ -130,6 +131,7 @@ const ERROR_OF_STATE: Record<string, OAuthErrorCode> = {
   denied: "access_denied",
   cancelled: "access_denied",
   revoked: "access_denied",
+  used_up: "access_denied",
   expired: "expired_token",
 };
 

@@ -24,6 +24,8 @@ export type VerifiedToken = {
   notBefore?: number;
   accessStart?: number;
   accessExpiry?: number;
+  /** The uses of its grant are counted: it is good where it can be counted, and nowhere else. */
+  maxUses?: number;
   /** The token is good only together with a proof that its sender holds this key. */
   confirmation?: Confirmation;
   /** Who acts for the subject (RFC 8693 §4.1). */
@@ -71,9 +73,12 @@ export function readOwnClaims(
   const resources = readResources(claims);
   const accessStart = moment(claims, "access_start");
   const accessExpiry = moment(claims, "access_expiry");
+  const maxUses = useCount(claims);
   const act = actClaim(claims);
   if (!base?.jti || !clientId || !resources || act === null) return undefined;
-  if ([grant, session, scopes, roles, accessStart, accessExpiry].includes(null)) return undefined;
+  if ([grant, session, scopes, roles, accessStart, accessExpiry, maxUses].includes(null)) return undefined;
+  // Without its grant nobody could count them.
+  if (maxUses !== undefined && !grant) return undefined;
   const { jti, sub, iat, confirmation } = base;
   return {
     facts: {
@@ -95,6 +100,7 @@ export function readOwnClaims(
     resources,
     ...(typeof accessStart === "number" ? { accessStart } : {}),
     ...(typeof accessExpiry === "number" ? { accessExpiry } : {}),
+    ...(typeof maxUses === "number" ? { maxUses } : {}),
     ...(confirmation ? { confirmation } : {}),
     ...(act ? { act } : {}),
     ...signInOf(claims),
@@ -212,6 +218,12 @@ function moment(claims: Claims, name: string): Read<number> {
   const value = member(claims, name);
   if (value === undefined) return undefined;
   return (typeof value === "string" ? parseRfc3339(value) : undefined) ?? null;
+}
+
+function useCount(claims: Claims): Read<number> {
+  const value = member(claims, "max_uses");
+  if (value === undefined) return undefined;
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : null;
 }
 
 /** What is not as it must be counts as not said: whoever needs it refuses, and nobody else cares. */

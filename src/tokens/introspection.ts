@@ -89,9 +89,10 @@ async function liveToken(
 }
 
 function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, Json> {
-  const { facts, audience, scopes, expiresAt, notBefore, confirmation, signIn } = token;
+  const { facts, audience, scopes, expiresAt, notBefore, maxUses, confirmation, signIn } = token;
   const { iss, sub, iat, jti, client_id, grant, session } = facts;
-  const served = audience.some((each) => client.introspects?.includes(each));
+  // Its uses are counted at the gate: whoever takes it elsewhere cannot.
+  const served = maxUses === undefined && audience.some((each) => client.introspects?.includes(each));
   if (client_id !== client.id && !served) return INACTIVE;
   const shown = {
     iss,
@@ -105,6 +106,7 @@ function shownAccess(token: VerifiedToken, client: OAuthClient): Record<string, 
     grant,
     sid: session,
     cnf: confirmation,
+    max_uses: maxUses,
     // RFC 9470 §6.2.
     ...signIn,
   };

@@ -36,6 +36,17 @@ export function serverMetadata(issuer: string) {
   };
 }
 
+/** RFC 9728 §2: an address behind the gate as a protected resource. */
+export function guardedMetadata(issuer: string, resource: string) {
+  return {
+    resource,
+    authorization_servers: [issuer],
+    bearer_methods_supported: ["header"],
+    authorization_details_types_supported: [RESOURCE_DETAIL_TYPE],
+    ...SENDER_CONSTRAINTS,
+  };
+}
+
 /** RFC 9728 §2: the control plane as a protected resource. */
 export function resourceMetadata(issuer: string) {
   return {

@@ -3,13 +3,13 @@ import type { HttpEnv, RequestContext } from "../platform/http.ts";
 import { JWKS_MAX_AGE_SECONDS } from "../policy/keys-schema.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
 import type { OAuthError } from "../protocol/oauth-error.ts";
-import { problemResponse } from "../protocol/problem.ts";
+import { problem, problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { authorizeBackchannel, BACKCHANNEL_PARAMETERS } from "./ciba.ts";
 import { authenticateClient, type OAuthCall } from "./client-auth.ts";
 import { answerForm, formLimit, postOnly } from "./form-routes.ts";
 import { bindingDemand, type GrantDeps, grantRequest, readPolicy } from "./grant.ts";
-import { resourceMetadata, serverMetadata } from "./metadata.ts";
+import { guardedMetadata, resourceMetadata, serverMetadata } from "./metadata.ts";
 import { knownParameters } from "./oauth-form.ts";
 import type { ProofChecker } from "./proof-checker.ts";
 import { bindingOAuthError, bindingOf } from "./sender-binding.ts";
@@ -20,8 +20,12 @@ export type KeyringPort = { jwks(): Promise<Result<{ keys: PublicJwk[] }>> };
 export type OAuthDeps = Omit<GrantDeps, "verifySubject" | "binding"> & {
   keyring: KeyringPort;
   proofs: ProofChecker;
+  /** Whether the gate asks for a token at this address. */
+  isGuarded(url: string): Promise<Result<boolean>>;
   verifySubject(token: string, context: RequestContext): ReturnType<GrantDeps["verifySubject"]>;
 };
+
+const NOT_GUARDED = problem("not_found", "No token is asked for at this address.");
 
 const METADATA_MAX_AGE = { "cache-control": `public, max-age=${JWKS_MAX_AGE_SECONDS}` };
 
@@ -41,9 +45,14 @@ export function oauthRoutes(deps: OAuthDeps) {
     .get("/.well-known/oauth-authorization-server", (c) =>
       c.json(serverMetadata(deps.issuer), 200, METADATA_MAX_AGE),
     )
-    .get("/.well-known/oauth-protected-resource", (c) =>
-      c.json(resourceMetadata(deps.issuer), 200, METADATA_MAX_AGE),
-    );
+    .get("/.well-known/oauth-protected-resource", async (c) => {
+      const resource = c.req.query("resource");
+      if (resource === undefined) return c.json(resourceMetadata(deps.issuer), 200, METADATA_MAX_AGE);
+      const guarded = await deps.isGuarded(resource);
+      if (!guarded.ok) return problemResponse(guarded.error, c.var.requestId);
+      if (!guarded.value) return problemResponse(NOT_GUARDED, c.var.requestId);
+      return c.json(guardedMetadata(deps.issuer, resource), 200, METADATA_MAX_AGE);
+    });
 }
 
 /** Answers a form with what belongs to its request; the nonce that is due comes with any answer (RFC 9449 §8.2). */

@@ -161,11 +161,11 @@ function mintInput(
 ): Omit<MintInput, "jti" | "issuedAt" | "clientId" | "audience" | "scopes" | "confirmation"> {
   const { token, subject, roles, endsBy, act } = party;
   const { grant: id, session } = token.own ? token.facts : {};
-  const { accessStart, accessExpiry, resources, signIn } = token;
+  const { accessStart, accessExpiry, maxUses, resources, signIn } = token;
   const [resource] = resources;
   const grant =
     id !== undefined && accessStart !== undefined && accessExpiry !== undefined && resource !== undefined
-      ? { id, accessStart, accessExpiry, resource }
+      ? { id, accessStart, accessExpiry, resource, ...(maxUses === undefined ? {} : { maxUses }) }
       : undefined;
   return {
     subject,

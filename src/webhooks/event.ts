@@ -19,6 +19,7 @@ export const EVENT_TYPES = [
   "grant.extension_expired",
   "grant.returned",
   "grant.revoked",
+  "grant.used_up",
   "grant.expired",
   "break_glass.opened",
   "break_glass.review_due",

@@ -9,13 +9,15 @@ import { controlApp } from "../control/app.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
+import { isGuarded } from "../edge/guarded.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
 import { confirmAbove } from "../policy/document.ts";
-import { ok } from "../protocol/result.ts";
+import { problem } from "../protocol/problem.ts";
+import { err, ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
@@ -106,6 +108,10 @@ export function wireControl({ config, objects, verifier, browser, decide, clock,
     keys: { keyring, ids },
     oauth: {
       issuer,
+      isGuarded: async (url) => {
+        const view = await verifier.freshness.first();
+        return view ? ok(isGuarded(url, view)) : err(problem("unavailable", "The policy is not known yet."));
+      },
       clock,
       keyring,
       policy,

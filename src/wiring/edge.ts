@@ -2,6 +2,7 @@ import type { Config } from "../config.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
 import { AgeReporter } from "../edge/age-reporter.ts";
 import { AssertionSigner } from "../edge/assertion.ts";
+import { CountedUses } from "../edge/counted-uses.ts";
 import { createDecider } from "../edge/decider.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
 import { explain } from "../edge/explain.ts";
@@ -12,6 +13,7 @@ import { SessionTokens } from "../edge/session-tokens.ts";
 import { TokenCache } from "../edge/token-cache.ts";
 import { Limits } from "../limits/limits.ts";
 import type { Clock } from "../platform/clock.ts";
+import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { ok } from "../protocol/result.ts";
 import { DeltaCache } from "../replication/delta-cache.ts";
@@ -55,18 +57,20 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const nonces = new DpopNonces(config.wrapping.PORTCULLIS_SECRET, clock);
   const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: objects.edge.proof });
   const tokens = new TokenCache();
+  const uses = new CountedUses({ counter: objects.edge.uses, clock, newId: () => newId("use", clock()) });
   const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens };
   const browser = wireBrowser({ config, objects, keys: remoteKeys, clock, log });
   const sessions = new SessionTokens(sessionAsk(browser), clock);
   const signer = new AssertionSigner({ issuer, clock, key: assertionKey(objects.keyring) });
   const limits = new Limits({ limiters: config.limiters, bucket: objects.edge.bucket });
-  const decider = createDecider({ ...verifier, sessions, signer, limits });
+  const decider = createDecider({ ...verifier, sessions, signer, limits, uses });
   const forwardAuth = createForwardAuth({ issuer, log, decide: decider, secrets: config.proxySecrets });
   const gate = createGate({
     ...verifier,
     sessions,
     limits,
     signer,
+    uses,
     fetch: (url, init) => fetch(url, init),
     services: config.services,
     pipe: () => new IdentityTransformStream(),

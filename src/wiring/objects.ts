@@ -6,9 +6,11 @@ import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import type { AgeReportPort } from "../edge/age-reporter.ts";
+import type { UsePort } from "../edge/counted-uses.ts";
 import { type BucketPort, bucketShard } from "../limits/limits.ts";
 import type { Swept } from "../platform/durable.ts";
 import type { ReservationPort } from "../platform/idempotency.ts";
+import { siblingId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
 import type { Result } from "../protocol/result.ts";
@@ -61,6 +63,7 @@ export function objectPorts(env: Env, log: Logger) {
     edge: {
       log: edgePort<LogReader>(env.LOG),
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
+      uses: (grant: string) => edgePort<UsePort>(env.ACCESS_REQUEST, siblingId("req", grant)),
       // Once: what is asked again would count again.
       bucket: (name: string) =>
         objectPort<BucketPort>(env.RATE_LIMIT, bucketShard(name), {

@@ -83,8 +83,14 @@ describe("what a token may be used for", () => {
       body: {
         code: "insufficient_scope",
         scope: "orders:write",
-        resource: "orders",
-        request_access: `${gate.issuer}/v1/access-requests`,
+        ask: {
+          resource: "orders",
+          scope: "orders:write",
+          authorization_details: [
+            { type: "portcullis_resource", identifier: "orders", actions: ["orders:write"] },
+          ],
+          request_url: `${gate.issuer}/v1/access-requests`,
+        },
         decision_id: expect.stringMatching(/^dec_/),
       },
     });
@@ -92,7 +98,10 @@ describe("what a token may be used for", () => {
     expect(challenge).toContain('error="insufficient_scope"');
     expect(challenge).toContain('scope="orders:write"');
 
-    const { scope, resource } = refused.body as { scope: string; resource: string };
+    const { scope, resource } = (refused.body as { ask: { scope: string; resource: string } }).ask;
+    expect(refused.headers.get("link")).toBe(
+      `<${gate.issuer}/v1/access-requests>; rel="urn:portcullis:rel:access-request"`,
+    );
     const { id } = await ask(gate, requester.token, { scope, resource });
     bodyOf(await review(gate, approver.token, id), 201);
     const token = await collect(gate, requester.token, id);
@@ -106,7 +115,7 @@ describe("what a token may be used for", () => {
     const refused = await refusedAtGate("/projects/43", { token: held.token });
     expect(refused).toMatchObject({
       status: 403,
-      body: { code: "insufficient_scope", resource: "projects/43" },
+      body: { code: "insufficient_scope", ask: { resource: "projects/43" } },
     });
     expect((await refusedAtGate("/orders", { token: held.token })).status).toBe(403);
     const { headers } = await letThrough("/projects/42", { token: held.token });

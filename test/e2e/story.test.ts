@@ -84,7 +84,9 @@ describe("the story", () => {
     const refused = await gate.call("/orders");
     expect(refused.status).toBe(401);
     // RFC 6750 §3.1: no error code where no token was sent.
-    expect(refused.headers.get("www-authenticate")).toBe(`Bearer realm="${gate.issuer}"`);
+    expect(refused.headers.get("www-authenticate")).toBe(
+      `Bearer realm="${gate.issuer}", resource_metadata="${gate.issuer}/.well-known/oauth-protected-resource?resource=${encodeURIComponent(`${gate.issuer}/orders`)}"`,
+    );
     expect(refused.headers.get("content-type")).toBe("application/problem+json");
     expect(refused.headers.get("x-request-id")).toMatch(/^dec_/);
     expect((await gate.call("/orders", { token: "no.such.token" })).status).toBe(401);

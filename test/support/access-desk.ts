@@ -2,7 +2,7 @@ import type { AccessRequest, IssuedToken, Transition } from "../../src/access/ac
 import { ADMISSION_SCHEMA, AdmissionStore } from "../../src/access/admission-store.ts";
 import { nextChange, onTime, passTime } from "../../src/access/agenda.ts";
 import { askByClient, type BackchannelDeps, type ClientAsk } from "../../src/access/backchannel.ts";
-import { applyReview, cancel, checkIssue, revokeGrant } from "../../src/access/decide.ts";
+import { applyReview, cancel, checkIssue, revokeGrant, useUp } from "../../src/access/decide.ts";
 import { DIRECTORY_MIGRATIONS, DirectoryStore } from "../../src/access/directory-store.ts";
 import { askExtension } from "../../src/access/extension.ts";
 import { openAccessRequest, personOfActor, type Wanted } from "../../src/access/open.ts";
@@ -117,6 +117,11 @@ export class AccessDesk {
 
   end(by: string, id: string): Result<AccessRequest> {
     return this.#change(id, (request) => revokeGrant(request, by, "a test", this.now));
+  }
+
+  /** The grant's uses are all spent. */
+  useUp(id: string): Result<AccessRequest> {
+    return this.#change(id, (request) => ok(useUp(request, this.now)));
   }
 
   /** A token as it would be issued: when it ends. */

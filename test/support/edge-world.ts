@@ -1,4 +1,5 @@
 import { type AssertionKey, AssertionSigner } from "../../src/edge/assertion.ts";
+import { CountedUses, type UsePort } from "../../src/edge/counted-uses.ts";
 import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../src/edge/gate.ts";
@@ -105,6 +106,17 @@ export class EdgeWorld {
         return ok(this.exactUses.indexOf(proof) === this.exactUses.length - 1);
       },
     }),
+  });
+  /** A counted grant's object; out of reach where the test has none. */
+  counter: UsePort = {
+    takeUses: async () => err(problem("unavailable", "The object is down.")),
+    settleUses: async () => err(problem("unavailable", "The object is down.")),
+  };
+  readonly uses = new CountedUses({
+    counter: () => this.counter,
+    clock: () => this.nowMs,
+    newId: () => crypto.randomUUID(),
+    sleep: (ms) => this.sleep(ms),
   });
   #view: ReplicaView | undefined;
   #gate: Gate | undefined;
@@ -221,7 +233,17 @@ export class EdgeWorld {
 
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
-    const { clock, deniedTokens: denied, freshness, remoteKeys, proofs, sessions, tokens, waitUntil } = this;
+    const {
+      clock,
+      deniedTokens: denied,
+      freshness,
+      remoteKeys,
+      proofs,
+      sessions,
+      tokens,
+      uses,
+      waitUntil,
+    } = this;
     return {
       issuer: ISSUER,
       clock,
@@ -232,6 +254,7 @@ export class EdgeWorld {
       proofs,
       sessions,
       tokens,
+      uses,
       waitUntil,
     };
   }

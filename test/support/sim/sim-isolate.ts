@@ -116,6 +116,11 @@ export class SimIsolate {
         },
       }),
       tokens: new TokenCache(),
+      uses: {
+        hold: () => {
+          throw new Error("no simulated grant is counted");
+        },
+      },
       waitUntil: (work: Promise<unknown>) => void work.catch(() => {}),
     };
   }

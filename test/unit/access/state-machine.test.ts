@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import type { AccessRequest, Extension } from "../../../src/access/access-request.ts";
+import { isEndedEarly } from "../../../src/access/grant.ts";
 import { presentRequest } from "../../../src/access/present.ts";
 import { policySchema } from "../../../src/policy/document.ts";
 import { EVENT_TYPES } from "../../../src/webhooks/event.ts";
@@ -76,7 +77,7 @@ const command = fc.oneof(
       scope: mostly<string | undefined>(undefined, "orders:read", "orders:all"),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const), which }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("cancel" as const, "use up" as const), which }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("end" as const), which, by: fc.constantFrom(ANN, "operator") }),
@@ -128,6 +129,7 @@ function transitions(before: AccessRequest | undefined, after: AccessRequest, at
   add((grant?.warned || isWarnedAndExtended(before, after, at)) && !before?.grant?.warned, "grant.ending");
   const { revoked } = grant ?? {};
   add(revoked && !before?.grant?.revoked, revoked?.by === ANN ? "grant.returned" : "grant.revoked");
+  add(grant?.used_up_at !== undefined && before?.grant?.used_up_at === undefined, "grant.used_up");
   add(glass?.due && !before?.break_glass?.due, "break_glass.review_due");
   add(glass?.overdue && !before?.break_glass?.overdue, "break_glass.review_overdue");
   add(glass?.review && !before?.break_glass?.review, "break_glass.reviewed");
@@ -190,6 +192,8 @@ async function run(
   switch (what.do) {
     case "cancel":
       return desk.cancel(id);
+    case "use up":
+      return desk.useUp(id);
     case "end":
       return desk.end(what.by, id);
     case "extend":
@@ -223,7 +227,7 @@ function check(desk: AccessDesk, seen: number): void {
       if (old && old.decided !== "pending") expect(extension.decided).toBe(old.decided);
     }
     const { grant } = after;
-    if (before?.grant?.revoked) expect(grant).toEqual(before.grant);
+    if (before?.grant && isEndedEarly(before.grant)) expect(grant).toEqual(before.grant);
     if (grant && before?.grant) {
       expect(grant.access_start).toBe(before.grant.access_start);
       // What is over does not come back.
@@ -256,7 +260,7 @@ it("any schedule: one terminal state, one event for each transition, no token pa
         if (answer.expires_at === undefined || what.do !== "issue") continue;
         const { grant, requester } = desk.read(ids[what.which]!);
         expect(requester.subject).toBe(PEOPLE[what.by].subject);
-        expect(grant?.revoked).toBeUndefined();
+        expect(grant && isEndedEarly(grant)).toBe(false);
         expect(desk.now).toBeGreaterThanOrEqual(grant!.access_start);
         expect(answer.expires_at).toBeLessThanOrEqual(grant!.access_expiry);
         reached.add("token");
@@ -267,7 +271,7 @@ it("any schedule: one terminal state, one event for each transition, no token pa
       for (const id of ids) {
         const { decided, grant, extensions } = desk.read(id);
         expect(decided).not.toBe("pending");
-        expect(grant && !grant.revoked ? grant.told : "expired").toBe("expired");
+        expect(grant && !isEndedEarly(grant) ? grant.told : "expired").toBe("expired");
         expect(extensions.some((extension) => extension.decided === "pending")).toBe(false);
       }
     }),

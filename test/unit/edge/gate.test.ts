@@ -193,18 +193,21 @@ describe("a refused request", () => {
   });
 
   it("says which methods there are, and what to ask for", async () => {
-    const token = await world.token();
+    const token = await world.token({ grant: "grt_1" });
     expect((await world.call("/get-only", { token, method: "PUT" })).headers.get("allow")).toBe("GET");
     const forbidden = await world.call("/projects/42", { token });
     expect(await forbidden.json()).toMatchObject({
-      request_access: `${ISSUER}/v1/access-requests`,
-      resource: "projects/42",
       scope: "orders:read",
+      ask: {
+        resource: "projects/42",
+        scope: "orders:read",
+        request_url: `${ISSUER}/v1/access-requests`,
+      },
     });
     expect(forbidden.headers.get("www-authenticate")).toContain('scope="orders:read"');
     const odd = await world.call("/projects/4%202", { token });
     expect(odd.status).toBe(403);
-    expect(await odd.json()).not.toHaveProperty("request_access");
+    expect(await odd.json()).not.toHaveProperty("ask");
   });
 
   it("never reaches the origin where something breaks on the way", async () => {

@@ -69,15 +69,27 @@ describe("what a refused client is told", () => {
   });
 
   it("says on a 403 what to ask for, and where", async () => {
-    const response = answer("resource_not_granted", { route, resource: "projects/42" });
+    const wanted = { resource: "projects/42", scopes: ["a", "b"] };
+    const response = answer("resource_not_granted", { route, ask: wanted });
+    expect(response.headers.get("link")).toBe(
+      `<${ISSUER}/v1/access-requests>; rel="urn:portcullis:rel:access-request"`,
+    );
     expect(response.headers.get("www-authenticate")).toContain('error="insufficient_scope"');
     expect(response.headers.get("www-authenticate")).toContain('scope="a b"');
     expect(await response.json()).toMatchObject({
-      request_access: `${ISSUER}/v1/access-requests`,
-      resource: "projects/42",
       scope: "a b",
+      ask: {
+        resource: "projects/42",
+        scope: "a b",
+        authorization_details: [
+          { type: "portcullis_resource", identifier: "projects/42", actions: ["a", "b"] },
+        ],
+        request_url: `${ISSUER}/v1/access-requests`,
+      },
     });
-    expect(await answer("scope_missing", { route }).json()).not.toHaveProperty("request_access");
+    const without = answer("scope_missing", { route });
+    expect(without.headers.get("link")).toBeNull();
+    expect(await without.json()).not.toHaveProperty("ask");
   });
 
   it("lists the methods on a 405", () => {

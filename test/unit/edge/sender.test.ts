@@ -132,7 +132,7 @@ describe("a token that is bound to a DPoP key", () => {
     const missing = await send("/required/1", {});
     expect(missing.verdict).toBe("credential_missing");
     expect(missing.answer.headers.get("www-authenticate")).toBe(
-      `DPoP realm="${ISSUER}", algs="ES256 ES384 EdDSA Ed25519 PS256 RS256"`,
+      `DPoP realm="${ISSUER}", resource_metadata="${ISSUER}/.well-known/oauth-protected-resource?resource=https%3A%2F%2Fapi.example.com%2Frequired%2F1", algs="ES256 ES384 EdDSA Ed25519 PS256 RS256"`,
     );
   });
 

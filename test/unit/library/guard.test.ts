@@ -114,8 +114,12 @@ describe("a guard", () => {
       url: `https://app.example.com/?access_token=${tokens[2]}`,
     });
     expect(inQuery.status).toBe(400);
+    // Here nobody counts.
+    const counted = await send(guard, await tokenOf({ grant: "grt_1", max_uses: 1 }));
+    expect(counted).toMatchObject({ status: 403, code: "forbidden" });
     expect(asked).toEqual([]);
     expect((await send(guard, await tokenOf())).status).toBe(200);
+    expect((await send(guard, await tokenOf({ grant: "grt_1" }))).status).toBe(200);
   });
 
   it("asks for scopes, roles and the resource of the path", async () => {
