@@ -500,7 +500,7 @@ describe("a logout token", () => {
   it("that was changed, or is no token, changes nothing", async () => {
     const browser = await known();
     const [head, body, signature] = (await sign(claims())).split(".");
-    const forged = [head, body, `${signature!.slice(0, -2)}AA`].join(".");
+    const forged = [head, body, (signature!.startsWith("A") ? "B" : "A") + signature!.slice(1)].join(".");
     for (const text of [forged, `${head}.${body}.`, "junk"]) expect(await send(text)).toBe(400);
     expect(await use(browser)).toBe(200);
   });

@@ -447,7 +447,7 @@ describe("/v1/policy", () => {
 
   it("names every fault", async () => {
     const { call } = http(POLICY);
-    const put = await call("PUT", "/v1/policy", { a: 1, origins: { o: {} } }, { "if-match": '"0"' });
+    const put = await call("PUT", "/v1/policy", { a: 1, origins: { o: { url: 5 } } }, { "if-match": '"0"' });
     expect(put.body.faults).toHaveLength(3);
   });
 
