@@ -1,6 +1,6 @@
 import { type Answer, type Call, call, complaint } from "../../src/local/http-call.ts";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
-import { OPERATOR_SECRET } from "./runtime.ts";
+import { notePolicyPut, OPERATOR_SECRET } from "./runtime.ts";
 
 /** Credentials of an OAuth client of the gate. */
 export type Client = { id: string; secret: string };
@@ -57,6 +57,7 @@ export class Deployment {
     const current = await this.asOperator("/v1/policy");
     const headers = { "if-match": current.headers.get("etag") ?? "" };
     const put = await this.asOperator("/v1/policy", { method: "PUT", json: document, headers });
+    notePolicyPut();
     // It reads the log, and there is one isolate only.
     await this.call("/readyz");
     return bodyOf(put, 200);

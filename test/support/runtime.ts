@@ -15,7 +15,10 @@ export const SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
 
 /** Below the ports that the system gives to outgoing connections: a killed workerd finds its port free again. */
 const FIRST_PORT = 23_000;
-const PORT_STEPS = 700;
+const PORT_STEPS = 170;
+/** Files that run at the same time look for ports apart: two that look at once could take the same one. */
+const PORTS_A_WORKER = 10 * PORT_STEPS;
+const PORT_RANGES = 4;
 const RESTART_TIMEOUT_MS = 15_000;
 /** Of Linux, whatever the machine. */
 const CLOCK_TICKS_A_SECOND = 100;
@@ -47,7 +50,10 @@ export type Runtime = {
   cron(): Promise<void>;
   /** What the Worker wrote to its log, one line each. */
   logs: string[];
-  /** `kill -9` of workerd at this very moment; resolves when a new one answers on the same state. */
+  /**
+   * `kill -9` of workerd at this very moment; resolves when a new one answers on the same state, and the policy
+   * that was put last has reached every isolate: a new one may start with what its location heard before.
+   */
   kill(): Promise<void>;
   stop(): Promise<void>;
   /** Memory that workerd holds now: all of it, the isolate and SQLite's pages among it. */
@@ -55,6 +61,15 @@ export type Runtime = {
   /** Time that workerd has kept a processor busy: what else the machine does is not in it. */
   cpuSeconds(): number;
 };
+
+/** What is as old as this has reached every isolate, a new one too. */
+const POLICY_BOUND_MS = 2_100;
+let policyPutAtMs = 0;
+
+/** Says that a policy was acknowledged a moment ago. */
+export function notePolicyPut(): void {
+  policyPutAtMs = Date.now();
+}
 
 /** As in wrangler.toml. */
 export const COMPATIBILITY = {
@@ -79,7 +94,8 @@ export const OBJECTS = {
 
 /** An issuer on loopback on a port that nobody listens at. */
 export async function freeIssuer(): Promise<string> {
-  const wanted = FIRST_PORT + 10 * Math.floor(Math.random() * PORT_STEPS);
+  const range = Number(process.env.VITEST_POOL_ID ?? 0) % PORT_RANGES;
+  const wanted = FIRST_PORT + range * PORTS_A_WORKER + 10 * Math.floor(Math.random() * PORT_STEPS);
   return `http://127.0.0.1:${await freePort(wanted)}`;
 }
 
@@ -136,6 +152,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       if (pid === undefined) throw new Error("no workerd of this runtime is running");
       process.kill(pid, "SIGKILL");
       pid = await nextWorkerd(pid, port, issuer);
+      await sleep(Math.max(0, policyPutAtMs + POLICY_BOUND_MS - Date.now()));
     },
     stop: () => miniflare.dispose(),
     cpuSeconds: () => {
