@@ -1,4 +1,5 @@
 import { html } from "hono/html";
+import { htmlPage, type Markup } from "../platform/html-page.ts";
 import type { AccessRequest } from "./access-request.ts";
 import type { ApprovalLink } from "./approval-link.ts";
 import { type RequestState, type Round, roundState } from "./round.ts";
@@ -8,19 +9,6 @@ const STYLE = `
   dt { font-weight: 600 } dd { margin: 0 0 .75rem; white-space: pre-wrap; overflow-wrap: anywhere }
   textarea { width: 100%; box-sizing: border-box; font: inherit } button { font: inherit; padding: .5rem 1.25rem; margin: 1rem .5rem 0 0 }
 `;
-
-/** Headers of every page: nothing runs, nothing is framed, cached, indexed, or told where the link came from. */
-export function pageHeaders(nonce: string): Record<string, string> {
-  const csp = `default-src 'none'; style-src 'nonce-${nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`;
-  return {
-    "content-type": "text/html; charset=utf-8",
-    "content-security-policy": csp,
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-robots-tag": "noindex, nofollow",
-  };
-}
 
 /** What is asked for, and the two buttons. */
 export function reviewPage(request: AccessRequest, { extension, approver }: ApprovalLink, nonce: string) {
@@ -62,15 +50,6 @@ export function messagePage(text: string, nonce: string) {
   return page("Access request", html`<h1>Access request</h1><p>${text}</p>`, nonce);
 }
 
-function page(title: string, body: ReturnType<typeof html>, nonce: string) {
-  return html`<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>${title}</title>
-    <style nonce="${nonce}">${STYLE}</style>
-  </head>
-  <body>${body}</body>
-</html>`;
+function page(title: string, body: Markup, nonce: string) {
+  return htmlPage(title, body, { style: STYLE, nonce });
 }

@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import * as z from "zod";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
+import { pageHeaders } from "../platform/html-page.ts";
 import { type Actor, answer, type HttpEnv, jsonBody, requireScope } from "../platform/http.ts";
 import { isId, newSecret } from "../platform/ids.ts";
 import { type ProblemCode, problem, problemStatus } from "../protocol/problem.ts";
@@ -8,7 +9,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import { checkHandOut } from "../webhooks/reviews-as.ts";
 import { type AccessRequest, roundOf } from "./access-request.ts";
 import { type ApprovalLink, type ApprovalLinks, reviewIdOf } from "./approval-link.ts";
-import { messagePage, outcomePage, pageHeaders, reviewPage } from "./link-page.ts";
+import { messagePage, outcomePage, reviewPage } from "./link-page.ts";
 import { personOfActor } from "./open.ts";
 import { decidedAlready, type Round, roundState, tookPart } from "./round.ts";
 import { type AccessDeps, plainText, readVisible, reviewRequest } from "./routes.ts";
@@ -107,7 +108,7 @@ export function linkPageRoutes(deps: LinkDeps) {
       const open = await openLink(deps, c.req.param("text"));
       if (!open.ok) return refusalPage(c, open.error.code, open.error.detail);
       const { request, link } = open.value;
-      return c.html(reviewPage(request, link, nonce), 200, pageHeaders(nonce));
+      return c.html(reviewPage(request, link, nonce), 200, linkHeaders(nonce));
     })
     .post("/v1/links/:text", async (c) => {
       // Only our own page posts here; browsers say where a form was (Fetch Metadata), others have no cookies to abuse.
@@ -123,7 +124,7 @@ export function linkPageRoutes(deps: LinkDeps) {
       const reviewed = await reviewBy(deps, open.value.link, text, form.data);
       if (!reviewed.ok) return refusalPage(c, reviewed.error.code, reviewed.error.detail);
       const nonce = newSecret();
-      return c.html(outcomePage(reviewed.value, epochSeconds(deps.clock()), nonce), 200, pageHeaders(nonce));
+      return c.html(outcomePage(reviewed.value, epochSeconds(deps.clock()), nonce), 200, linkHeaders(nonce));
     });
 }
 
@@ -166,7 +167,12 @@ async function openLink(
   return ok({ link, request: request.value });
 }
 
+/** The link is a credential: no other site is told where a reader came from. */
+function linkHeaders(nonce: string) {
+  return pageHeaders(nonce, { referrer: "no-referrer" });
+}
+
 function refusalPage(c: Context<HttpEnv>, code: ProblemCode, text: string) {
   const nonce = newSecret();
-  return c.html(messagePage(text, nonce), problemStatus(code) as 400, pageHeaders(nonce));
+  return c.html(messagePage(text, nonce), problemStatus(code) as 400, linkHeaders(nonce));
 }

@@ -1,4 +1,5 @@
 import { html } from "hono/html";
+import { htmlPage, type Markup, pageHeaders } from "../platform/html-page.ts";
 import { newSecret } from "../platform/ids.ts";
 
 const STYLE = `
@@ -16,32 +17,12 @@ export type PageOptions = {
   formTo?: string[];
 };
 
-type Markup = ReturnType<typeof html>;
-
 /** A page of ours: nothing runs, nothing is framed, cached or indexed, and no address is told on. */
 export async function page(title: string, body: Markup, options: PageOptions = {}): Promise<Response> {
   const nonce = newSecret();
   const { status = 200, cookies = [], formTo = [] } = options;
-  const text = html`<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>${title}</title>
-    <style nonce="${nonce}">${STYLE}</style>
-  </head>
-  <body><h1>${title}</h1>${body}</body>
-</html>`;
-  const forms = ["'self'", ...formTo].join(" ");
-  const headers = new Headers({
-    "content-type": "text/html; charset=utf-8",
-    "content-security-policy": `default-src 'none'; style-src 'nonce-${nonce}'; form-action ${forms}; base-uri 'none'; frame-ancestors 'none'`,
-    "cache-control": "no-store",
-    // Not `no-referrer`: with that, a form of the page has the origin `null`.
-    "referrer-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-    "x-robots-tag": "noindex, nofollow",
-  });
+  const text = htmlPage(title, html`<h1>${title}</h1>${body}`, { style: STYLE, nonce });
+  const headers = new Headers(pageHeaders(nonce, { formTo, referrer: "same-origin" }));
   for (const cookie of cookies) headers.append("set-cookie", cookie);
   return new Response(String(await text), { status, headers });
 }
