@@ -97,7 +97,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     logger: log,
     authenticate: authenticator(verifier),
     access,
-    browser,
+    browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
     decisions: { issuer, local, ...decisions },
@@ -125,6 +125,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
         poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
+      devices: objects.devices,
     },
     policy: {
       ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
@@ -180,7 +181,15 @@ export function wireSweep({
   return {
     logger: log,
     clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor },
+    singletons: {
+      keyring,
+      registry,
+      directory,
+      log: objects.log,
+      denylist,
+      devices: objects.devices,
+      monitor,
+    },
     monitor,
     log: objects.log,
     keyring,
