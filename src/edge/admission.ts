@@ -29,6 +29,7 @@ export type Demand = {
   route?: Route;
   /** The request's, where rules for addresses hold: not in the control plane, where such a rule can be lifted. */
   headers?: Pick<Headers, "get">;
+  params?: Record<string, string>;
   /** The access token that was sent. */
   credential?: string;
   /** Gets the access token that stands for the session's cookie that was sent, in place of `credential`. */
@@ -132,6 +133,7 @@ async function attempt<D extends Demand>(
   if (!demanded.ok) return refused(demanded.error, REFUSAL_RECHECK_MS);
   const demand = demanded.value;
   const about: Partial<Refusal> = demand.route ? { route: demand.route } : {};
+  if (demand.params) about.params = demand.params;
   if (demand.dpop) about.dpop = true;
   if (isBlocked(demand.headers, view, deps.clock() / 1000, trace)) {
     return refused(refusal("address_blocked", about), REFUSAL_RECHECK_MS);
@@ -153,8 +155,8 @@ async function attempt<D extends Demand>(
     const identified = identifying instanceof Promise ? await identifying : identifying;
     trace?.note("token", identified.ok);
     if (!identified.ok) {
-      const { reason } = identified.error;
-      return refused(refusal(`token_${reason}`, about), RECHECKED[reason]);
+      const { reason, ...whose } = identified.error;
+      return refused(refusal(`token_${reason}`, { ...about, ...whose }), RECHECKED[reason]);
     }
     token = identified.value;
     const wrong = misplaced(demand, token, about, trace);
@@ -200,7 +202,7 @@ function misplaced(
   about: Partial<Refusal>,
   trace: Trace | undefined,
 ): Refusal | undefined {
-  if (token.facts.jti !== undefined) about.jti = token.facts.jti;
+  about.token = token;
   const misdirected = demand.misdirected(token);
   trace?.note("audience", !misdirected);
   return misdirected && refusal(misdirected, about);

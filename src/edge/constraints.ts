@@ -4,6 +4,7 @@ import type { ReplicaView } from "../replication/replica.ts";
 import type { Effect, Revocation } from "../revocation/rule.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import { type Refusal, refusal } from "./decision.ts";
+import { clientAddress } from "./observation.ts";
 import { AHEAD_SECONDS } from "./permission.ts";
 import type { Trace } from "./trace.ts";
 
@@ -11,8 +12,8 @@ type StepUp = Extract<Effect, { kind: "step_up" }>;
 
 /** The request's address as rules spell it; undefined where nobody vouches for one. */
 export function addressOf(headers: Pick<Headers, "get">): string | undefined {
-  const address = headers.get("cf-connecting-ip");
-  return address === null ? undefined : addressBlock(address);
+  const address = clientAddress({ headers });
+  return address === undefined ? undefined : addressBlock(address);
 }
 
 /** Whether a rule refuses every request from where this one came. Without such rules, no header is looked at. */
