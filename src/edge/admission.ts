@@ -2,7 +2,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Route } from "../policy/document.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
-import type { Suspect } from "../revocation/denylist.ts";
+import type { Suspect } from "../revocation/rule.ts";
 import { type VerifiedToken, windowFault } from "../tokens/claims.ts";
 import type { TokenFault } from "../tokens/verify.ts";
 import { addressOf, constrain, isBlocked } from "./constraints.ts";

@@ -3,8 +3,8 @@ import { faultText, type Logger } from "../platform/log.ts";
 import type { Route } from "../policy/document.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader, ReplicaView } from "../replication/replica.ts";
-import type { Suspect } from "../revocation/denylist.ts";
 import type { Tier } from "../revocation/receipt.ts";
+import type { Suspect } from "../revocation/rule.ts";
 import { SharedAsk } from "./shared-ask.ts";
 
 /** Whether KV lists the request as denied: what stands where the log cannot be reached. */

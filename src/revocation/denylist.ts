@@ -3,7 +3,7 @@ import { sha256Hex, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { findInDeniedBuckets } from "./confirm-denied.ts";
-import { addressKey, hits, isOver, probeKeys, type Revocation, type TokenFacts } from "./rule.ts";
+import { addressKey, hits, isOver, probeKeys, type Revocation, type Suspect } from "./rule.ts";
 
 /** KV refuses longer keys, and an expiry sooner than this. */
 const MAX_KV_KEY_BYTES = 512;
@@ -38,9 +38,6 @@ export function denylistTtlSeconds(rules: readonly Revocation[], nowSeconds: num
   }
   return Math.min(Math.max(MIN_KV_TTL_SECONDS, last - nowSeconds), MAX_KV_TTL_SECONDS);
 }
-
-/** What one request is looked up by: its verified token, and where it came from, as a rule spells it. */
-export type Suspect = { facts?: TokenFacts; address?: string };
 
 /**
  * Whether KV lists the request, by a rule or by its token's name: what stands where the log cannot be reached. KV

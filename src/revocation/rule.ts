@@ -88,6 +88,9 @@ export type TokenFacts = {
   jkt?: string;
 };
 
+/** What one request is looked up by: its verified token, and where it came from, as a rule spells it. */
+export type Suspect = { facts?: TokenFacts; address?: string };
+
 /** From the narrowest to the widest: a rule is filed under the first member that it names. */
 export const MEMBERS = ["jti", "grant", "session", "sub", "client_id", "jkt", "kid", "iss"] as const;
 export type Member = (typeof MEMBERS)[number];
