@@ -4,9 +4,10 @@ import type { CreationIds } from "../platform/idempotency.ts";
 import { type Problem, problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { countLive, type LiveCount, type LiveTokens, type WouldCut } from "./live-token.ts";
+import { matchSchema } from "./match-schema.ts";
 import type { Receipt } from "./receipt.ts";
 import { CONFIRMATION_SECONDS, type RevocationRecord } from "./record.ts";
-import { defaultExpiry, matchSchema, type Revocation } from "./rule.ts";
+import { defaultExpiry, type Revocation } from "./rule.ts";
 
 export type RevokeDeps = {
   log: {

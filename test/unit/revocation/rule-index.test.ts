@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { matchSchema } from "../../../src/revocation/match-schema.ts";
 import {
   defaultExpiry,
   fileKey,
   hits,
-  matchSchema,
   probeKeys,
   type Revocation,
   type TokenFacts,
