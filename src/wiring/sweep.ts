@@ -13,7 +13,10 @@ export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDe
   return {
     logger: log,
     clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor },
+    singletons: {
+      ...{ keyring, registry, directory, log: objects.log, denylist, monitor },
+      devices: objects.devices,
+    },
     monitor,
     log: objects.log,
     keyring,
