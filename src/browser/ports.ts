@@ -3,8 +3,8 @@ import type { Logger } from "../platform/log.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import type { Result } from "../protocol/result.ts";
 import type { BrowserSessionPort } from "../tokens/session-ports.ts";
+import type { FindKey } from "../tokens/signed-jwt.ts";
 import type { HandOver } from "./hand-over.ts";
-import type { ProviderKeys } from "./id-token.ts";
 import type { Providers } from "./provider.ts";
 import type { Sealed } from "./sealed.ts";
 import type { SignIn } from "./sign-in.ts";
@@ -22,7 +22,7 @@ export type BrowserDeps = {
   /** The session that a cookie names; undefined for what is none of ours. */
   sessionOf(cookie: string): Promise<string | undefined>;
   providers: Providers;
-  keys: ProviderKeys;
+  keys: FindKey;
   signIns: Sealed<SignIn>;
   handOvers: Sealed<HandOver>;
 };
