@@ -15,7 +15,8 @@ export type IdPrefix =
   | "rpt"
   | "rot"
   | "ext"
-  | "use";
+  | "use"
+  | "sig";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

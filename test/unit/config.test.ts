@@ -21,6 +21,7 @@ const good = {
       "RATE_LIMIT",
       "PROOF",
       "SESSION",
+      "SIGNAL_INBOX",
     ].map((b) => [b, {}]),
   ),
 };
