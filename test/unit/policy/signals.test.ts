@@ -75,7 +75,7 @@ describe("transmitters of signals", () => {
   });
 
   it("are documented by a policy that can be put", () => {
-    const text = readFileSync(new URL("../../../docs/signals.md", import.meta.url), "utf8");
+    const text = readFileSync(new URL("../../../docs/signals.md", import.meta.url).pathname, "utf8");
     const [, example] = /```json\n([\s\S]*?)```/.exec(text) ?? [];
     expect(checkPolicy(JSON.parse(example!), CONTEXT)).toMatchObject({ ok: true });
   });
