@@ -11,7 +11,8 @@ import type {
   TrustedIssuer,
 } from "./document.ts";
 import { issuerSchema } from "./issuer-schema.ts";
-import { type KeyPolicy, keysSchema } from "./keys-schema.ts";
+import type { KeyPolicy } from "./key-policy.ts";
+import { keysSchema } from "./keys-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 import { transmitterSchema } from "./signal-schema.ts";
