@@ -4,7 +4,8 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { readIssuerClaims, windowFault } from "../tokens/claims.ts";
 import type { Assertion } from "../tokens/session.ts";
-import { type ProviderKeys, readSigned } from "./id-token.ts";
+import type { FindKey } from "../tokens/signed-jwt.ts";
+import { readSigned } from "./id-token.ts";
 import { assertionOf } from "./open-session.ts";
 
 /**
@@ -25,7 +26,7 @@ export function accessTeams({ issuers }: PolicyDocument): TrustedIssuer[] {
 export async function readAccessAssertion(
   text: string,
   policy: PolicyDocument,
-  keys: ProviderKeys,
+  keys: FindKey,
   nowSeconds: number,
 ): Promise<Result<Assertion>> {
   // The unverified `iss` only chooses among teams that the policy names.
