@@ -85,6 +85,7 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "REMEDIATION",
   "RATE_LIMIT",
   "PROOF",
   "SESSION",

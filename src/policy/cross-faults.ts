@@ -3,6 +3,7 @@ import type { Route, TrustedIssuer } from "./document.ts";
 import type { Draft, Part } from "./draft.ts";
 import { JWKS_MAX_AGE_SECONDS, type KeyPolicy } from "./keys-schema.ts";
 import { paramNames, parsePathPattern } from "./path-pattern.ts";
+import { remediationFaults } from "./remediation-faults.ts";
 import { isReservedPath } from "./reserved-paths.ts";
 import { accessFaults } from "./route-faults.ts";
 import { routeConflicts } from "./route-table.ts";
@@ -46,6 +47,8 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...tokenSizeFaults(draft, context.issuer),
     ...(draft.hasSessions ? [] : sessionlessFaults(draft)),
     ...(draft.keys ? keyFaults(draft.keys, context) : []),
+    ...repeated(draft.remediationRules, "id", (rule) => rule.id),
+    ...draft.remediationRules.flatMap(remediationFaults),
   ];
 }
 

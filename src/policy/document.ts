@@ -4,6 +4,7 @@ import { delegationSchema } from "./delegation-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
 import { name, roleName } from "./names.ts";
+import { remediationSchema } from "./remediation-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 import { sessionsSchema } from "./session-schema.ts";
@@ -52,6 +53,9 @@ export const policySchema = z.strictObject({
   sessions: sessionsSchema
     .exactOptional()
     .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
+  remediation: remediationSchema
+    .exactOptional()
+    .describe("What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;

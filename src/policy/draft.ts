@@ -4,6 +4,7 @@ import { delegationSchema } from "./delegation-schema.ts";
 import type { AccessRule, Delegation, Origin, PolicyDocument, Route, TrustedIssuer } from "./document.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { type KeyPolicy, keysSchema } from "./keys-schema.ts";
+import { type RemediationRule, remediationRuleSchema } from "./remediation-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 
@@ -26,10 +27,12 @@ export type Draft = {
   /** Absent where the document has none, or one that cannot be read. */
   keys?: KeyPolicy;
   hasSessions: boolean;
+  remediationRules: Part<RemediationRule>[];
 };
 
 export function readDraft(input: unknown): Draft {
-  const { issuers, origins, routes, access_rules, roles, delegation, keys, sessions } = recordOf(input);
+  const { issuers, origins, routes, access_rules, roles, delegation, keys, sessions, remediation } =
+    recordOf(input);
   const keyPolicy = keysSchema.safeParse(keys);
   return {
     issuers: readable("issuers", listOf(issuers), issuerSchema),
@@ -43,6 +46,11 @@ export function readDraft(input: unknown): Draft {
     })),
     delegation: readable("delegation", listOf(delegation), delegationSchema),
     hasSessions: sessions !== undefined,
+    remediationRules: readable(
+      "remediation.rules",
+      listOf(recordOf(remediation).rules),
+      remediationRuleSchema,
+    ),
     ...(keyPolicy.success ? { keys: keyPolicy.data } : {}),
   };
 }

@@ -15,6 +15,7 @@ import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
+import type { PolicyContext } from "../policy/cross-faults.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok } from "../protocol/result.ts";
@@ -46,7 +47,7 @@ export type ControlWiring = {
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
 export function wireControl({ config, objects, verifier, browser, decisions, clock, log }: ControlWiring) {
   const { issuer, local } = config;
-  const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
+  const { keyring, registry, directory, accessRequest, endpoint, monitor, remediation, session } = objects;
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(config.wrapping);
@@ -88,6 +89,13 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     access: { review: (decision) => reviewSigned(decision) },
     reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
+  const context: PolicyContext = {
+    issuer,
+    local,
+    secretRefs: new Set([...config.issuerSecrets.keys(), ...config.signInSecrets.keys()]),
+    services: new Set(config.services.keys()),
+    limiters: new Set(config.limiters.keys()),
+  };
   const ownKeys = () => keyring.keys();
   const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
@@ -128,12 +136,8 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
       },
       sessions,
     },
-    policy: {
-      ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
-      secretRefs: new Set([...config.issuerSecrets.keys(), ...config.signInSecrets.keys()]),
-      services: new Set(config.services.keys()),
-      limiters: new Set(config.limiters.keys()),
-    },
+    policy: { ...context, registry, clock, simulate: simulator(directory, clock) },
+    remediation: { remediation, registry, context, clock },
     propagation: { monitor },
     imports: {
       clock,
@@ -180,10 +184,11 @@ export function wireSweep({
   log,
 }: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
+  const { remediation } = objects;
   return {
     logger: log,
     clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor },
+    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor, remediation },
     monitor,
     log: objects.log,
     keyring,
