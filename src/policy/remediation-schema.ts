@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { DETECTION_KINDS } from "../protocol/detection.ts";
-import { conditionSource } from "./condition.ts";
-import { DAY_SECONDS, name, scopeToken, seconds } from "./names.ts";
+import { conditionSource, DAY_SECONDS, name, scopeToken, seconds } from "./names.ts";
 
 /** No token lives longer, so that nothing needs to be held against one for longer. */
 const MAX_RULE_SECONDS = 31 * DAY_SECONDS;

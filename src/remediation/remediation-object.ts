@@ -6,8 +6,10 @@ import { newId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
+import { loadConditions } from "../policy/condition.ts";
+import { confirmAbove } from "../policy/confirm-above.ts";
 import { remediationRules } from "../policy/default-remediation.ts";
-import { confirmAbove, type PolicyDocument, type PolicyVersion } from "../policy/document.ts";
+import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
 import type { RemediationRule } from "../policy/remediation-schema.ts";
 import type { Detection } from "../protocol/detection.ts";
 import { problem } from "../protocol/problem.ts";
@@ -117,6 +119,7 @@ export class RemediationObject extends DurableObject<Env> {
     const rules = remediationRules(document);
     const issuers = this.#issuersOf(document);
     if (!issuers.ok) return issuers;
+    await loadConditionsOfRules(rules);
     const targets = toCount(detection, rules, issuers.value, this.#now());
     const cuts = await this.#count(targets, issuers.value.own);
     if (!cuts.ok) return cuts;
@@ -167,6 +170,7 @@ export class RemediationObject extends DurableObject<Env> {
     if (!policy.ok) return policy;
     const issuers = this.#issuersOf(policy.value.document);
     if (!issuers.ok) return issuers;
+    await loadConditionsOfRules(rules);
     const newest = this.#store.recorded(since, MAX_REPLAYED + 1);
     const detections = newest.slice(-MAX_REPLAYED);
     const targets = new Map(
@@ -269,6 +273,11 @@ export class RemediationObject extends DurableObject<Env> {
   #now(): number {
     return epochSeconds(this.#clock());
   }
+}
+
+/** Those that have one are looked at synchronously, as everything that decides. */
+async function loadConditionsOfRules(rules: readonly RemediationRule[]): Promise<void> {
+  if (rules.some(({ condition }) => condition !== undefined)) await loadConditions();
 }
 
 /** In an outbox row what fails is thrown: the row is tried again. */

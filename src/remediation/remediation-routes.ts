@@ -12,6 +12,7 @@ import {
 } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
 import { checkPolicy } from "../policy/check.ts";
+import { loadConditions } from "../policy/condition.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { remediationRules } from "../policy/default-remediation.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
@@ -128,6 +129,7 @@ export function remediationRoutes(deps: RemediationRouteDeps) {
       if (!edited.ok) return refuse(c, edited.error);
       const active = await registry.activePolicy();
       if (!active.ok) return refuse(c, active.error);
+      await loadConditions();
       const changed = { ...active.value.document, remediation: c.req.valid("json") };
       const document = checkPolicy(changed, deps.context);
       if (!document.ok) return refuse(c, document.error);
@@ -138,6 +140,7 @@ export function remediationRoutes(deps: RemediationRouteDeps) {
     })
     .post(`${RULES_PATH}/replay`, write, jsonBody(replaySchema), async (c) => {
       const { rules, since } = c.req.valid("json");
+      await loadConditions();
       const fault = ruleFault(rules, deps.context);
       if (fault) return refuse(c, fault);
       return answer(c, await remediation.replay(rules, Math.min(since, epochSeconds(clock()))));

@@ -8,15 +8,14 @@ import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
-import type { SweepDeps } from "../control/sweep.ts";
 import { isGuarded } from "../edge/guarded.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
+import { confirmAbove } from "../policy/confirm-above.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
-import { confirmAbove } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
@@ -106,7 +105,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     logger: log,
     authenticate: authenticator(verifier),
     access,
-    browser,
+    browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
     console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
@@ -135,6 +134,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
         poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
+      devices: objects.devices,
     },
     policy: { ...context, registry, clock, simulate: simulator(directory, clock) },
     remediation: { remediation, registry, context, clock },
@@ -173,34 +173,6 @@ function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRou
     if (!latest.ok) return latest;
     const decided_otherwise = replay(latest.value, after, now);
     return ok({ asks, replayed: latest.value.length, decided_otherwise });
-  };
-}
-
-/** What the cron looks after. */
-export function wireSweep({
-  config,
-  objects,
-  clock,
-  log,
-}: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
-  const { remediation } = objects;
-  return {
-    logger: log,
-    clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor, remediation },
-    monitor,
-    log: objects.log,
-    keyring,
-    directory,
-    accessRequest,
-    session,
-    secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
-    endpoint,
-    endpoints: async () => {
-      const page = await registry.listEndpoints({ limit: 200 });
-      return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
-    },
   };
 }
 

@@ -179,6 +179,7 @@ describe("rules of the policy", () => {
     {
       id: "gentle",
       when: "token_many_addresses",
+      condition: "about.sub.startsWith('corp|')",
       actions: [
         { kind: "step_up", target: "subject" },
         { kind: "shrink_scope", target: "session", scopes: ["orders:refund"] },

@@ -1,7 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { checkPolicy } from "../../../src/policy/check.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { DEFAULT_REMEDIATION_RULES, remediationRules } from "../../../src/policy/default-remediation.ts";
 import { remediationSchema } from "../../../src/policy/remediation-schema.ts";
+
+beforeAll(loadConditions);
 
 const CONTEXT = { issuer: "https://auth.example.com", local: false };
 

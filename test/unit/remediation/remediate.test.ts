@@ -1,10 +1,13 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { DEFAULT_REMEDIATION_RULES } from "../../../src/policy/default-remediation.ts";
 import { type RemediationRule, remediationRuleSchema } from "../../../src/policy/remediation-schema.ts";
 import type { Detection } from "../../../src/protocol/detection.ts";
 import { remediate, toCount, type Verdict } from "../../../src/remediation/remediate.ts";
 import { replayed } from "../../../src/remediation/replay.ts";
 import type { Issuers } from "../../../src/remediation/target.ts";
+
+beforeAll(loadConditions);
 
 const NOW = 1_800_000_000;
 const OWN = "https://auth.example.com";
