@@ -5,6 +5,7 @@ import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
 import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
+import { accessRuleRoutes } from "../access/rule-routes.ts";
 import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
 import { browserRoutes } from "../browser/routes.ts";
@@ -16,6 +17,7 @@ import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts
 import { type RemediationRouteDeps, remediationRoutes } from "../remediation/remediation-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
+import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
 import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
@@ -54,6 +56,7 @@ export type ControlDeps = {
   remediation: RemediationRouteDeps;
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
+  signals: SignalDeps;
   tokenState: TokenStateDeps;
   webhooks: ManageDeps;
 };
@@ -104,11 +107,13 @@ export function controlApp(deps: ControlDeps) {
   app.all("/console", (c) => deps.console(c.req.raw, c.env));
   app.all("/console/*", (c) => deps.console(c.req.raw, c.env));
   app.route("/", logoutRoutes(deps.logout));
+  app.route("/", inboundSignalRoutes(deps.signals));
 
   app.use(authenticated(deps.authenticate));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
   app.route("/", accessRequestRoutes(deps.access));
   app.route("/", accessEventRoutes(deps.access));
+  app.route("/", accessRuleRoutes(deps.access));
   app.route("/", linkRoutes(deps.links));
   app.route("/", grantRoutes(deps.access));
   // Before the revocations, whose ids would take these paths.
@@ -116,6 +121,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
   app.route("/", sessionRoutes(deps.sessions));
+  app.route("/", signalRoutes(deps.signals));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));

@@ -17,7 +17,8 @@ export type IdPrefix =
   | "ext"
   | "use"
   | "det"
-  | "rmd";
+  | "rmd"
+  | "sig";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -9,6 +9,7 @@ import { remediationSchema } from "./remediation-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 import { sessionsSchema } from "./session-schema.ts";
+import { signalsSchema } from "./signal-schema.ts";
 
 /** The policy document as it is stored, shown and put: snake_case, unknown members refused with their path. */
 export const policySchema = z.strictObject({
@@ -55,6 +56,7 @@ export const policySchema = z.strictObject({
   remediation: remediationSchema
     .exactOptional()
     .describe("What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md."),
+  signals: signalsSchema.exactOptional().describe("Shared signals (SSF). Absent: nobody is listened to."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -64,6 +66,7 @@ export type Route = PolicyDocument["routes"][number];
 export type CredentialSource = Route["credential"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
 export type Delegation = PolicyDocument["delegation"][number];
+export type Transmitter = NonNullable<PolicyDocument["signals"]>["transmitters"][number];
 export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
