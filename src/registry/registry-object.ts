@@ -26,6 +26,15 @@ import {
 } from "./client-register.ts";
 import { EndpointRegister } from "./endpoint-register.ts";
 import type { LogPort, RegistryLogEntry } from "./log-port.ts";
+import type { Confirmed, Passkey } from "./passkey.ts";
+import {
+  type PasskeyAddition,
+  PasskeyRegister,
+  type PasskeyRemoval,
+  type PasskeyUse,
+} from "./passkey-register.ts";
+import { PASSKEY_SCHEMA } from "./passkey-store.ts";
+import { MAX_DOCUMENT_BYTES, noVersion, otherVersion, tooLarge } from "./policy-refusals.ts";
 import {
   POLICY_SCHEMA,
   PolicyStore,
@@ -46,11 +55,9 @@ type PendingEntry =
   | Exclude<RegistryLogEntry, { kind: "policy.activated" }>;
 
 const LANE = "log";
-/** A row of SQLite storage, here and in the log, holds 2 MB. */
-const MAX_DOCUMENT_BYTES = 1_500_000;
 
 /**
- * What operators have registered: policy versions, OAuth clients, webhook endpoints. One for a deployment
+ * What is registered: policy versions, OAuth clients, webhook endpoints, people's passkeys. One for a deployment
  * (`main`). What edges must know of a change leaves through the outbox, and is acknowledged with the log's receipt.
  */
 export class RegistryObject extends DurableObject<Env> {
@@ -58,6 +65,7 @@ export class RegistryObject extends DurableObject<Env> {
   readonly #policies: PolicyStore;
   readonly #clients: ClientRegister;
   readonly #endpoints: EndpointRegister;
+  readonly #passkeys: PasskeyRegister;
   readonly #receipts: ReceiptStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
@@ -71,10 +79,11 @@ export class RegistryObject extends DurableObject<Env> {
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA],
+      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA, PASSKEY_SCHEMA],
       deliver: { "log.append": (row) => this.#append(row) },
     });
     this.#endpoints = new EndpointRegister({ sql, durable: this.#durable, clock: this.#clock, secrets: env });
+    this.#passkeys = new PasskeyRegister({ sql, durable: this.#durable, clock: this.#clock });
     this.#clients = new ClientRegister({
       sql,
       durable: this.#durable,
@@ -211,6 +220,30 @@ export class RegistryObject extends DurableObject<Env> {
     return ok(this.#endpoints.all().filter((each) => each.enabled && each.reviews_as));
   }
 
+  passkeys(subject: string): Result<Passkey[]> {
+    return ok(this.#passkeys.of(subject));
+  }
+
+  beginPasskey(subject: string, confirms: Confirmed) {
+    return this.#passkeys.begin(subject, confirms);
+  }
+
+  addPasskey(addition: PasskeyAddition): Promise<Result<Passkey>> {
+    return this.#passkeys.add(addition);
+  }
+
+  usePasskey(use: PasskeyUse): Promise<Result<{ passkey_id: string }>> {
+    return this.#passkeys.use(use);
+  }
+
+  removePasskey(removal: PasskeyRemoval): Promise<Result<null>> {
+    return this.#passkeys.remove(removal);
+  }
+
+  resetPasskeys(subject: string): Result<{ removed: number }> {
+    return ok(this.#passkeys.reset(subject));
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }
@@ -263,18 +296,4 @@ export class RegistryObject extends DurableObject<Env> {
     const detail = `${whatStands} The log does not answer, so the edges do not know yet: it takes effect when the log does, without another call.`;
     return err(problem("unavailable", detail));
   }
-}
-
-function noVersion(version: number) {
-  return problem("not_found", `There is no policy version ${version}.`);
-}
-
-function otherVersion(current: number, edited: number) {
-  const detail = `Version ${current} is in force, you edited ${edited}. Read it, merge your change and put it again.`;
-  return problem("precondition_failed", detail, { active_version: current });
-}
-
-function tooLarge(bytes: number) {
-  const detail = `With its defaults filled in the policy has ${bytes} bytes, ${MAX_DOCUMENT_BYTES} are kept. Use fewer routes with wider patterns.`;
-  return problem("body_too_large", detail);
 }

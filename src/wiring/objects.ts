@@ -16,6 +16,7 @@ import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
 import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
+import type { PasskeyPort } from "../registry/passkey-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
 import type { RemediationPort } from "../remediation/remediation-routes.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
@@ -55,7 +56,9 @@ export function objectPorts(env: Env, log: Logger) {
     objectPort<P>(namespace, name, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
-    registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
+    registry: port<RegistryPort & PasskeyPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(
+      env.REGISTRY,
+    ),
     remediation: port<RemediationPort & SweptObject>(env.REMEDIATION),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
     directory: port<
