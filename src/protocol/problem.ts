@@ -53,6 +53,10 @@ export function problemStatus(code: ProblemCode): number {
   return PROBLEMS[code][0];
 }
 
+export function problemTitle(code: ProblemCode): string {
+  return PROBLEMS[code][1];
+}
+
 /** The wire form, `application/problem+json`. `instance` is the request or decision id. */
 export function problemResponse(
   p: Problem,

@@ -57,7 +57,8 @@ export type ClientRecord = {
 const MAX_SECRETS = 2;
 const unique = <T>(items: T[]): T[] => [...new Set(items)];
 
-const members = {
+/** Members of a client that are the caller's to set. */
+export const clientMembers = {
   name: z
     .string()
     .max(128)
@@ -76,32 +77,32 @@ const members = {
 
 /** What a client is registered with. */
 export const newClientSchema = z.strictObject({
-  ...members,
-  auth_method: members.auth_method.default("client_secret"),
-  grant_types: members.grant_types.default(["client_credentials"]),
-  scopes: members.scopes.default([]),
-  roles: members.roles.default([]),
-  introspects: members.introspects.default([]),
-  dpop_bound_access_tokens: members.dpop_bound_access_tokens.exactOptional(),
+  ...clientMembers,
+  auth_method: clientMembers.auth_method.default("client_secret"),
+  grant_types: clientMembers.grant_types.default(["client_credentials"]),
+  scopes: clientMembers.scopes.default([]),
+  roles: clientMembers.roles.default([]),
+  introspects: clientMembers.introspects.default([]),
+  dpop_bound_access_tokens: clientMembers.dpop_bound_access_tokens.exactOptional(),
   tls_client_certificate_bound_access_tokens:
-    members.tls_client_certificate_bound_access_tokens.exactOptional(),
+    clientMembers.tls_client_certificate_bound_access_tokens.exactOptional(),
   jwks: publicJwks.exactOptional(),
-  jwks_uri: members.jwks_uri.exactOptional(),
+  jwks_uri: clientMembers.jwks_uri.exactOptional(),
 });
 
 /** Each member replaces the one of the client whole; `null` takes `jwks` or `jwks_uri` away. */
 export const clientPatchSchema = z.strictObject({
-  name: members.name.exactOptional(),
-  auth_method: members.auth_method.exactOptional(),
-  grant_types: members.grant_types.exactOptional(),
-  scopes: members.scopes.exactOptional(),
-  roles: members.roles.exactOptional(),
-  introspects: members.introspects.exactOptional(),
-  dpop_bound_access_tokens: members.dpop_bound_access_tokens.exactOptional(),
+  name: clientMembers.name.exactOptional(),
+  auth_method: clientMembers.auth_method.exactOptional(),
+  grant_types: clientMembers.grant_types.exactOptional(),
+  scopes: clientMembers.scopes.exactOptional(),
+  roles: clientMembers.roles.exactOptional(),
+  introspects: clientMembers.introspects.exactOptional(),
+  dpop_bound_access_tokens: clientMembers.dpop_bound_access_tokens.exactOptional(),
   tls_client_certificate_bound_access_tokens:
-    members.tls_client_certificate_bound_access_tokens.exactOptional(),
+    clientMembers.tls_client_certificate_bound_access_tokens.exactOptional(),
   jwks: publicJwks.nullable().exactOptional(),
-  jwks_uri: members.jwks_uri.nullable().exactOptional(),
+  jwks_uri: clientMembers.jwks_uri.nullable().exactOptional(),
   disabled: z.boolean().exactOptional(),
 });
 
