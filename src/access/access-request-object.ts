@@ -11,7 +11,14 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { SignIn } from "../protocol/sign-in.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import { publishPorts } from "../webhooks/publish.ts";
-import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester } from "./access-request.ts";
+import {
+  type AccessRequest,
+  type Ask,
+  type IssuedToken,
+  isUndecided,
+  type PolledToken,
+  type Requester,
+} from "./access-request.ts";
 import { accessRequestEffects } from "./access-request-effects.ts";
 import { AccessRequestLedger } from "./access-request-ledger.ts";
 import { ACCESS_REQUEST_MIGRATIONS, AccessRequestStore } from "./access-request-store.ts";
@@ -22,7 +29,7 @@ import { GrantUses } from "./grant-uses.ts";
 import { breakGlass, openRequest } from "./open-request.ts";
 import { POLLING_SCHEMA, PollingStore } from "./polling-store.ts";
 import type { DirectoryPort, Happened, KeyringPort, LogPort } from "./ports.ts";
-import { type ReviewInput, roundState } from "./round.ts";
+import type { ReviewInput } from "./round.ts";
 import { USE_SCHEMA, UseStore } from "./use-store.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -94,16 +101,21 @@ export class AccessRequestObject extends DurableObject<Env> {
   }
 
   read(): Result<AccessRequest> {
-    const known = this.#store.read();
-    return known ? ok(known.request) : err(NOT_FOUND);
+    const request = this.#store.read()?.request;
+    if (!request) return err(NOT_FOUND);
+    const usesLeft = this.#uses.left();
+    const { grant } = request;
+    return ok(
+      grant && usesLeft !== undefined ? { ...request, grant: { ...grant, uses_left: usesLeft } } : request,
+    );
   }
 
-  /** The request once it is no longer pending, or as it is after `timeoutMs`. */
+  /** The request once nobody's decision is awaited, on it or on more time for it, or as it is after `timeoutMs`. */
   async decided(timeoutMs: number): Promise<Result<AccessRequest>> {
     const endsAtMs = this.#clock() + timeoutMs;
     for (let left = timeoutMs; left > 0; left = endsAtMs - this.#clock()) {
       const known = this.#store.read()?.request;
-      if (!known || roundState(known, this.#now()) !== "pending") break;
+      if (!known || !isUndecided(known, this.#now())) break;
       if (!(await this.#waiters.next(left))) break;
     }
     return this.read();

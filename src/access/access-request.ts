@@ -27,6 +27,8 @@ export type Grant = {
   access_start: number;
   access_expiry: number;
   max_uses?: number;
+  /** Where the grant's own object was read, never stored: uses that no isolate holds. */
+  uses_left?: number;
   /** When the last of `max_uses` was used. */
   used_up_at?: number;
   /** Set once `grant.activated` or `grant.expired` has been told. Access itself is decided by time. */
@@ -109,6 +111,12 @@ export function wishOf(ask: Ask): Wish {
 export function pendingExtension(request: AccessRequest): Extension | undefined {
   const last = request.extensions.at(-1);
   return last?.decided === "pending" ? last : undefined;
+}
+
+/** Whether somebody's decision is awaited: on the request itself, or on more time for its grant. */
+export function isUndecided(request: AccessRequest, now: number): boolean {
+  const round = request.decided === "pending" ? request : pendingExtension(request);
+  return round !== undefined && now < round.review_deadline;
 }
 
 /** What is reviewed: the request, or the extension that is named. */

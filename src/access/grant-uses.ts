@@ -62,6 +62,12 @@ export class GrantUses {
     return ok(null);
   }
 
+  /** Uses that no isolate holds; none where the grant's uses are not counted. */
+  left(): number | undefined {
+    const max = this.#p.store.read()?.request.grant?.max_uses;
+    return max === undefined ? undefined : Math.max(0, max - this.#p.uses.taken());
+  }
+
   /** Closes what no isolate has settled in time. */
   passTime(): void {
     const due = this.nextDueMs();

@@ -33,7 +33,7 @@ export function presentRequest(request: AccessRequest, now: number): ShownReques
 }
 
 export function presentGrant(request: AccessRequest, grant: Grant, now: number): ShownGrant {
-  const { revoked, max_uses, used_up_at } = grant;
+  const { revoked, max_uses, uses_left, used_up_at } = grant;
   return {
     id: grant.id,
     state: grantState(grant, now),
@@ -44,6 +44,7 @@ export function presentGrant(request: AccessRequest, grant: Grant, now: number):
     access_start: grant.access_start,
     access_expiry: grant.access_expiry,
     ...(max_uses === undefined ? {} : { max_uses }),
+    ...(uses_left === undefined ? {} : { uses_left }),
     ...(used_up_at === undefined ? {} : { used_up_at }),
     ...(revoked ? { revoked_at: revoked.at, revoked_by: revoked.by, revoke_reason: revoked.reason } : {}),
   };

@@ -50,6 +50,7 @@ export const grantSchema = z
     access_start: moment,
     access_expiry: moment,
     max_uses: z.int().exactOptional(),
+    uses_left: z.int().exactOptional().describe("Uses that no isolate holds; told where one grant is read."),
     used_up_at: moment.exactOptional(),
     revoked_at: moment.exactOptional(),
     revoked_by: z.string().exactOptional(),

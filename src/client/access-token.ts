@@ -157,10 +157,8 @@ export class IssuedTokens implements TokenSource {
 
 /** What the work comes to; undefined where it fails or takes longer. */
 async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), timeoutMs);
-  });
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), timeoutMs);
   try {
     return await Promise.race([work, late]);
   } catch {

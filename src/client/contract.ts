@@ -251,7 +251,7 @@ export type DecisionTrace = {
   seq?: number;
   replica_age_ms?: number;
   checks: {
-    check: "target" | "route" | "credential" | "token" | "audience" | "sender" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
+    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
     outcome: "passed" | "failed" | "skipped";
     /** What the policy asks for, never what a token says. */
     demand?: {
@@ -449,6 +449,8 @@ export type Grant = {
   /** Epoch seconds. */
   access_expiry: number;
   max_uses?: number;
+  /** Uses that no isolate holds; told where one grant is read. */
+  uses_left?: number;
   /** Epoch seconds. */
   used_up_at?: number;
   /** Epoch seconds. */
@@ -1056,6 +1058,17 @@ export type Revocation = {
     jkt?: string;
     /** Every token signed by one key */
     kid?: string;
+    /** Every request to a route from one address, of IPv6 from its /64; alone, and with expires_at */
+    address?: string;
+  };
+  /** Absent: what it hits is refused. */
+  effect?: {
+    kind: "step_up";
+    acr_values?: string[];
+    signed_in_since?: number;
+  } | {
+    kind: "shrink_scope";
+    scopes: string[];
   };
   issued_before?: number;
   reason: string;
@@ -1123,6 +1136,16 @@ export type RevocationLine = {
     jkt?: string;
     /** Every token signed by one key */
     kid?: string;
+    /** Every request to a route from one address, of IPv6 from its /64; alone, and with expires_at */
+    address?: string;
+  };
+  effect?: {
+    kind: "step_up";
+    acr_values?: string[];
+    signed_in_since?: number;
+  } | {
+    kind: "shrink_scope";
+    scopes: string[];
   };
   issued_before?: number;
   reason: string;
@@ -1151,6 +1174,17 @@ export type RevocationsCreateBody = {
     jkt?: string;
     /** Every token signed by one key */
     kid?: string;
+    /** Every request to a route from one address, of IPv6 from its /64; alone, and with expires_at */
+    address?: string;
+  };
+  /** Absent: what it hits is refused. */
+  effect?: {
+    kind: "step_up";
+    acr_values?: string[];
+    signed_in_since?: number;
+  } | {
+    kind: "shrink_scope";
+    scopes: string[];
   };
   issued_before?: number;
   reason: string;

@@ -15,7 +15,8 @@ export type IdPrefix =
   | "rpt"
   | "rot"
   | "ext"
-  | "use";
+  | "use"
+  | "det";
 
 export type RandomBytes = (length: number) => Uint8Array;
 
@@ -26,6 +27,11 @@ const CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz";
 /** `prefix_` + 48 bits of milliseconds + 80 random bits in Crockford's base32 (ULID): sorts by time. */
 export function newId(prefix: IdPrefix, nowMs: number, random: RandomBytes = secureRandom): string {
   return `${prefix}_${timeText(nowMs)}${randomText(16, random)}`;
+}
+
+/** An id of the same form whose random part is given: 16 bytes at least, of which 80 bits are used. */
+export function timedId(prefix: IdPrefix, timeMs: number, bytes: Uint8Array): string {
+  return newId(prefix, timeMs, (length) => bytes.subarray(0, length));
 }
 
 /**

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { json, type Operations, pageOf, type Same } from "../platform/operation.ts";
 import type { ImportDryRun, ImportOutcome } from "./import.ts";
-import { matchSchema } from "./rule.ts";
+import { ruleSchema } from "./import-line.ts";
 import { heldBackSchema, liveCountSchema, moment, receiptSchema, revocationSchema } from "./shown-schema.ts";
 
 const ID = "rev_01m80vge8se3ps2w3e76kefsk1";
@@ -64,13 +64,7 @@ const line = z
       expires_at: moment.exactOptional(),
       reason: z.string().exactOptional(),
     }),
-    z.strictObject({
-      id: z.string().exactOptional(),
-      match: matchSchema,
-      issued_before: moment.exactOptional(),
-      reason: z.string(),
-      expires_at: moment.exactOptional(),
-    }),
+    ruleSchema,
   ])
   .meta({ id: "RevocationLine", description: "One line of NDJSON: a token by name, or a rule." });
 

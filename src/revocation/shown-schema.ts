@@ -3,7 +3,7 @@ import type { Same } from "../platform/operation.ts";
 import type { WouldCut } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
 import type { RevocationRecord } from "./record.ts";
-import { matchSchema } from "./rule.ts";
+import { effectSchema, matchSchema } from "./rule.ts";
 
 /** Epoch seconds, with milliseconds as the fraction where it is a moment of ours. */
 export const moment = z.number();
@@ -38,6 +38,7 @@ export const revocationSchema = z
   .strictObject({
     id: z.string(),
     match: matchSchema,
+    effect: effectSchema.exactOptional().describe("Absent: what it hits is refused."),
     issued_before: moment.exactOptional(),
     reason: z.string(),
     actor: z.string(),

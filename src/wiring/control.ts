@@ -28,6 +28,7 @@ import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
+import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
@@ -37,13 +38,13 @@ export type ControlWiring = {
   objects: ObjectPorts;
   verifier: SharedVerifier;
   browser: BrowserDeps;
-  decide: DecisionDeps["decide"];
+  decisions: Pick<DecisionDeps, "explain" | "decide">;
   clock: Clock;
   log: Logger;
 };
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
-export function wireControl({ config, objects, verifier, browser, decide, clock, log }: ControlWiring) {
+export function wireControl({ config, objects, verifier, browser, decisions, clock, log }: ControlWiring) {
   const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
@@ -93,14 +94,15 @@ export function wireControl({ config, objects, verifier, browser, decide, clock,
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
   };
-  return controlApp({
+  const app: ReturnType<typeof controlApp> = controlApp({
     logger: log,
     authenticate: authenticator(verifier),
     access,
     browser,
     links,
     clients: { registry, ids, clock, local },
-    decisions: { issuer, local, decide },
+    console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
+    decisions: { issuer, local, ...decisions },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     logout: { ...browser, logger: log, directory, log: objects.log },
@@ -154,6 +156,7 @@ export function wireControl({ config, objects, verifier, browser, decide, clock,
       log: objects.log,
     },
   });
+  return app;
 }
 
 /** Tries access rules with sample people, and with the latest access requests. */
@@ -175,7 +178,7 @@ export function wireSweep({
   objects,
   clock,
   log,
-}: Omit<ControlWiring, "verifier" | "browser" | "decide">): SweepDeps {
+}: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,

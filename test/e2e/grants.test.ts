@@ -115,10 +115,15 @@ describe("a grant", () => {
     expect(await review(gate, requester.token, held.request, { extension: id })).toMatchObject({
       status: 403,
     });
+    const wait = { token: requester.token, headers: { prefer: "wait=20" } };
+    const waited = gate.call(`/v1/access-requests/${held.request}`, wait);
+    const begun = Date.now();
     const extended = bodyOf<ShownRequest>(
       await review(gate, approver.token, held.request, { extension: id }),
       201,
     );
+    expect(bodyOf<ShownRequest>(await waited, 200).grant).toEqual(extended.grant);
+    expect(Date.now() - begun).toBeLessThan(15_000);
     expect(extended.grant).toMatchObject({ state: "active", access_expiry: held.expiresAt + 3000 });
     expect(await extend(gate, requester, held.grant, { duration_seconds: 1 })).toMatchObject({ status: 400 });
     expect(await passes(gate, await collect(gate, requester.token, held.request))).toBe(200);

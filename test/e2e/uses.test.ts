@@ -29,7 +29,7 @@ afterAll(async () => {
 
 const use = async (token: string) => (await stand.gate.call("/orders", { token })).status;
 const grantOf = async (id: string) =>
-  bodyOf<{ state: string; max_uses: number; used_up_at?: number }>(
+  bodyOf<{ state: string; max_uses: number; uses_left?: number; used_up_at?: number }>(
     await stand.gate.asOperator(`/v1/grants/${id}`),
     200,
   );
@@ -81,11 +81,13 @@ describe("a grant with max_uses", () => {
       201,
     );
     expect(narrowed.grant).toMatchObject({ max_uses: 12 });
+    expect((await grantOf(narrowed.grant!.id)).uses_left).toBe(12);
     const token = await collect(gate, requester.token, asked.id);
     const before = origin.received.length;
     const answers = await Promise.all(Array.from({ length: 30 }, () => use(token)));
     expect(answers.filter((status) => status === 200)).toHaveLength(12);
     expect(origin.received.length - before).toBe(12);
+    expect((await grantOf(narrowed.grant!.id)).uses_left).toBe(0);
     const tooMany = { token: requester.token, json: { ...ORDERS, max_uses: 41 } };
     expect(await gate.call("/v1/access-requests", tooMany)).toMatchObject({
       status: 400,

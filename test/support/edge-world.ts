@@ -1,8 +1,11 @@
 import { type AssertionKey, AssertionSigner } from "../../src/edge/assertion.ts";
 import { CountedUses, type UsePort } from "../../src/edge/counted-uses.ts";
+import type { Allowance, Decision, Refusal } from "../../src/edge/decision.ts";
 import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../src/edge/gate.ts";
+import { type ObservedAsk, Observers, type Surface } from "../../src/edge/observation.ts";
+import { refusalLog } from "../../src/edge/refusal.ts";
 import { type SessionAsk, SessionTokens } from "../../src/edge/session-tokens.ts";
 import { TokenCache } from "../../src/edge/token-cache.ts";
 import { Limits } from "../../src/limits/limits.ts";
@@ -14,7 +17,7 @@ import { problem } from "../../src/protocol/problem.ts";
 import { err, ok, type Result } from "../../src/protocol/result.ts";
 import type { ReplicaView, VerificationKey } from "../../src/replication/replica.ts";
 import type { DeniedFilter } from "../../src/revocation/filter.ts";
-import type { Revocation, TokenFacts } from "../../src/revocation/rule.ts";
+import type { Revocation, Suspect } from "../../src/revocation/rule.ts";
 import { RuleIndex } from "../../src/revocation/rule-index.ts";
 import { DpopNonces } from "../../src/tokens/dpop-nonces.ts";
 import { ProofChecker } from "../../src/tokens/proof-checker.ts";
@@ -72,7 +75,7 @@ export class EdgeWorld {
   background: Promise<unknown>[] = [];
   denied: Revocation | undefined;
   kvDown = false;
-  kvAsked: TokenFacts[] = [];
+  kvAsked: Suspect[] = [];
   originCalls: Request[] = [];
   origin: (request: Request) => Response | Promise<Response> = () => new Response("hello");
   lines: { level: string; event: string; fields: LogFields }[] = [];
@@ -171,8 +174,8 @@ export class EdgeWorld {
   get freshness(): Freshness {
     this.#freshness ??= new Freshness({
       replica: this.replica,
-      denylist: async (facts) => {
-        this.kvAsked.push(facts);
+      denylist: async (suspect) => {
+        this.kvAsked.push(suspect);
         return this.kvDown ? err(problem("unavailable", "KV is down.")) : ok(this.denied !== undefined);
       },
       clock: this.clock,
@@ -231,6 +234,24 @@ export class EdgeWorld {
     return this.#signer;
   }
 
+  /** What observers are told, beside the log's. */
+  readonly decided: { decision: Decision; ask: ObservedAsk; id: string; surface: Surface; atMs: number }[] =
+    [];
+  readonly answered: { allowance: Allowance; fault: Refusal | undefined; id: string; originMs: number }[] =
+    [];
+  readonly observer = new Observers(
+    [
+      refusalLog((...line) => this.logger(...line)),
+      {
+        decided: (decision, ask, id, surface, atMs) =>
+          void this.decided.push({ decision, ask, id, surface, atMs }),
+        answered: (allowance, fault, id, originMs) =>
+          void this.answered.push({ allowance, fault, id, originMs }),
+      },
+    ],
+    (...line) => this.logger(...line),
+  );
+
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
     const {
@@ -243,6 +264,7 @@ export class EdgeWorld {
       tokens,
       uses,
       waitUntil,
+      observer,
     } = this;
     return {
       issuer: ISSUER,
@@ -256,6 +278,7 @@ export class EdgeWorld {
       tokens,
       uses,
       waitUntil,
+      observer,
     };
   }
 

@@ -6,10 +6,11 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["protocol"],
   ["platform", "config"],
   ["revocation"],
-  ["policy", "webhooks", "remediation"],
+  ["policy", "webhooks"],
+  ["remediation"],
   ["replication", "registry", "tokens", "access", "limits"],
   ["browser"],
-  ["edge", "control"],
+  ["edge", "control", "console"],
   ["wiring", "library"],
   ["worker"],
 ];
@@ -18,6 +19,7 @@ export const FLOORS: readonly (readonly string[])[] = [
 export const NODE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   local: ["protocol"],
   client: ["protocol"],
+  importers: ["protocol", "policy"],
 };
 
 export type SourceFile = { path: string; text: string };
