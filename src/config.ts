@@ -84,6 +84,7 @@ const BINDINGS = [
   "DIRECTORY",
   "ENDPOINT",
   "DENYLIST",
+  "DEVICE_LOGIN",
   "MONITOR",
   "RATE_LIMIT",
   "PROOF",

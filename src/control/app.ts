@@ -5,8 +5,8 @@ import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
 import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
+import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
-import type { BrowserDeps } from "../browser/ports.ts";
 import { browserRoutes } from "../browser/routes.ts";
 import { demanding } from "../platform/demand.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
@@ -37,7 +37,7 @@ export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
-  browser: BrowserDeps;
+  browser: DevicePageDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
   /** The pages for people; it knows by itself who is signed in. */

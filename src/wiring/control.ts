@@ -98,7 +98,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     logger: log,
     authenticate: authenticator(verifier),
     access,
-    browser,
+    browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
     console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
@@ -127,6 +127,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
         poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
+      devices: objects.devices,
     },
     policy: {
       ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
@@ -183,7 +184,15 @@ export function wireSweep({
   return {
     logger: log,
     clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor },
+    singletons: {
+      keyring,
+      registry,
+      directory,
+      log: objects.log,
+      denylist,
+      devices: objects.devices,
+      monitor,
+    },
     monitor,
     log: objects.log,
     keyring,
