@@ -64,6 +64,29 @@ export const browserOperations: Operations = {
     answers: { 303: redirect },
     errors: ["forbidden"],
   },
+  "GET /session/device": {
+    ...session,
+    id: "session.device",
+    summary: "Ask whether a device may act as who is signed in (RFC 8628 §3.3)",
+    query: z.object({ user_code: z.string().exactOptional() }),
+    answers: { 200: page, 303: redirect, 400: page, 503: page },
+  },
+  "POST /session/device": {
+    ...session,
+    id: "session.decideDevice",
+    summary: "Sign a device in, or not",
+    description: "From the page itself, with the session's `csrf_token`.",
+    body: {
+      media: "application/x-www-form-urlencoded",
+      schema: z.object({
+        csrf_token: z.string(),
+        user_code: z.string(),
+        decision: z.enum(["allow", "deny"]),
+      }),
+      example: { csrf_token: "r4nd0m", user_code: "WDJB-MJHT", decision: "allow" },
+    },
+    answers: { 200: page, 400: page, 401: page, 403: page, 503: page },
+  },
   "GET /session/signed-out": {
     ...open,
     id: "session.signedOut",

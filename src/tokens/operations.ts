@@ -4,6 +4,7 @@ import { RECEIPT } from "../revocation/operations.ts";
 import type { SessionRecord } from "../revocation/session-record.ts";
 import { moment, receiptSchema } from "../revocation/shown-schema.ts";
 import type { BackchannelAnswer } from "./ciba.ts";
+import type { DeviceAnswer } from "./device-grant.ts";
 import type { KeyInfo, PlannedRotation } from "./key-view.ts";
 
 const KID = "key_1";
@@ -99,6 +100,18 @@ const backchannelAnswer = z
   .meta({ id: "BackchannelResponse", description: "CIBA §7.3." });
 true satisfies Same<z.output<typeof backchannelAnswer>, BackchannelAnswer>;
 
+const deviceAnswer = z
+  .strictObject({
+    device_code: z.string(),
+    user_code: z.string(),
+    verification_uri: z.string(),
+    verification_uri_complete: z.string(),
+    expires_in: z.int(),
+    interval: z.int(),
+  })
+  .meta({ id: "DeviceResponse", description: "RFC 8628 §3.2." });
+true satisfies Same<z.output<typeof deviceAnswer>, DeviceAnswer>;
+
 const loose = (id: string, description: string) => z.looseObject({}).meta({ id, description });
 const jwks = z
   .strictObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
@@ -114,7 +127,7 @@ export const tokenOperations: Operations = {
     id: "oauth.token",
     summary: "Get an access token",
     description:
-      "`client_credentials`, `refresh_token`, token exchange (RFC 8693), and the poll of CIBA. See the guide on OAuth for each.",
+      "`client_credentials`, `refresh_token`, token exchange (RFC 8693), and the polls of CIBA and of a device. See the guide on OAuth for each.",
     headers: ["dpop"],
     body: { media: FORM, required: true, schema: tokenForm, example: { grant_type: "client_credentials" } },
     answers: {
@@ -142,6 +155,25 @@ export const tokenOperations: Operations = {
         auth_req_id: "req_01m80vge8se3ps2w3e76kefsk1",
         expires_in: 86400,
         interval: 5,
+      }),
+    },
+  },
+  "POST /oauth/device_authorization": {
+    ...OAUTH,
+    id: "oauth.device",
+    summary: "Begin the sign-in of a device (RFC 8628)",
+    description: "The device shows the code and polls the token endpoint until its person has decided.",
+    body: {
+      media: FORM,
+      required: true,
+      schema: z.looseObject({ scope: z.string().exactOptional() }),
+      example: { client_id: "cli_01m80vge8se3ps2w3e76kefsk1" },
+    },
+    answers: {
+      200: json("It has begun.", deviceAnswer, {
+        ...{ device_code: "r4nd0m", user_code: "WDJB-MJHT", expires_in: 600, interval: 5 },
+        verification_uri: `${EXAMPLE_ISSUER}/session/device`,
+        verification_uri_complete: `${EXAMPLE_ISSUER}/session/device?user_code=WDJB-MJHT`,
       }),
     },
   },
