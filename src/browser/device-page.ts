@@ -4,9 +4,10 @@ import { equalText } from "../protocol/equal-text.ts";
 import { problem } from "../protocol/problem.ts";
 import { isSameOrigin } from "../protocol/same-origin.ts";
 import { type DeviceLoginPort, readUserCode, type ShownLogin } from "../tokens/device-login.ts";
-import { page, redirect } from "./page.ts";
+import { page } from "./page.ts";
 import type { BrowserDeps } from "./ports.ts";
 import { type PresentedSession, presentedSession, readTerms } from "./presented-session.ts";
+import { redirect } from "./redirect.ts";
 import { csrfTokenOf } from "./session-cookie.ts";
 import { refusalPage } from "./sign-in-start.ts";
 

@@ -5,7 +5,7 @@ import { publicJwks } from "../policy/issuer-schema.ts";
 import { simulationSchema } from "../policy/simulation-schema.ts";
 import { RECEIPT } from "../revocation/operations.ts";
 import { moment, receiptSchema } from "../revocation/shown-schema.ts";
-import { clientMembers, type presentClient } from "./client.ts";
+import { members as clientMembers, type presentClient } from "./client.ts";
 import { rotateSchema } from "./client-routes.ts";
 
 const ID = "cli_01m80vge8se3ps2w3e76kefsk1";

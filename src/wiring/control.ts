@@ -8,7 +8,6 @@ import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
-import type { SweepDeps } from "../control/sweep.ts";
 import { isGuarded } from "../edge/guarded.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
@@ -170,41 +169,6 @@ function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRou
     if (!latest.ok) return latest;
     const decided_otherwise = replay(latest.value, after, now);
     return ok({ asks, replayed: latest.value.length, decided_otherwise });
-  };
-}
-
-/** What the cron looks after. */
-export function wireSweep({
-  config,
-  objects,
-  clock,
-  log,
-}: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
-  return {
-    logger: log,
-    clock,
-    singletons: {
-      keyring,
-      registry,
-      directory,
-      log: objects.log,
-      denylist,
-      devices: objects.devices,
-      monitor,
-    },
-    monitor,
-    log: objects.log,
-    keyring,
-    directory,
-    accessRequest,
-    session,
-    secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
-    endpoint,
-    endpoints: async () => {
-      const page = await registry.listEndpoints({ limit: 200 });
-      return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
-    },
   };
 }
 
