@@ -3,7 +3,7 @@ import { json, type Operations, pageOf, raw, type Same } from "../platform/opera
 import { RECEIPT } from "../revocation/operations.ts";
 import { receiptSchema } from "../revocation/shown-schema.ts";
 import type { IssuedToken } from "./access-request.ts";
-import { accessRequestSchema, grantSchema } from "./shown-schema.ts";
+import { accessRequestSchema, grantSchema, ruleTermsSchema } from "./shown-schema.ts";
 
 const ID = "req_01m80vge8se3ps2w3e76kefsk1";
 const GRANT_ID = "grt_01m80vge8se3ps2w3e76kefsk1";
@@ -71,6 +71,12 @@ const issued = json("An access token.", issuedToken, { ...TOKEN, scope: "orders:
 const link = z
   .strictObject({ url: z.string(), approver: z.string(), expires_at: z.number() })
   .meta({ id: "ApprovalLink", description: "Whoever opens it decides as the approver, once." });
+
+const RULE = {
+  ...{ id: "orders-by-approvers", may: ["ask"], resource: "orders", scopes: ["orders:read"] },
+  ...{ stages: [PENDING.awaiting], justification_min_length: 10, default_duration_seconds: 600 },
+  ...{ max_duration_seconds: 3600, max_total_seconds: 7200, review_deadline_seconds: 86400 },
+};
 
 const shown = (description: string, example: object) => json(description, accessRequestSchema, example);
 const LOCATION = { Location: "Where it is." };
@@ -188,6 +194,12 @@ export const accessOperations: Operations = {
     example: { duration_seconds: 600, justification: "still at it" },
     answers: { 201: shown("The access request with its extension.", APPROVED) },
     errors: ["not_found", "forbidden", "conflict", "gone", "idempotency_mismatch"],
+  },
+  "GET /v1/access-rules": {
+    id: "accessRules.list",
+    summary: "List the rules by which one may ask or review, in their order",
+    description: "The first one that covers what is wanted is the one that counts.",
+    answers: { 200: json("A page.", pageOf(ruleTermsSchema), { items: [RULE] }) },
   },
   "GET /v1/links/:text": {
     id: "links.open",

@@ -68,7 +68,8 @@ function presentRound(round: Round, now: number): ShownRound {
   };
 }
 
-function presentTree(tree: ApprovalTree): ApprovalTree {
+/** Who must approve, as it is shown. */
+export function presentTree(tree: ApprovalTree): ApprovalTree {
   if ("all" in tree) return { all: tree.all.map(presentTree) };
   if ("any" in tree) return { any: tree.any.map(presentTree) };
   const { roles, subjects, count } = tree;

@@ -110,6 +110,37 @@ export const accessRequestSchema = z
   })
   .meta({ id: "AccessRequest", description: "An access request with its reviews and its grant." });
 
+export const ruleTermsSchema = z
+  .strictObject({
+    id: z.string(),
+    may: z.array(z.enum(["ask", "review", "emergency"])).describe("What the caller may do by it."),
+    resource: z.string(),
+    scopes: z.array(z.string()),
+    stages: z.array(tree).describe("Who approves, one stage after the other."),
+    conditional: z.literal(true).exactOptional().describe("A condition decides who may ask."),
+    may_be_approved_at_once: z.literal(true).exactOptional(),
+    justification_min_length: z.int(),
+    ticket: z
+      .strictObject({
+        prefixes: z.array(z.string()).exactOptional(),
+        suffix: z.enum(["digits", "letters_and_digits"]).exactOptional(),
+      })
+      .exactOptional()
+      .describe("A ticket is needed, one of these and what follows."),
+    default_duration_seconds: z.int(),
+    max_duration_seconds: z.int(),
+    max_total_seconds: z.int(),
+    review_deadline_seconds: z.int(),
+    max_uses: z.int().exactOptional(),
+    cool_down_seconds: z.int().exactOptional(),
+    max_parallel: z.int().exactOptional(),
+    break_glass: z
+      .strictObject({ max_duration_seconds: z.int(), review_within_seconds: z.int() })
+      .exactOptional(),
+  })
+  .meta({ id: "AccessRuleTerms", description: "An access rule, as who may ask or review by it sees it." });
+
+export type ShownRule = z.output<typeof ruleTermsSchema>;
 export type ShownRequest = z.output<typeof accessRequestSchema>;
 export type ShownGrant = z.output<typeof grantSchema>;
 export type ShownReview = z.output<typeof review>;

@@ -85,6 +85,37 @@ export type AccessRequestsReviewBody = {
   extension?: string;
 };
 
+/** An access rule, as who may ask or review by it sees it. */
+export type AccessRuleTerms = {
+  id: string;
+  /** What the caller may do by it. */
+  may: ("ask" | "review" | "emergency")[];
+  resource: string;
+  scopes: string[];
+  /** Who approves, one stage after the other. */
+  stages: ApprovalTree[];
+  /** A condition decides who may ask. */
+  conditional?: true;
+  may_be_approved_at_once?: true;
+  justification_min_length: number;
+  /** A ticket is needed, one of these and what follows. */
+  ticket?: {
+    prefixes?: string[];
+    suffix?: "digits" | "letters_and_digits";
+  };
+  default_duration_seconds: number;
+  max_duration_seconds: number;
+  max_total_seconds: number;
+  review_deadline_seconds: number;
+  max_uses?: number;
+  cool_down_seconds?: number;
+  max_parallel?: number;
+  break_glass?: {
+    max_duration_seconds: number;
+    review_within_seconds: number;
+  };
+};
+
 /** Whoever opens it decides as the approver, once. */
 export type ApprovalLink = {
   url: string;
@@ -1367,6 +1398,10 @@ export type Api = {
     /** Make a link with which one approver decides without signing in. Needs `links:create` or `requests:review`. */
     createLink(id: string, body: AccessRequestsCreateLinkBody, options?: CallOptions): Promise<ApprovalLink>;
   };
+  accessRules: {
+    /** List the rules by which one may ask or review, in their order. Needs `requests:read`. The first one that covers what is wanted is the one that counts. */
+    list(query?: { askable?: boolean; reviewable?: boolean; resource?: string; scope?: string; limit?: number; cursor?: string }, options?: CallOptions): Pages<AccessRuleTerms>;
+  };
   clients: {
     /** Register an OAuth client. Needs `clients:write`. Nobody hands out scopes or roles that their own token does not have. */
     create(body: ClientsCreateBody, options?: CallOptions & { idempotencyKey?: string }): Promise<ClientWithSecret>;
@@ -1512,6 +1547,9 @@ export const OPERATIONS = {
     cancel: { method: "POST", path: "/v1/access-requests/{id}/cancel", answers: "json" },
     token: { method: "POST", path: "/v1/access-requests/{id}/token", answers: "json" },
     createLink: { method: "POST", path: "/v1/access-requests/{id}/links", sends: "json", answers: "json" },
+  },
+  accessRules: {
+    list: { method: "GET", path: "/v1/access-rules", query: true, answers: "pages" },
   },
   clients: {
     create: { method: "POST", path: "/v1/clients", sends: "json", answers: "json", keyed: true },

@@ -5,8 +5,9 @@ import { publicJwks } from "../policy/issuer-schema.ts";
 import { simulationSchema } from "../policy/simulation-schema.ts";
 import { RECEIPT } from "../revocation/operations.ts";
 import { moment, receiptSchema } from "../revocation/shown-schema.ts";
-import { members as clientMembers, type presentClient } from "./client.ts";
+import type { presentClient } from "./client.ts";
 import { rotateSchema } from "./client-routes.ts";
+import { members as clientMembers } from "./client-schema.ts";
 
 const ID = "cli_01m80vge8se3ps2w3e76kefsk1";
 const ETAG = { ETag: "Names the version: send it as `If-Match`." };

@@ -3,7 +3,7 @@ import type { Same } from "../platform/operation.ts";
 import type { WouldCut } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
 import type { RevocationRecord } from "./record.ts";
-import { effectSchema, matchSchema } from "./rule.ts";
+import { effectSchema, matchSchema } from "./rule-schema.ts";
 
 /** Epoch seconds, with milliseconds as the fraction where it is a moment of ours. */
 export const moment = z.number();
