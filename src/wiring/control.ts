@@ -145,6 +145,10 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
+    signals: {
+      ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },
+      authenticate: authenticator(verifier),
+    },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
     tokenState: {
       issuer,

@@ -22,6 +22,7 @@ const good = {
       "DEVICE_LOGIN",
       "PROOF",
       "SESSION",
+      "SIGNAL_INBOX",
     ].map((b) => [b, {}]),
   ),
 };
