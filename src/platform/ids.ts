@@ -17,7 +17,8 @@ export type IdPrefix =
   | "ext"
   | "use"
   | "det"
-  | "sig";
+  | "sig"
+  | "str";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -12,5 +12,5 @@ export const CONTROL_SCOPES: readonly string[] = [
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
   "decisions:evaluate",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
-  ...["signals:read", "signals:revoke"],
+  ...["signals:read", "signals:revoke", "ssf:manage"],
 ];

@@ -23,6 +23,7 @@ const good = {
       "PROOF",
       "SESSION",
       "SIGNAL_INBOX",
+      "STREAM",
     ].map((b) => [b, {}]),
   ),
 };
