@@ -92,6 +92,7 @@ const BINDINGS = [
   "DENYLIST",
   "DEVICE_LOGIN",
   "MONITOR",
+  "REMEDIATION",
   "RATE_LIMIT",
   "PROOF",
   "SESSION",

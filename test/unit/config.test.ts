@@ -18,6 +18,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
       "PROOF",
