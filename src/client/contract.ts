@@ -424,7 +424,7 @@ export type Delivery = {
     at: number;
     duration_seconds: number;
     status?: number;
-    error?: "http_status" | "redirect" | "gone" | "refused" | "timeout" | "connection" | "url_refused" | "secret_unreadable";
+    error?: "http_status" | "redirect" | "gone" | "refused" | "timeout" | "connection" | "url_refused" | "secret_unreadable" | "not_signed";
   }[];
 };
 
@@ -666,6 +666,11 @@ export type Policy = {
       client_auth?: "client_secret_basic" | "client_secret_post";
       /** Asked of the provider. */
       scopes?: string[];
+      /** The most that a browser's session can have, whatever its person may do elsewhere. */
+      session_scopes?: string[];
+    };
+    /** People whom Cloudflare Access lets through are signed in by its JWT. Absent: they are not. */
+    cloudflare_access?: {
       /** The most that a browser's session can have, whatever its person may do elsewhere. */
       session_scopes?: string[];
     };

@@ -40,7 +40,7 @@ const ENDPOINT = {
 
 const error = z.enum([
   ...(["http_status", "redirect", "gone", "refused"] as const),
-  ...(["timeout", "connection", "url_refused", "secret_unreadable"] as const),
+  ...(["timeout", "connection", "url_refused", "secret_unreadable", "not_signed"] as const),
 ]);
 
 const deliverySchema = z
