@@ -94,9 +94,11 @@ const BINDINGS = [
   "MONITOR",
   "REMEDIATION",
   "RATE_LIMIT",
+  "PASSKEY",
   "PROOF",
   "SESSION",
   "SIGNAL_INBOX",
+  "STREAM",
 ];
 
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;

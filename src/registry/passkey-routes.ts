@@ -9,19 +9,17 @@ import { PASSKEY_ALGORITHMS } from "../protocol/webauthn.ts";
 import { CHALLENGE_SECONDS, type Confirmed, type Passkey } from "./passkey.ts";
 import type { PasskeyAddition, PasskeyRemoval, PasskeyUse, Site } from "./passkey-register.ts";
 
+/** The passkeys of one person. */
 export type PasskeyPort = {
-  passkeys(subject: string): Promise<Result<Passkey[]>>;
-  beginPasskey(
-    subject: string,
-    confirms: Confirmed,
-  ): Promise<Result<{ challenge: string; passkeys: Passkey[] }>>;
-  addPasskey(addition: PasskeyAddition): Promise<Result<Passkey>>;
-  usePasskey(use: PasskeyUse): Promise<Result<{ passkey_id: string }>>;
-  removePasskey(removal: PasskeyRemoval): Promise<Result<null>>;
-  resetPasskeys(subject: string): Promise<Result<{ removed: number }>>;
+  list(subject: string): Promise<Result<Passkey[]>>;
+  begin(subject: string, confirms: Confirmed): Promise<Result<{ challenge: string; passkeys: Passkey[] }>>;
+  add(addition: PasskeyAddition): Promise<Result<Passkey>>;
+  use(use: PasskeyUse): Promise<Result<{ passkey_id: string }>>;
+  remove(removal: PasskeyRemoval): Promise<Result<null>>;
+  reset(subject: string): Promise<Result<{ removed: number }>>;
 };
 
-export type PasskeyDeps = { registry: PasskeyPort; issuer: string; logger: Logger };
+export type PasskeyDeps = { passkeys(subject: string): PasskeyPort; issuer: string; logger: Logger };
 
 const registrationAnswer = z.object({
   id: encoded(CREDENTIAL_ID_CHARS),
@@ -76,42 +74,43 @@ export function siteOf(issuer: string): Site {
 }
 
 /** `/v1/passkeys`: one's own, what one confirms with them, and the way back for who has lost theirs. */
-export function passkeyRoutes({ registry, issuer, logger }: PasskeyDeps) {
+export function passkeyRoutes({ passkeys, issuer, logger }: PasskeyDeps) {
   const site = siteOf(issuer);
   return new Hono<HttpEnv>()
     .get("/v1/passkeys", DECIDERS, async (c) => {
-      const passkeys = await registry.passkeys(c.var.actor.subject);
-      return answer(c, passkeys.ok ? ok({ items: passkeys.value.map(present) }) : passkeys);
+      const { subject } = c.var.actor;
+      const own = await passkeys(subject).list(subject);
+      return answer(c, own.ok ? ok({ items: own.value.map(present) }) : own);
     })
     .post("/v1/passkeys/challenges", DECIDERS, jsonBody(challengeSchema), async (c) => {
       const { subject } = c.var.actor;
       const { confirms } = c.req.valid("json");
-      const begun = await registry.beginPasskey(subject, confirms);
+      const begun = await passkeys(subject).begin(subject, confirms);
       if (!begun.ok) return answer(c, begun);
-      const { challenge, passkeys } = begun.value;
+      const { challenge, passkeys: own } = begun.value;
       const options =
         confirms.kind === "passkey.register"
-          ? await creationOptions(subject, challenge, passkeys, site)
-          : requestOptions(challenge, passkeys, site);
+          ? await creationOptions(subject, challenge, own, site)
+          : requestOptions(challenge, own, site);
       return answer(c, ok({ public_key: options }), 201);
     })
     .post("/v1/passkeys", DECIDERS, jsonBody(addSchema), async (c) => {
       const { name, credential, proof } = c.req.valid("json");
       const { subject } = c.var.actor;
       const addition = { subject, name, answer: credential as PasskeyAddition["answer"], site };
-      const added = await registry.addPasskey({ ...addition, ...(proof ? { proof } : {}) });
+      const added = await passkeys(subject).add({ ...addition, ...(proof ? { proof } : {}) });
       if (added.ok) logger("info", "passkey.added", { subject, passkey: added.value.id });
       return answer(c, added.ok ? ok(present(added.value)) : added, 201);
     })
     .post("/v1/passkeys/reset", requireScope("passkeys:reset"), jsonBody(resetSchema), async (c) => {
       const { subject, reason } = c.req.valid("json");
-      const reset = await registry.resetPasskeys(subject);
+      const reset = await passkeys(subject).reset(subject);
       if (reset.ok) logger("warn", "passkey.reset", { subject, by: c.var.actor.subject, reason });
       return answer(c, reset);
     })
     .post("/v1/passkeys/:id/remove", DECIDERS, jsonBody(removeSchema), async (c) => {
       const [id, { subject }] = [c.req.param("id"), c.var.actor];
-      const removed = await registry.removePasskey({ subject, id, ...c.req.valid("json"), site });
+      const removed = await passkeys(subject).remove({ subject, id, ...c.req.valid("json"), site });
       if (removed.ok) logger("info", "passkey.removed", { subject, passkey: id });
       return answer(c, removed.ok ? ok({ id }) : removed);
     });

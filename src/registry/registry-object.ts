@@ -26,15 +26,7 @@ import {
 } from "./client-register.ts";
 import { EndpointRegister } from "./endpoint-register.ts";
 import type { LogPort, RegistryLogEntry } from "./log-port.ts";
-import type { Confirmed, Passkey } from "./passkey.ts";
-import {
-  type PasskeyAddition,
-  PasskeyRegister,
-  type PasskeyRemoval,
-  type PasskeyUse,
-} from "./passkey-register.ts";
-import { PASSKEY_SCHEMA } from "./passkey-store.ts";
-import { MAX_DOCUMENT_BYTES, noVersion, otherVersion, tooLarge } from "./policy-refusals.ts";
+import { MAX_DOCUMENT_BYTES, noVersion, otherVersion, tooLarge } from "./policy-fault.ts";
 import {
   POLICY_SCHEMA,
   PolicyStore,
@@ -42,7 +34,8 @@ import {
   type PolicyVersionRecord,
 } from "./policy-store.ts";
 import { RECEIPT_SCHEMA, ReceiptStore } from "./receipt-store.ts";
-import { RECORD_SCHEMAS, type RecordPage } from "./record-store.ts";
+import { RECORD_SCHEMAS, type RecordPage, STREAM_RECORD_SCHEMA } from "./record-store.ts";
+import { type StreamEntry, StreamRegister } from "./stream-register.ts";
 
 /** `id` is the log entry's, chosen by the caller: a repeated call answers what the first one did. */
 export type PolicyChange = { id: string; document: PolicyDocument; if_match: number; actor: string };
@@ -57,7 +50,7 @@ type PendingEntry =
 const LANE = "log";
 
 /**
- * What is registered: policy versions, OAuth clients, webhook endpoints, people's passkeys. One for a deployment
+ * What operators have registered: policy versions, OAuth clients, webhook endpoints. One for a deployment
  * (`main`). What edges must know of a change leaves through the outbox, and is acknowledged with the log's receipt.
  */
 export class RegistryObject extends DurableObject<Env> {
@@ -65,7 +58,7 @@ export class RegistryObject extends DurableObject<Env> {
   readonly #policies: PolicyStore;
   readonly #clients: ClientRegister;
   readonly #endpoints: EndpointRegister;
-  readonly #passkeys: PasskeyRegister;
+  readonly #streams: StreamRegister;
   readonly #receipts: ReceiptStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
@@ -79,11 +72,10 @@ export class RegistryObject extends DurableObject<Env> {
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA, PASSKEY_SCHEMA],
+      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA, STREAM_RECORD_SCHEMA],
       deliver: { "log.append": (row) => this.#append(row) },
     });
     this.#endpoints = new EndpointRegister({ sql, durable: this.#durable, clock: this.#clock, secrets: env });
-    this.#passkeys = new PasskeyRegister({ sql, durable: this.#durable, clock: this.#clock });
     this.#clients = new ClientRegister({
       sql,
       durable: this.#durable,
@@ -92,6 +84,14 @@ export class RegistryObject extends DurableObject<Env> {
       operatorSecret: env.PORTCULLIS_OPERATOR_SECRET,
       enqueue: (entry) => this.#enqueue(entry),
       receiptOf: (entryId, whatStands) => this.#receiptOf(entryId, whatStands),
+    });
+    this.#streams = new StreamRegister({
+      sql,
+      durable: this.#durable,
+      isLive: (clientId) => {
+        const client = this.#clients.find(clientId);
+        return client.ok && !client.value.disabled;
+      },
     });
   }
 
@@ -220,28 +220,23 @@ export class RegistryObject extends DurableObject<Env> {
     return ok(this.#endpoints.all().filter((each) => each.enabled && each.reviews_as));
   }
 
-  passkeys(subject: string): Result<Passkey[]> {
-    return ok(this.#passkeys.of(subject));
+  /** The client's stream: the one that it has, or this one. */
+  openStream(entry: StreamEntry): Result<StreamEntry> {
+    return this.#streams.open(entry);
   }
 
-  beginPasskey(subject: string, confirms: Confirmed) {
-    return this.#passkeys.begin(subject, confirms);
+  closeStream(id: string): Result<null> {
+    this.#streams.close(id, this.#now());
+    return ok(null);
   }
 
-  addPasskey(addition: PasskeyAddition): Promise<Result<Passkey>> {
-    return this.#passkeys.add(addition);
+  streamOf(clientId: string): Result<StreamEntry | null> {
+    return ok(this.#streams.ofClient(clientId) ?? null);
   }
 
-  usePasskey(use: PasskeyUse): Promise<Result<{ passkey_id: string }>> {
-    return this.#passkeys.use(use);
-  }
-
-  removePasskey(removal: PasskeyRemoval): Promise<Result<null>> {
-    return this.#passkeys.remove(removal);
-  }
-
-  resetPasskeys(subject: string): Result<{ removed: number }> {
-    return ok(this.#passkeys.reset(subject));
+  /** Of clients that may act. */
+  streamIds(): Result<string[]> {
+    return ok(this.#streams.live().map(({ id }) => id));
   }
 
   override alarm(): Promise<void> {

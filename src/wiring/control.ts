@@ -79,7 +79,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   const waiting = objects.waitingRequest;
   const site = siteOf(issuer);
   const passkey: AccessDeps["passkey"] = (subject, confirms, answer) =>
-    registry.usePasskey({ subject, confirms, answer, site });
+    objects.passkeys(subject).use({ subject, confirms, answer, site });
   const access = { accessRequest, directory, policy, listeners, waiting, ids, clock, binding, passkey };
   const links = { accessRequest, policy, links: new ApprovalLinks(config.wrapping), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
@@ -109,12 +109,8 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     if (!active.value.revocations?.confirm_with_passkey) return ok(null);
     if (!answer)
       return err(problem("passkey_required", "This deployment has revocations confirmed with a passkey."));
-    return registry.usePasskey({
-      subject,
-      confirms: { kind: "revocation.confirm", revocation_id },
-      answer,
-      site,
-    });
+    const confirms = { kind: "revocation.confirm", revocation_id } as const;
+    return objects.passkeys(subject).use({ subject, confirms, answer, site });
   };
   const limits = { confirmAbove: confirmLimit, confirmedBy };
   const revocations = { log: objects.log, live, ownKeys, issuer, ...limits, ids, clock };
@@ -129,7 +125,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
-    passkeys: { registry, issuer, logger: log },
+    passkeys: { passkeys: objects.passkeys, issuer, logger: log },
     console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
     decisions: { issuer, local, ...decisions },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
@@ -171,6 +167,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
+    streams: { issuer, local, clock, registry, stream: objects.stream },
     signals: {
       ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },
       authenticate: authenticator(verifier),

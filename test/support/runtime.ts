@@ -89,10 +89,12 @@ export const OBJECTS = {
   MONITOR: "MonitorObject",
   REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
+  PASSKEY: "PasskeyObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
   SIGNAL_INBOX: "SignalInboxObject",
+  STREAM: "StreamObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

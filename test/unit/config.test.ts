@@ -21,9 +21,11 @@ const good = {
       "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
+      "PASSKEY",
       "PROOF",
       "SESSION",
       "SIGNAL_INBOX",
+      "STREAM",
     ].map((b) => [b, {}]),
   ),
 };
