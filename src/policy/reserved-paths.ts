@@ -7,6 +7,8 @@ const RESERVED_PATHS = [
   "/healthz",
   "/readyz",
   "/metrics",
+  "/openapi.json",
+  "/reference",
   "/forward-auth",
   "/console",
   "/session",
