@@ -1,14 +1,14 @@
 import type { Command } from "commander";
 import type { Portcullis } from "../client/portcullis.ts";
 import { Connection } from "./connection.ts";
-import { type Streams, Terminal } from "./terminal.ts";
+import { type Environment, type Streams, Terminal } from "./terminal.ts";
 
 /** What a command works with. */
 export type Cli = {
   terminal: Terminal;
   connection: Connection;
   streams: Streams;
-  environment: NodeJS.ProcessEnv;
+  environment: Environment;
   /** Ends what waits, on Ctrl-C. */
   signal: AbortSignal;
   client(): Promise<Portcullis>;
@@ -17,7 +17,7 @@ export type Cli = {
 /** What the process, or a test, gives the program. */
 export type World = {
   streams: Streams;
-  environment: NodeJS.ProcessEnv;
+  environment: Environment;
   signal: AbortSignal;
   /** Told the exit code that a command ends with where it is not 0 without having failed. */
   exitWith(code: number): void;
@@ -35,9 +35,22 @@ export type Action<Options> = (cli: Cli, options: Options, ...args: string[]) =>
 export function act<Options>(world: World, action: Action<Options>) {
   return async (...given: unknown[]): Promise<void> => {
     const command = given.at(-1) as Command;
-    const options = given.at(-2) as Options;
+    const { issuer: _issuer, json: _json, color: _color, ...own } = given.at(-2) as GlobalOptions;
     const args = given.slice(0, -2) as string[];
-    await action(cliOf(world, command.optsWithGlobals<GlobalOptions>()), options, ...args);
+    await action(cliOf(world, globalOptions(command)), own as Options, ...args);
+  };
+}
+
+/** Given before the command or after it. */
+function globalOptions(command: Command | null): GlobalOptions {
+  if (!command) return {};
+  const outer = globalOptions(command.parent);
+  const { issuer, json, color } = command.opts<GlobalOptions>();
+  return {
+    ...outer,
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(json ? { json } : {}),
+    ...(color === false ? { color } : {}),
   };
 }
 

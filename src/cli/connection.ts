@@ -1,6 +1,7 @@
 import { Portcullis } from "../client/portcullis.ts";
 import { CliFailure, EXIT, usageFault } from "./failure.ts";
 import { KeyringFile, type StoredSession } from "./keyring-file.ts";
+import type { Environment } from "./terminal.ts";
 
 /** The command line's client, which every deployment has. */
 export const CLIENT_ID = "portcullis-cli";
@@ -12,10 +13,10 @@ const HOW = "portcullis login --issuer https://auth.example.com";
 /** With which deployment a command talks, and as whom. */
 export class Connection {
   readonly keyring: KeyringFile;
-  readonly #environment: NodeJS.ProcessEnv;
+  readonly #environment: Environment;
   readonly #issuer: string | undefined;
 
-  constructor(environment: NodeJS.ProcessEnv, issuer: string | undefined) {
+  constructor(environment: Environment, issuer: string | undefined) {
     this.#environment = environment;
     this.#issuer = issuer ?? (environment.PORTCULLIS_ISSUER || undefined);
     this.keyring = new KeyringFile(environment);
@@ -24,18 +25,29 @@ export class Connection {
   /** The deployment: the flag, the environment, or the one of the last sign-in. */
   async issuer(): Promise<string> {
     const named = this.#issuer ?? (await this.keyring.read()).current;
-    if (named === undefined) throw new CliFailure(`${NOT_SIGNED_IN} Which deployment is not known either.`, EXIT.signedOut, HOW);
-    if (!URL.canParse(named)) throw usageFault(`"${named}" is not the address of a deployment.`, "It looks like https://auth.example.com.");
+    if (named === undefined)
+      throw new CliFailure(`${NOT_SIGNED_IN} Which deployment is not known either.`, EXIT.signedOut, HOW);
+    if (!URL.canParse(named))
+      throw usageFault(
+        `"${named}" is not the address of a deployment.`,
+        "It looks like https://auth.example.com.",
+      );
     return new URL(named).origin;
   }
 
   async client(): Promise<Portcullis> {
     const issuer = await this.issuer();
-    const { PORTCULLIS_TOKEN: token, PORTCULLIS_CLIENT_ID: clientId, PORTCULLIS_CLIENT_SECRET: clientSecret } = this.#environment;
+    const {
+      PORTCULLIS_TOKEN: token,
+      PORTCULLIS_CLIENT_ID: clientId,
+      PORTCULLIS_CLIENT_SECRET: clientSecret,
+    } = this.#environment;
     if (token) return new Portcullis({ issuer, token });
     if (clientId && clientSecret) return new Portcullis({ issuer, credentials: { clientId, clientSecret } });
     if (clientId || clientSecret) {
-      throw usageFault("PORTCULLIS_CLIENT_ID and PORTCULLIS_CLIENT_SECRET go together; one of them is not set.");
+      throw usageFault(
+        "PORTCULLIS_CLIENT_ID and PORTCULLIS_CLIENT_SECRET go together; one of them is not set.",
+      );
     }
     return new Portcullis({ issuer, tokenProvider: (refused) => this.#sessionToken(issuer, refused) });
   }
@@ -45,9 +57,11 @@ export class Connection {
     const known = (await this.keyring.read()).sessions[issuer];
     if (!known) throw new CliFailure(NOT_SIGNED_IN, EXIT.signedOut, `portcullis login --issuer ${issuer}`);
     if (isGood(known, refused)) return known.access_token;
-    const renewed = await this.keyring.change(issuer, async (session) =>
-      // Another command may have renewed it while this one waited.
-      session && (isGood(session, refused) ? session : await renew(issuer, session)),
+    const renewed = await this.keyring.change(
+      issuer,
+      async (session) =>
+        // Another command may have renewed it while this one waited.
+        session && (isGood(session, refused) ? session : await renew(issuer, session)),
     );
     if (renewed) return renewed.access_token;
     throw new CliFailure("The sign-in is over.", EXIT.signedOut, `portcullis login --issuer ${issuer}`);
@@ -63,7 +77,12 @@ async function renew(issuer: string, session: StoredSession): Promise<StoredSess
   const form = { grant_type: "refresh_token", refresh_token: session.refresh_token, client_id: CLIENT_ID };
   const answer = await tokenCall(`${issuer}/oauth/token`, form);
   if (answer.status === 400) return undefined;
-  if (answer.status !== 200) throw new CliFailure(`The token endpoint answered ${answer.status}.`, EXIT.unreachable, "Try again shortly.");
+  if (answer.status !== 200)
+    throw new CliFailure(
+      `The token endpoint answered ${answer.status}.`,
+      EXIT.unreachable,
+      "Try again shortly.",
+    );
   return { ...session, ...sessionOf(answer.body) };
 }
 
@@ -83,6 +102,10 @@ export async function tokenCall(url: string, form: Record<string, string>) {
     const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
     return { status: answer.status, body };
   } catch {
-    throw new CliFailure(`${new URL(url).origin} does not answer.`, EXIT.unreachable, "Is the address right, and the deployment up?");
+    throw new CliFailure(
+      `${new URL(url).origin} does not answer.`,
+      EXIT.unreachable,
+      "Is the address right, and the deployment up?",
+    );
   }
 }

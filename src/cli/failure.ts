@@ -45,15 +45,22 @@ export function failureOf(fault: unknown): CliFailure {
     return new CliFailure(fault.message, EXIT.signedOut, `Sign in again: ${SIGN_IN}`);
   }
   if (fault instanceof PortcullisUnreachable) {
-    return new CliFailure(fault.message, EXIT.unreachable, "Is the address right? portcullis doctor looks further.");
+    return new CliFailure(
+      fault.message,
+      EXIT.unreachable,
+      "Is the address right? portcullis doctor looks further.",
+    );
   }
-  if (fault instanceof Error && fault.name === "AbortError") return new CliFailure("Interrupted.", EXIT.interrupted);
+  if (fault instanceof Error && fault.name === "AbortError")
+    return new CliFailure("Interrupted.", EXIT.interrupted);
   return new CliFailure(fault instanceof Error ? fault.message : String(fault), EXIT.refused);
 }
 
 function problemFailure(problem: PortcullisProblem): CliFailure {
   const { members, requestId } = problem;
-  const faults = Array.isArray(members.faults) ? members.faults.map((each) => `\n  ${String(each)}`).join("") : "";
+  const faults = Array.isArray(members.faults)
+    ? members.faults.map((each) => `\n  ${String(each)}`).join("")
+    : "";
   const message = `${problem.title}: ${problem.detail}${faults}`;
   if (problem.status === 401) return new CliFailure(message, EXIT.signedOut, `Sign in again: ${SIGN_IN}`);
   const named = requestId === undefined ? undefined : `The log has it under ${requestId}.`;

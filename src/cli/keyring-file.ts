@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { CliFailure, EXIT } from "./failure.ts";
+import type { Environment } from "./terminal.ts";
 
 const sessionSchema = z.object({
   refresh_token: z.string(),
@@ -33,7 +34,7 @@ const STALE_LOCK_MS = 30_000;
 export class KeyringFile {
   readonly path: string;
 
-  constructor(environment: NodeJS.ProcessEnv) {
+  constructor(environment: Environment) {
     const base = environment.XDG_CONFIG_HOME ?? join(environment.HOME ?? homedir(), ".config");
     this.path = environment.PORTCULLIS_KEYRING ?? join(base, "portcullis", "keyring.json");
   }
@@ -43,7 +44,11 @@ export class KeyringFile {
     try {
       const { mode } = await stat(this.path);
       if (process.platform !== "win32" && (mode & OTHERS_BITS) !== 0) {
-        throw new CliFailure(`${this.path} can be read by others, so it is not used.`, EXIT.usage, `chmod 600 ${this.path}`);
+        throw new CliFailure(
+          `${this.path} can be read by others, so it is not used.`,
+          EXIT.usage,
+          `chmod 600 ${this.path}`,
+        );
       }
       text = await readFile(this.path, "utf8");
     } catch (fault) {
@@ -52,7 +57,11 @@ export class KeyringFile {
     }
     const parsed = keyringSchema.safeParse(parseJson(text));
     if (parsed.success) return parsed.data;
-    throw new CliFailure(`${this.path} is not a keyring.`, EXIT.usage, `Move it away and sign in again: portcullis login`);
+    throw new CliFailure(
+      `${this.path} is not a keyring.`,
+      EXIT.usage,
+      `Move it away and sign in again: portcullis login`,
+    );
   }
 
   /** Changes one session, with nobody else in between; `change` may take as long as a call does. */
@@ -100,7 +109,10 @@ export class KeyringFile {
       } catch (fault) {
         if ((fault as NodeJS.ErrnoException).code !== "EEXIST") throw fault;
       }
-      const since = await stat(path).then(({ mtimeMs }) => mtimeMs, () => Date.now());
+      const since = await stat(path).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => Date.now(),
+      );
       if (Date.now() - since > STALE_LOCK_MS) await rm(path, { force: true });
       await sleep(LOCK_WAIT_MS);
     }

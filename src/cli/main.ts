@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { runProgram } from "./run-program.ts";
 
 const aborted = new AbortController();
@@ -17,7 +18,11 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(
+  readFileSync(fileURLToPath(import.meta.resolve("../../package.json")), "utf8"),
+) as {
+  version: string;
+};
 process.exitCode = await runProgram(process.argv.slice(2), version, {
   streams: process,
   environment: process.env,

@@ -45,14 +45,18 @@ async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
 
 /** `routes[2].path` and `routes.2.path` alike. */
 function segmentsOf(path: string): string[] {
-  return path.replaceAll(/\[(\d+)\]/g, ".$1").split(".").filter(Boolean);
+  return path
+    .replaceAll(/\[(\d+)\]/g, ".$1")
+    .split(".")
+    .filter(Boolean);
 }
 
 function offsetOf(root: unknown, segments: readonly string[]): number {
   let node = root as Node | null;
   let offset = node?.range?.[0] ?? 0;
   for (const segment of segments) {
-    const next: unknown = isMap(node) || isSeq(node) ? node.get(isSeq(node) ? Number(segment) : segment, true) : undefined;
+    const next: unknown =
+      isMap(node) || isSeq(node) ? node.get(isSeq(node) ? Number(segment) : segment, true) : undefined;
     const range = (next as Node | undefined)?.range;
     if (!range) break;
     node = next as Node;

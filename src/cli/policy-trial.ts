@@ -5,7 +5,10 @@ import { readTarget } from "../edge/target.ts";
 import type { CompiledPolicy } from "../policy/compiled.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 
-const strings = z.union([z.array(z.string()), z.string().transform((text) => text.split(" ").filter(Boolean))]);
+const strings = z.union([
+  z.array(z.string()),
+  z.string().transform((text) => text.split(" ").filter(Boolean)),
+]);
 
 /** Who asks: what a token that is good says of them. Absent: a request without a token. */
 const tokenSchema = z.strictObject({
@@ -107,7 +110,15 @@ export function mismatch({ expect }: Trial, decision: TrialDecision): string | u
   return differs ? `expected ${shown(expect)}, got ${shown(decision)}` : undefined;
 }
 
-function shown({ outcome, reason, route }: { outcome: string; reason?: string | undefined; route?: string | undefined }): string {
+function shown({
+  outcome,
+  reason,
+  route,
+}: {
+  outcome: string;
+  reason?: string | undefined;
+  route?: string | undefined;
+}): string {
   const why = reason === undefined ? "" : ` (${reason})`;
   return `${outcome}${why}${route === undefined ? "" : ` by route ${route}`}`;
 }

@@ -18,7 +18,9 @@ export async function runProgram(
     return exitCode;
   } catch (fault) {
     if (fault instanceof CommanderError) return fault.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const failure = world.signal.aborted ? { message: "Interrupted.", hint: undefined, exitCode: EXIT.interrupted } : failureOf(fault);
+    const failure = world.signal.aborted
+      ? { message: "Interrupted.", hint: undefined, exitCode: EXIT.interrupted }
+      : failureOf(fault);
     world.streams.stderr.write(`portcullis: ${failure.message}\n`);
     if (failure.hint !== undefined) world.streams.stderr.write(`  ${failure.hint}\n`);
     return failure.exitCode;

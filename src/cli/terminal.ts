@@ -7,13 +7,23 @@ export type Streams = {
   stderr: NodeJS.WritableStream & { isTTY?: boolean };
 };
 
+/** Variables of the process, or those that a test gives. */
+export type Environment = Record<string, string | undefined>;
+
 /** A column of a table: its heading and what of each row stands in it. */
-export type Column<T> = { title: string; value: (row: T) => string | number | undefined };
+export type Column<T> = {
+  title: string;
+  value: (row: T) => string | number | undefined;
+  /** Never cut: what one copies. */
+  whole?: boolean;
+};
 
 type Style = Parameters<typeof styleText>[0];
 
 const DEFAULT_COLUMNS = 80;
 const MIN_CELL = 6;
+/** Between two columns. */
+const GAP = 2;
 /** Escapes of terminals, and what moves the cursor: what others wrote must not. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
@@ -85,33 +95,40 @@ export class Terminal {
     }
   }
 
-  /** A table that fits the terminal: its widest columns are cut. */
+  /** A table that fits the terminal: its widest columns are cut, but for those that are whole. */
   table<T>(rows: readonly T[], columns: readonly Column<T>[], empty: string): void {
-    if (rows.length === 0) return this.note(empty);
+    if (rows.length === 0) {
+      this.note(empty);
+      return;
+    }
     const cells = rows.map((row) => columns.map(({ value }) => plain(String(value(row) ?? ""))));
-    const widths = fit(
-      columns.map(({ title }, i) => Math.max(title.length, ...cells.map((row) => row[i]!.length))),
-      this.columns,
+    const wanted = columns.map(({ title }, i) =>
+      Math.max(title.length, ...cells.map((row) => row[i]!.length)),
     );
+    const least = columns.map(({ whole }, i) => (whole ? wanted[i]! : Math.min(MIN_CELL, wanted[i]!)));
+    const widths = fittingWidths(wanted, least, this.columns - GAP * (columns.length - 1));
     const written = (row: readonly string[]) =>
-      row.map((cell, i) => (i === row.length - 1 ? cut(cell, widths[i]!) : cut(cell, widths[i]!).padEnd(widths[i]!))).join("  ").trimEnd();
+      row
+        .map((cell, i) =>
+          i === row.length - 1 ? cut(cell, widths[i]!) : cut(cell, widths[i]!).padEnd(widths[i]!),
+        )
+        .join(" ".repeat(GAP))
+        .trimEnd();
     this.line(this.style("dim", written(columns.map(({ title }) => title.toUpperCase()))));
     for (const row of cells) this.line(written(row));
   }
 }
 
-/** Takes from the widest until the sum fits. */
-function fit(widths: number[], columns: number): number[] {
-  const fitted = [...widths];
-  const room = columns - 2 * (fitted.length - 1);
-  for (let over = sum(fitted) - room; over > 0; over = sum(fitted) - room) {
-    const widest = fitted.indexOf(Math.max(...fitted));
-    if (fitted[widest]! <= MIN_CELL) break;
-    const second = Math.max(MIN_CELL, ...fitted.filter((width) => width < fitted[widest]!));
-    fitted[widest] = Math.max(second, fitted[widest]! - over, MIN_CELL);
-    if (fitted[widest] === widths[widest] && fitted[widest] === second) break;
+/** Takes from the widest, a character at a time, until they fit or none can give more. */
+function fittingWidths(wanted: readonly number[], least: readonly number[], room: number): number[] {
+  const widths = [...wanted];
+  for (let over = sum(widths) - room; over > 0; over--) {
+    const givers = widths.flatMap((width, i) => (width > least[i]! ? [i] : []));
+    const widest = givers.sort((a, b) => widths[b]! - widths[a]!)[0];
+    if (widest === undefined) break;
+    widths[widest]! -= 1;
   }
-  return fitted;
+  return widths;
 }
 
 function sum(widths: readonly number[]): number {

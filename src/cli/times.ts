@@ -1,5 +1,8 @@
 import { InvalidArgumentError } from "commander";
 
+/** No list answers more at once. */
+export const MAX_PAGE = 200;
+
 const UNITS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** `90`, `90s`, `15m`, `2h`, `1d`, or several together (`1h30m`), in seconds. */
@@ -19,7 +22,9 @@ export function readMoment(text: string, nowSeconds = Math.floor(Date.now() / 10
   if (/^\d{9,11}$/.test(text)) return Number(text);
   const relative = /^([+-])(.+)$/.exec(text);
   if (relative) return nowSeconds + (relative[1] === "+" ? 1 : -1) * readDuration(relative[2]!);
-  const at = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  const at = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2}))?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
   if (Number.isNaN(at)) {
     throw new InvalidArgumentError("Give a moment such as now, +2h, 2026-12-24T18:00Z or epoch seconds.");
   }
@@ -45,7 +50,10 @@ export function shownDuration(seconds: number): string {
 
 export function shownMoment(seconds: number | undefined): string | undefined {
   if (seconds === undefined) return undefined;
-  return new Date(seconds * 1000).toISOString().replace("T", " ").replace(/\.000Z$/, "Z");
+  return new Date(seconds * 1000)
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.000Z$/, "Z");
 }
 
 /** How far away, in words: `in 5m`, `3h ago`. */

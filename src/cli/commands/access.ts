@@ -2,8 +2,17 @@ import type { Command } from "commander";
 import type { AccessRequest, Portcullis } from "../../client/portcullis.ts";
 import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
 import { CliFailure, EXIT } from "../failure.ts";
+import { first } from "../first.ts";
 import { plain } from "../terminal.ts";
-import { readDuration, readMoment, readWholeNumber, shownDistance, shownDuration, shownMoment } from "../times.ts";
+import {
+  MAX_PAGE,
+  readDuration,
+  readMoment,
+  readWholeNumber,
+  shownDistance,
+  shownDuration,
+  shownMoment,
+} from "../times.ts";
 
 export type AskOptions = {
   scope: string;
@@ -27,7 +36,10 @@ export const accessCommands: Commands = (program, world) => {
       .action(act(world, requestAccess)),
     [
       ['request orders --scope orders:read --for 1h --reason "ticket 42"', "ask, and go on"],
-      ['request orders --scope orders:read --reason "ticket 42" --wait 10m', "ask, and wait for the decision"],
+      [
+        'request orders --scope orders:read --reason "ticket 42" --wait 10m',
+        "ask, and wait for the decision",
+      ],
     ],
   );
   requestsCommands(program, world);
@@ -46,7 +58,9 @@ export const accessCommands: Commands = (program, world) => {
     program
       .command("token <resource>")
       .summary("print an access token of a grant that you have")
-      .description("Print an access token of whichever of your live grants gives this. It is printed and kept nowhere.")
+      .description(
+        "Print an access token of whichever of your live grants gives this. It is printed and kept nowhere.",
+      )
       .requiredOption("--scope <scopes>", "what it must give, separated by spaces")
       .action(act(world, printToken)),
     [["token orders --scope orders:read", "a token for a program that cannot ask by itself"]],
@@ -59,10 +73,17 @@ export function askOptions(command: Command): Command {
     .requiredOption("--scope <scopes>", "what you want to do there, separated by spaces")
     .requiredOption("--reason <text>", "why, for whoever decides")
     .option("--for <time>", "for how long, as 30m or 2h (default: the rule's)", readDuration)
-    .option("--start <moment>", "from when on, as +2h or 2026-12-24T18:00Z (default: once approved)", (text) => readMoment(text))
+    .option(
+      "--start <moment>",
+      "from when on, as +2h or 2026-12-24T18:00Z (default: once approved)",
+      (text) => readMoment(text),
+    )
     .option("--ticket <id>", "the ticket that this is for")
     .option("--max-uses <n>", "for how many requests at most", readWholeNumber)
-    .option("--emergency", "at once, where a rule has break-glass; it is told to everybody and reviewed afterwards");
+    .option(
+      "--emergency",
+      "at once, where a rule has break-glass; it is told to everybody and reviewed afterwards",
+    );
 }
 
 export function askFor(client: Portcullis, resource: string, options: AskOptions): Promise<AccessRequest> {
@@ -93,20 +114,33 @@ export async function untilDecided(cli: Cli, id: string, seconds?: number): Prom
     throw new CliFailure(`The request was ${decided.state}${said ? `: ${plain(said)}` : "."}`, EXIT.refused);
   } catch (fault) {
     if (!late?.aborted || cli.signal.aborted) throw fault;
-    throw new CliFailure("Nobody has decided yet.", EXIT.timedOut, `portcullis requests show ${id} --wait waits on.`);
+    throw new CliFailure(
+      "Nobody has decided yet.",
+      EXIT.timedOut,
+      `portcullis requests show ${id} --wait waits on.`,
+    );
   } finally {
     cli.terminal.progressDone();
   }
 }
 
-async function requestAccess(cli: Cli, { wait, ...options }: AskOptions & { wait?: number | true }, resource = ""): Promise<void> {
+async function requestAccess(
+  cli: Cli,
+  { wait, ...options }: AskOptions & { wait?: number | true },
+  resource = "",
+): Promise<void> {
   const asked = await askFor(await cli.client(), resource, options);
   const waits = wait !== undefined && asked.state === "pending";
   if (waits) cli.terminal.note(`Asked: ${asked.id}`);
   const request = waits ? await untilDecided(cli, asked.id, wait === true ? undefined : wait) : asked;
   showRequest(cli, request);
-  if (request.state === "pending") cli.terminal.next(`portcullis requests show ${request.id} --wait`, "Wait for the decision");
-  if (request.grant) cli.terminal.next(`portcullis run --resource ${resource} --scope "${options.scope}" -- <command>`, "Use it");
+  if (request.state === "pending")
+    cli.terminal.next(`portcullis requests show ${request.id} --wait`, "Wait for the decision");
+  if (request.grant)
+    cli.terminal.next(
+      `portcullis run --resource ${resource} --scope "${options.scope}" -- <command>`,
+      "Use it",
+    );
 }
 
 function requestsCommands(program: Command, world: World): void {
@@ -114,7 +148,9 @@ function requestsCommands(program: Command, world: World): void {
   examples(
     requests
       .command("list")
-      .description("List access requests: your own; with --reviewable those that wait for you; all of them with requests:read_all.")
+      .description(
+        "List access requests: your own; with --reviewable those that wait for you; all of them with requests:read_all.",
+      )
       .option("--state <state>", "pending, approved, denied, cancelled or expired")
       .option("--resource <resource>", "for one resource")
       .option("--requester <subject>", "of one person")
@@ -135,20 +171,26 @@ function requestsCommands(program: Command, world: World): void {
     );
 }
 
-type ListOptions = { state?: string; resource?: string; requester?: string; reviewable?: true; limit: number };
+type ListOptions = {
+  state?: string;
+  resource?: string;
+  requester?: string;
+  reviewable?: true;
+  limit: number;
+};
 
 async function listRequests(cli: Cli, { limit, state, ...query }: ListOptions): Promise<void> {
   const client = await cli.client();
-  const items: AccessRequest[] = [];
   const asked = { ...query, ...(state === undefined ? {} : { state: state as AccessRequest["state"] }) };
-  for await (const item of client.accessRequests.list({ ...asked, limit: Math.min(limit, 200) })) {
-    if (items.push(item) === limit) break;
-  }
+  const items = await first(
+    client.accessRequests.list({ ...asked, limit: Math.min(limit, MAX_PAGE) }),
+    limit,
+  );
   cli.terminal.result(items, () =>
     cli.terminal.table(
       items,
       [
-        { title: "id", value: ({ id }) => id },
+        { title: "id", value: ({ id }) => id, whole: true },
         { title: "state", value: (each) => each.state },
         { title: "who", value: ({ requester }) => requester },
         { title: "resource", value: ({ resource }) => resource },
@@ -193,7 +235,12 @@ function reviewCommands(program: Command, world: World): void {
 
 type ReviewOptions = { comment?: string; for?: number; scope?: string; maxUses?: number; extension?: string };
 
-async function review(cli: Cli, outcome: "approve" | "deny", options: ReviewOptions, id: string): Promise<void> {
+async function review(
+  cli: Cli,
+  outcome: "approve" | "deny",
+  options: ReviewOptions,
+  id: string,
+): Promise<void> {
   const client = await cli.client();
   const reviewed = await client.accessRequests.review(id, {
     outcome,
@@ -223,14 +270,17 @@ export function showRequest({ terminal }: Cli, request: AccessRequest): void {
       for: shownDuration(request.duration_seconds),
       why: request.justification,
       ticket: request.ticket,
-      decide: request.state === "pending" ? `${shownDistance(request.review_deadline)} at the latest` : undefined,
+      decide:
+        request.state === "pending" ? `${shownDistance(request.review_deadline)} at the latest` : undefined,
       grant: grant && `${grant.id}, ${grant.state}`,
       from: grant && shownMoment(grant.access_start),
       until: grant && `${shownMoment(grant.access_expiry)} (${shownDistance(grant.access_expiry)})`,
       uses: grant?.max_uses,
     });
     for (const { approver, outcome, comment } of reviews) {
-      terminal.line(`  ${outcome === "approve" ? "approved" : "denied"} by ${plain(approver)}${comment ? `: ${plain(comment)}` : ""}`);
+      terminal.line(
+        `  ${outcome === "approve" ? "approved" : "denied"} by ${plain(approver)}${comment ? `: ${plain(comment)}` : ""}`,
+      );
     }
   });
 }

@@ -1,6 +1,7 @@
 import { PortcullisUnreachable } from "../../client/portcullis.ts";
 import { act, type Cli, type Commands, examples } from "../cli.ts";
 import { CliFailure, EXIT } from "../failure.ts";
+import { first } from "../first.ts";
 import { shownDuration } from "../times.ts";
 
 type Finding = { check: string; ok: boolean; detail: string; todo?: string };
@@ -13,7 +14,9 @@ export const doctorCommand: Commands = (program, world) => {
     program
       .command("doctor")
       .summary("look for what is wrong, and how to mend it")
-      .description("Look at a deployment from outside: whether it answers, its clock, keys, policy, replica, webhooks and your sign-in.")
+      .description(
+        "Look at a deployment from outside: whether it answers, its clock, keys, policy, replica, webhooks and your sign-in.",
+      )
       .action(act(world, doctor)),
     [["doctor", "exit code 1 where something is wrong"]],
   );
@@ -40,17 +43,31 @@ async function reachability(issuer: string): Promise<Finding[]> {
   try {
     answer = await fetch(`${issuer}/readyz`, { redirect: "error", signal: AbortSignal.timeout(10_000) });
   } catch {
-    throw new CliFailure(`${issuer} does not answer.`, EXIT.unreachable, "Is the address right? Locally: npm start. Deployed: npx wrangler tail shows whether requests arrive.");
+    throw new CliFailure(
+      `${issuer} does not answer.`,
+      EXIT.unreachable,
+      "Is the address right? Locally: npm start. Deployed: npx wrangler tail shows whether requests arrive.",
+    );
   }
-  const body = (await answer.json().catch(() => undefined)) as { checks?: { name: string; ready: boolean; detail: string }[] } | undefined;
+  const body = (await answer.json().catch(() => undefined)) as
+    | { checks?: { name: string; ready: boolean; detail: string }[] }
+    | undefined;
   if (!Array.isArray(body?.checks)) {
-    throw new CliFailure(`What answers at ${issuer} (status ${answer.status}) is not Portcullis.`, EXIT.unreachable);
+    throw new CliFailure(
+      `What answers at ${issuer} (status ${answer.status}) is not Portcullis.`,
+      EXIT.unreachable,
+    );
   }
   const date = Date.parse(answer.headers.get("date") ?? "");
   return [
     { check: "reachable", ok: true, detail: issuer },
     ...(Number.isNaN(date) ? [] : [clockFinding(date)]),
-    ...body.checks.map(({ name, ready, detail }) => ({ check: name, ok: ready, detail, todo: TODO[name] ?? "See docs/operations.md." })),
+    ...body.checks.map(({ name, ready, detail }) => ({
+      check: name,
+      ok: ready,
+      detail,
+      todo: TODO[name] ?? "See docs/operations.md.",
+    })),
     await metadataFinding(issuer),
   ];
 }
@@ -67,7 +84,12 @@ const TODO: Readonly<Record<string, string>> = {
 function clockFinding(dateMs: number): Finding {
   const skew = Math.abs(Date.now() - dateMs) / 1000;
   const detail = skew < 1.5 ? "this machine's agrees" : `this machine's is off by ${shownDuration(skew)}`;
-  return { check: "clock", ok: skew <= MAX_SKEW_SECONDS, detail, todo: "Set this machine's clock by NTP: proofs and webhooks with a wrong time are refused." };
+  return {
+    check: "clock",
+    ok: skew <= MAX_SKEW_SECONDS,
+    detail,
+    todo: "Set this machine's clock by NTP: proofs and webhooks with a wrong time are refused.",
+  };
 }
 
 async function metadataFinding(issuer: string): Promise<Finding> {
@@ -76,9 +98,19 @@ async function metadataFinding(issuer: string): Promise<Finding> {
     const answer = await fetch(`${issuer}/.well-known/oauth-authorization-server`, { redirect: "error" });
     const { issuer: named } = (await answer.json()) as { issuer?: string };
     const todo = `Deploy with --var ISSUER:${issuer}, or use ${named}.`;
-    return { check, ok: named === issuer, detail: named === issuer ? "names this address" : `names ${named}`, todo };
+    return {
+      check,
+      ok: named === issuer,
+      detail: named === issuer ? "names this address" : `names ${named}`,
+      todo,
+    };
   } catch {
-    return { check, ok: false, detail: "cannot be read", todo: "Is something else in front that answers in its place?" };
+    return {
+      check,
+      ok: false,
+      detail: "cannot be read",
+      todo: "Is something else in front that answers in its place?",
+    };
   }
 }
 
@@ -97,7 +129,7 @@ async function signIn(cli: Cli): Promise<Finding[]> {
 async function webhooks(cli: Cli): Promise<Finding[]> {
   const client = await cli.client();
   try {
-    const endpoints = await Array.fromAsync(client.webhookEndpoints.list());
+    const endpoints = await first(client.webhookEndpoints.list());
     return endpoints.map(({ id, enabled, disabled_reason }) => ({
       check: `webhook ${id}`,
       ok: enabled,

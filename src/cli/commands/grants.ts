@@ -1,6 +1,7 @@
 import type { Grant } from "../../client/portcullis.ts";
 import { act, type Cli, type Commands, examples } from "../cli.ts";
-import { readDuration, readWholeNumber, shownDistance, shownMoment } from "../times.ts";
+import { first } from "../first.ts";
+import { MAX_PAGE, readDuration, readWholeNumber, shownDistance, shownMoment } from "../times.ts";
 import { showReceipt } from "./receipt.ts";
 
 /** `grants list|show|extend|return|revoke`. */
@@ -57,15 +58,12 @@ type ListOptions = { state?: string; resource?: string; subject?: string; limit:
 async function listGrants(cli: Cli, { limit, state, ...query }: ListOptions): Promise<void> {
   const client = await cli.client();
   const asked = { ...query, ...(state === undefined ? {} : { state: state as Grant["state"] }) };
-  const items: Grant[] = [];
-  for await (const item of client.grants.list({ ...asked, limit: Math.min(limit, 200) })) {
-    if (items.push(item) === limit) break;
-  }
+  const items = await first(client.grants.list({ ...asked, limit: Math.min(limit, MAX_PAGE) }), limit);
   cli.terminal.result(items, () =>
     cli.terminal.table(
       items,
       [
-        { title: "id", value: ({ id }) => id },
+        { title: "id", value: ({ id }) => id, whole: true },
         { title: "state", value: (each) => each.state },
         { title: "who", value: ({ subject }) => subject },
         { title: "resource", value: ({ resource }) => resource },
@@ -79,10 +77,18 @@ async function listGrants(cli: Cli, { limit, state, ...query }: ListOptions): Pr
 
 async function extendGrant(cli: Cli, options: { for: number; reason: string }, id = ""): Promise<void> {
   const client = await cli.client();
-  const asked = await client.grants.extend(id, { duration_seconds: options.for, justification: options.reason });
+  const asked = await client.grants.extend(id, {
+    duration_seconds: options.for,
+    justification: options.reason,
+  });
   const extension = asked.extensions?.at(-1);
-  cli.terminal.result(asked, () => cli.terminal.line(`Asked for more time: ${extension?.id ?? asked.id}, ${extension?.state ?? asked.state}.`));
-  if (extension?.state === "pending") cli.terminal.next(`portcullis requests show ${asked.id}`, "See the decision");
+  cli.terminal.result(asked, () =>
+    cli.terminal.line(
+      `Asked for more time: ${extension?.id ?? asked.id}, ${extension?.state ?? asked.state}.`,
+    ),
+  );
+  if (extension?.state === "pending")
+    cli.terminal.next(`portcullis requests show ${asked.id}`, "See the decision");
 }
 
 async function endGrant(cli: Cli, { reason }: { reason: string }, id = ""): Promise<void> {

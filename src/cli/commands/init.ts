@@ -15,22 +15,33 @@ export const initCommand: Commands = (program, world) => {
     program
       .command("init")
       .summary("begin a new deployment")
-      .description("Write the files of a new deployment: its secrets, a first policy that guards one origin, and tests of it. Existing files are left alone.")
+      .description(
+        "Write the files of a new deployment: its secrets, a first policy that guards one origin, and tests of it. Existing files are left alone.",
+      )
       .requiredOption("--origin <url>", "the API to guard")
       .requiredOption("--provider <url>", "the OpenID provider whose people may sign in")
       .requiredOption("--provider-client <id>", "the id of this deployment's client there")
       .option("--jwks-uri <url>", "where the provider's keys are (default: as it says itself)")
       .option("--dir <folder>", "where the files go", ".")
       .action(act(world, init)),
-    [["init --issuer https://auth.example.com --origin https://orders.internal --provider https://idp.example.com --provider-client portcullis", "begin"]],
+    [
+      [
+        "init --issuer https://auth.example.com --origin https://orders.internal --provider https://idp.example.com --provider-client portcullis",
+        "begin",
+      ],
+    ],
   );
 };
 
 async function init(cli: Cli, options: Options): Promise<void> {
   const { terminal, connection } = cli;
   const issuer = await connection.issuer();
-  for (const [flag, url] of [["--origin", options.origin], ["--provider", options.provider]] as const) {
-    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw usageFault(`${flag}: "${url}" is not an http or https URL.`);
+  for (const [flag, url] of [
+    ["--origin", options.origin],
+    ["--provider", options.provider],
+  ] as const) {
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw usageFault(`${flag}: "${url}" is not an http or https URL.`);
   }
   const jwksUri = options.jwksUri ?? (await discoveredKeys(options.provider));
   const secretsFile = join(options.dir, SECRETS);
@@ -42,7 +53,10 @@ async function init(cli: Cli, options: Options): Promise<void> {
   const written = made ? [SECRETS] : [];
   for (const [name, text] of Object.entries(files)) {
     const path = join(options.dir, name);
-    const exists = await access(path, constants.F_OK).then(() => true, () => false);
+    const exists = await access(path, constants.F_OK).then(
+      () => true,
+      () => false,
+    );
     if (!exists) {
       await writeFile(path, text);
       written.push(name);
@@ -56,11 +70,17 @@ async function init(cli: Cli, options: Options): Promise<void> {
     `npx portcullis doctor --issuer ${issuer}`,
   ];
   terminal.result({ issuer, written, next }, () => {
-    terminal.line(written.length > 0 ? `Written: ${written.join(", ")}` : "Everything was there already; nothing was changed.");
+    terminal.line(
+      written.length > 0
+        ? `Written: ${written.join(", ")}`
+        : "Everything was there already; nothing was changed.",
+    );
     terminal.line(`Register ${issuer}/session/callback/people at the provider as a redirect URI. Then:`);
     for (const command of next) terminal.line(`  ${command}`);
   });
-  terminal.note(`Keep ${SECRETS} where you keep secrets; it is in .gitignore, and without it nothing that is stored can be read.`);
+  terminal.note(
+    `Keep ${SECRETS} where you keep secrets; it is in .gitignore, and without it nothing that is stored can be read.`,
+  );
 }
 
 /** `jwks_uri` of the provider's discovery document (OpenID Connect Discovery §4). */

@@ -10,7 +10,9 @@ export const keyCommands: Commands = (program, world) => {
   examples(
     keys
       .command("rotate")
-      .description("Rotate the signing keys as planned; or replace one that leaked, and deny all that it signed.")
+      .description(
+        "Rotate the signing keys as planned; or replace one that leaked, and deny all that it signed.",
+      )
       .option("--compromised <kid>", "the key that leaked")
       .option("--reason <text>", "why, for the record")
       .option("--yes", "a compromised key: yes, everybody gets new tokens")
@@ -28,7 +30,7 @@ async function listKeys(cli: Cli): Promise<void> {
     cli.terminal.table(
       items,
       [
-        { title: "kid", value: ({ kid }) => kid },
+        { title: "kid", value: ({ kid }) => kid, whole: true },
         { title: "purpose", value: ({ purpose }) => purpose },
         { title: "alg", value: ({ alg }) => alg },
         { title: "state", value: ({ state }) => state },
@@ -56,9 +58,12 @@ async function rotateKeys(cli: Cli, { compromised, reason, yes }: RotateOptions)
     return showReceipt(cli, done, `${done.compromised_kid} is replaced${done.kid ? ` by ${done.kid}` : ""}.`);
   }
   cli.terminal.result(done, () => {
-    for (const { purpose, kid, replaced_kid } of done.rotated) cli.terminal.line(`${purpose}: ${kid} signs now, instead of ${replaced_kid}.`);
+    for (const { purpose, kid, replaced_kid } of done.rotated)
+      cli.terminal.line(`${purpose}: ${kid} signs now, instead of ${replaced_kid}.`);
     for (const { purpose, kid, signs_from } of done.scheduled) {
-      cli.terminal.line(`${purpose}: ${kid} is published, and signs ${signs_from === undefined ? "once verifiers know it" : `from ${shownMoment(signs_from)}`}.`);
+      cli.terminal.line(
+        `${purpose}: ${kid} is published, and signs ${signs_from === undefined ? "once verifiers know it" : `from ${shownMoment(signs_from)}`}.`,
+      );
     }
   });
 }

@@ -42,7 +42,8 @@ export function importCommand(policy: Command, world: World): void {
 
 async function importPolicy(cli: Cli, options: Options, product = "", path = ""): Promise<void> {
   const importer = Object.hasOwn(IMPORTERS, product) ? IMPORTERS[product] : undefined;
-  if (!importer) throw usageFault(`"${product}" is not known.`, `Known are ${Object.keys(IMPORTERS).join(", ")}.`);
+  if (!importer)
+    throw usageFault(`"${product}" is not known.`, `Known are ${Object.keys(IMPORTERS).join(", ")}.`);
   const source = await read(path);
   const config = options.config === undefined ? undefined : await read(options.config);
   const { audience, fromIssuer, origin } = options;
@@ -52,12 +53,15 @@ async function importPolicy(cli: Cli, options: Options, product = "", path = "")
     ...(origin === undefined ? {} : { origin }),
   };
   const imported = importer(source, given, config);
-  if (!imported.ok) throw usageFault(`${path} is no configuration of ${product}.\n  ${imported.error.join("\n  ")}`);
+  if (!imported.ok)
+    throw usageFault(`${path} is no configuration of ${product}.\n  ${imported.error.join("\n  ")}`);
   const { policy, notes, faults } = imported.value;
   if (cli.terminal.json && options.out === undefined) return cli.terminal.result(imported.value, () => {});
   await writeDocument(cli, policy, options.out);
   const { terminal } = cli;
-  terminal.note(`\n${policy.routes?.length ?? 0} routes, ${policy.issuers?.length ?? 0} issuers. ${notes.length} things to look at:`);
+  terminal.note(
+    `\n${policy.routes?.length ?? 0} routes, ${policy.issuers?.length ?? 0} issuers. ${notes.length} things to look at:`,
+  );
   for (const { at, what, todo } of notes) terminal.note(`  ${at}: ${what} ${todo}`);
   for (const fault of faults) terminal.note(`  To mend before it can be applied: ${fault}`);
   if (options.out !== undefined) terminal.next(`portcullis policy check ${options.out}`, "Check it");

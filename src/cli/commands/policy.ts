@@ -9,7 +9,7 @@ import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
 import { CliFailure, EXIT, usageFault } from "../failure.ts";
 import { readSourceFile, type SourceFile } from "../policy-file.ts";
 import { decideTrial, mismatch, trialFileSchema } from "../policy-trial.ts";
-import { readWholeNumber, shownMoment } from "../times.ts";
+import { MAX_PAGE, readWholeNumber, shownMoment } from "../times.ts";
 import { importCommand } from "./policy-import.ts";
 import { showReceipt } from "./receipt.ts";
 
@@ -39,7 +39,11 @@ export const policyCommands: Commands = (program, world) => {
     policy
       .command("apply <file>")
       .description("Put a policy into force, where nobody changed it meanwhile.")
-      .option("--if-version <n>", "only in place of this version (default: the one in force when the command starts)", readWholeNumber)
+      .option(
+        "--if-version <n>",
+        "only in place of this version (default: the one in force when the command starts)",
+        readWholeNumber,
+      )
       .action(act(world, applyPolicy)),
     [["policy apply policy.yaml", "put it into force"]],
   );
@@ -58,7 +62,10 @@ export const policyCommands: Commands = (program, world) => {
 
 async function showPolicy(cli: Cli, options: { versionNumber?: number }): Promise<void> {
   const client = await cli.client();
-  const found = options.versionNumber === undefined ? await client.policy.get() : await client.policy.version(String(options.versionNumber));
+  const found =
+    options.versionNumber === undefined
+      ? await client.policy.get()
+      : await client.policy.version(String(options.versionNumber));
   cli.terminal.result(found.document, () => cli.terminal.line(stringify(found.document).trimEnd()));
   cli.terminal.note(`version ${found.version}`);
 }
@@ -78,7 +85,10 @@ function faulty(file: SourceFile, faults: readonly string[]): CliFailure {
     const [, path = "", what = fault] = /^([^:\s]+): (.*)$/s.exec(fault) ?? [];
     return `\n  ${file.place(path)}: ${path === "" ? "" : `${path}: `}${what}`;
   });
-  return new CliFailure(`The policy has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}.${lines.join("")}`, EXIT.refused);
+  return new CliFailure(
+    `The policy has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}.${lines.join("")}`,
+    EXIT.refused,
+  );
 }
 
 async function checkPolicy(cli: Cli, path: string): Promise<void> {
@@ -91,7 +101,11 @@ async function checkPolicy(cli: Cli, path: string): Promise<void> {
 
 function showChanges({ terminal }: Cli, { changes, warnings, active_version }: PolicyCheck): void {
   terminal.line(`It is in order. Against version ${active_version}:`);
-  const signs = [["added", "+"], ["removed", "-"], ["changed", "~"]] as const;
+  const signs = [
+    ["added", "+"],
+    ["removed", "-"],
+    ["changed", "~"],
+  ] as const;
   const lines = Object.entries(changes).flatMap(([section, change]) => [
     ...signs.flatMap(([kind, sign]) => change[kind].map((name) => `  ${sign} ${section} ${name}`)),
     ...(change.reordered ? [`  ~ ${section}: in another order`] : []),
@@ -111,7 +125,7 @@ async function applyPolicy(cli: Cli, { ifVersion }: { ifVersion?: number }, path
 }
 
 async function history(cli: Cli, { limit }: { limit: number }): Promise<void> {
-  const { items } = await (await cli.client()).policy.versions({ limit: Math.min(limit, 200) }).page();
+  const { items } = await (await cli.client()).policy.versions({ limit: Math.min(limit, MAX_PAGE) }).page();
   cli.terminal.result(items, () =>
     cli.terminal.table(
       items,
@@ -126,16 +140,23 @@ async function history(cli: Cli, { limit }: { limit: number }): Promise<void> {
 }
 
 async function rollback(cli: Cli, _options: object, version = ""): Promise<void> {
-  if (!/^\d+$/.test(version)) throw usageFault("Give the number of a version.", "portcullis policy history lists them.");
+  if (!/^\d+$/.test(version))
+    throw usageFault("Give the number of a version.", "portcullis policy history lists them.");
   const done = await (await cli.client()).policy.activate(version);
-  showReceipt(cli, done.receipt, `Version ${done.version} is in force; it is the document of version ${version}.`);
+  showReceipt(
+    cli,
+    done.receipt,
+    `Version ${done.version} is in force; it is the document of version ${version}.`,
+  );
 }
 
 function testCommand(policy: Command, world: World): void {
   examples(
     policy
       .command("test <policy> <tests>")
-      .description("Decide sample requests by a policy, without a deployment, and compare with what is expected. For CI.")
+      .description(
+        "Decide sample requests by a policy, without a deployment, and compare with what is expected. For CI.",
+      )
       .action(act(world, testPolicy)),
     [["policy test policy.yaml policy.test.yaml", "exit code 1 where a decision is not as expected"]],
   );
@@ -149,7 +170,9 @@ async function testPolicy(cli: Cli, _options: object, policyPath = "", testsPath
   const tests = await readSourceFile(testsPath, cli.streams.stdin);
   const trials = trialFileSchema.safeParse(tests.value);
   if (!trials.success) {
-    const lines = trials.error.issues.map(({ path, message }) => `\n  ${tests.place(path.join("."))}: ${path.join(".")}: ${message}`);
+    const lines = trials.error.issues.map(
+      ({ path, message }) => `\n  ${tests.place(path.join("."))}: ${path.join(".")}: ${message}`,
+    );
     throw usageFault(`The tests cannot be read.${lines.join("")}`);
   }
   const compiled = await compilePolicy({ version: 0, document: parsed.data } as never);
@@ -157,7 +180,12 @@ async function testPolicy(cli: Cli, _options: object, policyPath = "", testsPath
   const results = trials.data.tests.map((trial) => {
     const decision = decideTrial(trial, compiled, now);
     const fault = mismatch(trial, decision);
-    return { name: trial.name, passed: fault === undefined, ...decision, ...(fault === undefined ? {} : { fault }) };
+    return {
+      name: trial.name,
+      passed: fault === undefined,
+      ...decision,
+      ...(fault === undefined ? {} : { fault }),
+    };
   });
   terminal.result(results, () => {
     for (const { name, passed, fault } of results) {

@@ -7,7 +7,12 @@ export function showReceipt({ terminal }: Cli, receipt: Receipt, said: string): 
   terminal.result(receipt, () => {
     terminal.line(said);
     const { strict, bounded, eventual } = receipt.effective_by;
-    terminal.fields({ receipt: receipt.id, strict: at(strict), bounded: at(bounded), eventual: at(eventual) });
+    terminal.fields({
+      receipt: receipt.id,
+      strict: at(strict),
+      bounded: at(bounded),
+      eventual: at(eventual),
+    });
   });
 }
 

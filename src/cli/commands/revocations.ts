@@ -1,11 +1,12 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { Readable } from "node:stream";
+import { createInterface } from "node:readline";
 import type { Command } from "commander";
-import type { Receipt, Revocation, RevocationsCreateBody } from "../../client/portcullis.ts";
+import type { Receipt, Revocation, RevocationLine, RevocationsCreateBody } from "../../client/portcullis.ts";
 import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
 import { CliFailure, EXIT, usageFault } from "../failure.ts";
-import { readMoment, readWholeNumber, shownMoment } from "../times.ts";
+import { first } from "../first.ts";
+import { MAX_PAGE, readMoment, readWholeNumber, shownMoment } from "../times.ts";
 import { showReceipt } from "./receipt.ts";
 
 type Match = RevocationsCreateBody["match"];
@@ -58,7 +59,12 @@ export const revocationCommands: Commands = (program, world) => {
       .action(
         act(world, async (cli: Cli, options: { reason?: string }, id = "") => {
           const lifted = await (await cli.client()).revocations.lift(id, options);
-          if ("effective_by" in lifted) showReceipt(cli, lifted as Receipt, `${id} is lifted. What it hit is taken again, unless something else hits it.`);
+          if ("effective_by" in lifted)
+            showReceipt(
+              cli,
+              lifted as Receipt,
+              `${id} is lifted. What it hit is taken again, unless something else hits it.`,
+            );
           else cli.terminal.result(lifted, () => cli.terminal.line(`${id} is cancelled.`));
         }),
       ),
@@ -67,32 +73,49 @@ export const revocationCommands: Commands = (program, world) => {
   denylistCommands(program, world);
 };
 
-type RevokeOptions = Partial<Record<string, string>> & { reason: string; issuedBefore?: number; expires?: number; dryRun?: true };
+type RevokeOptions = Partial<Record<string, string>> & {
+  reason: string;
+  issuedBefore?: number;
+  expires?: number;
+  dryRun?: true;
+};
 
 function revokeCommand(program: Command, world: World): void {
   const revoke = program
     .command("revoke")
     .summary("take access back, everywhere")
-    .description("Revoke tokens by what they say; all that is given must hold. The answer says by when every edge refuses them.");
+    .description(
+      "Revoke tokens by what they say; all that is given must hold. The answer says by when every edge refuses them.",
+    );
   for (const [, flag, what] of MATCHES) revoke.option(flag, what);
   examples(
     revoke
-      .option("--issued-before <moment>", "only tokens issued before it, as now or -1h; alone: every token", (text) => readMoment(text))
-      .option("--expires <moment>", "until when it is in force (default: as long as what it can hit)", (text) => readMoment(text))
+      .option(
+        "--issued-before <moment>",
+        "only tokens issued before it, as now or -1h; alone: every token",
+        (text) => readMoment(text),
+      )
+      .option(
+        "--expires <moment>",
+        "until when it is in force (default: as long as what it can hit)",
+        (text) => readMoment(text),
+      )
       .requiredOption("--reason <text>", "why, for the record")
       .option("--dry-run", "say what it would cut, and change nothing")
       .action(act(world, revokeTokens)),
     [
       ['revoke --subject "demo|mallory" --issued-before now --reason left --dry-run', "what would that cut?"],
       ['revoke --token tok_01jd… --reason "in a log"', "one token"],
-      ['revoke --key 8Zq… --reason leaked', "everything that a key signed"],
+      ["revoke --key 8Zq… --reason leaked", "everything that a key signed"],
     ],
   );
 }
 
 /** What commander calls the value of a flag. */
 function valueName(flag: string): string {
-  return flag.slice(2, flag.indexOf(" ")).replaceAll(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase());
+  return flag
+    .slice(2, flag.indexOf(" "))
+    .replaceAll(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase());
 }
 
 async function revokeTokens(cli: Cli, options: RevokeOptions): Promise<void> {
@@ -101,7 +124,10 @@ async function revokeTokens(cli: Cli, options: RevokeOptions): Promise<void> {
     return value === undefined ? [] : [[member, value] as const];
   });
   if (given.length === 0 && options.issuedBefore === undefined) {
-    throw usageFault("Say what to revoke, such as --subject or --token.", "portcullis revoke --help lists them.");
+    throw usageFault(
+      "Say what to revoke, such as --subject or --token.",
+      "portcullis revoke --help lists them.",
+    );
   }
   const { reason, issuedBefore, expires } = options;
   const body: RevocationsCreateBody = {
@@ -119,19 +145,21 @@ async function revokeTokens(cli: Cli, options: RevokeOptions): Promise<void> {
   }
   const done = await client.revocations.create(body);
   if ("effective_by" in done) return showReceipt(cli, done, "Revoked.");
-  cli.terminal.result(done, () => cli.terminal.line(`${done.id} waits for a second person: it would cut more than one person may.`));
+  if ("dry_run" in done) return;
+  cli.terminal.result(done, () =>
+    cli.terminal.line(`${done.id} waits for a second person: it would cut more than one person may.`),
+  );
   cli.terminal.next(`portcullis revocations confirm ${done.id}`, "Somebody else confirms it");
 }
 
 async function listRevocations(cli: Cli, { limit }: { limit: number }): Promise<void> {
   const client = await cli.client();
-  const items: Revocation[] = [];
-  for await (const item of client.revocations.list({ limit: Math.min(limit, 200) })) if (items.push(item) === limit) break;
+  const items = await first(client.revocations.list({ limit: Math.min(limit, MAX_PAGE) }), limit);
   cli.terminal.result(items, () =>
     cli.terminal.table(
       items,
       [
-        { title: "id", value: ({ id }) => id },
+        { title: "id", value: ({ id }) => id, whole: true },
         { title: "what", value: shownMatch },
         { title: "why", value: ({ reason }) => reason },
         { title: "who", value: ({ actor }) => actor },
@@ -164,7 +192,9 @@ function denylistCommands(program: Command, world: World): void {
   examples(
     denylist
       .command("import <file>")
-      .description("Deny every token of a file (NDJSON, one {\"jti\": …} or rule a line; - reads standard input). Bad lines are named, the good ones stand.")
+      .description(
+        'Deny every token of a file (NDJSON, one {"jti": …} or rule a line; - reads standard input). Bad lines are named, the good ones stand.',
+      )
       .option("--dry-run", "say what it would cut, and change nothing")
       .option("--lift", "lift what the file names instead")
       .option("--emergency", "more than one person may cut, at once; everybody who listens is told")
@@ -180,36 +210,56 @@ function denylistCommands(program: Command, world: World): void {
   );
 }
 
+const IMPORT_TIMEOUT_MS = 3_600_000;
+
 type ImportOptions = { dryRun?: true; lift?: true; emergency?: true };
 
-async function importDenylist(cli: Cli, { dryRun, lift, emergency }: ImportOptions, file = ""): Promise<void> {
+async function importDenylist(
+  cli: Cli,
+  { dryRun, lift, emergency }: ImportOptions,
+  file = "",
+): Promise<void> {
   const size = file === "-" ? undefined : await sizeOf(file);
-  const source = file === "-" ? (cli.streams.stdin as Readable) : createReadStream(file);
-  let sent = 0;
-  const counted = Readable.from(
-    (async function* () {
-      for await (const chunk of source) {
-        sent += (chunk as Buffer).length;
-        cli.terminal.progress(bar(sent, size));
-        yield chunk as Buffer;
-      }
-    })(),
-  );
+  const input = file === "-" ? cli.streams.stdin : createReadStream(file);
   const client = await cli.client();
-  const query = { ...(dryRun ? { dry_run: true } : {}), ...(lift ? { lift: true } : {}), ...(emergency ? { emergency: true } : {}) };
+  const query = {
+    ...(dryRun ? { dry_run: true } : {}),
+    ...(lift ? { lift: true } : {}),
+    ...(emergency ? { emergency: true } : {}),
+  };
   const outcome = await client.revocations
-    .import(Readable.toWeb(counted) as ReadableStream<Uint8Array>, query, { timeoutMs: 3_600_000 })
+    .import(counted(cli, input, size), query, { timeoutMs: IMPORT_TIMEOUT_MS })
     .finally(() => cli.terminal.progressDone());
   cli.terminal.result(outcome, () => {
     if ("dry_run" in outcome) {
       const count = `${outcome.exact ? "" : "at least "}${outcome.would_cut.tokens} live tokens`;
-      cli.terminal.line(`${outcome.tokens} tokens and ${outcome.rules} rules; they would cut ${count}. Nothing was changed.`);
+      cli.terminal.line(
+        `${outcome.tokens} tokens and ${outcome.rules} rules; they would cut ${count}. Nothing was changed.`,
+      );
     } else {
-      cli.terminal.line(`${outcome.accepted} taken, ${outcome.unchanged} were there already, ${outcome.refused} refused.`);
+      cli.terminal.line(
+        `${outcome.accepted} taken, ${outcome.unchanged} were there already, ${outcome.refused} refused.`,
+      );
     }
     for (const { line, error } of outcome.errors) cli.terminal.note(`line ${line}: ${error}`);
   });
   if (outcome.refused > 0) throw new CliFailure(`${outcome.refused} lines were refused.`, EXIT.refused);
+}
+
+/** The lines as they are, told as they go. */
+async function* counted(
+  cli: Cli,
+  input: NodeJS.ReadableStream,
+  size: number | undefined,
+): AsyncGenerator<RevocationLine> {
+  let sent = 0;
+  // Made only now: lines that come before somebody reads them are lost.
+  for await (const line of createInterface({ input })) {
+    sent += Buffer.byteLength(line) + 1;
+    cli.terminal.progress(bar(Math.min(sent, size ?? sent), size));
+    // The client sends text as it is: what is wrong in it is the deployment's to say, with the line's number.
+    yield line as unknown as RevocationLine;
+  }
 }
 
 async function sizeOf(file: string): Promise<number> {
@@ -231,7 +281,8 @@ function bar(sent: number, size: number | undefined): string {
 
 async function exportDenylist(cli: Cli, _options: object, file?: string): Promise<void> {
   const client = await cli.client();
-  const out = file === undefined || file === "-" ? cli.streams.stdout : createWriteStream(file, { mode: 0o600 });
+  const written = file === undefined || file === "-" ? undefined : createWriteStream(file, { mode: 0o600 });
+  const out: NodeJS.WritableStream = written ?? cli.streams.stdout;
   let lines = 0;
   for await (const line of client.revocations.export({ signal: cli.signal })) {
     lines++;
@@ -239,8 +290,8 @@ async function exportDenylist(cli: Cli, _options: object, file?: string): Promis
     if (!out.write(`${JSON.stringify(line)}\n`)) await new Promise((resolve) => out.once("drain", resolve));
   }
   cli.terminal.progressDone();
-  if (out !== cli.streams.stdout) {
-    await new Promise<void>((resolve, reject) => out.end(resolve).once("error", reject));
+  if (written) {
+    await new Promise<void>((resolve, reject) => written.once("error", reject).end(resolve));
     cli.terminal.note(`${lines} lines written to ${file}.`);
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Portcullis, PortcullisProblem } from "../../client/portcullis.ts";
 import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
 import { CliFailure, EXIT, usageFault } from "../failure.ts";
+import type { Environment } from "../terminal.ts";
 import { readDuration } from "../times.ts";
 import { type AskOptions, askFor, askOptions, untilDecided } from "./access.ts";
 
@@ -30,16 +31,31 @@ export const runCommand: Commands = (program, world) => {
   askOptions(command);
   // Who has the access already need not say why.
   command.options.find(({ long }) => long === "--reason")!.mandatory = false;
-  examples(command.action(act(world, (cli: Cli, options: RunOptions, ...rest: unknown[]) => run(cli, world, options, rest[0] as unknown as string[]))), [
-    ['run --resource orders --scope orders:read --reason "ticket 42" -- ./report.sh', "$PORTCULLIS_TOKEN is there while it runs"],
-    ["run --resource orders --scope orders:read --curl -- curl https://api.example.com/orders", "curl, with the token"],
-  ]);
+  examples(
+    command.action(
+      act(world, (cli: Cli, options: RunOptions, ...rest: unknown[]) =>
+        run(cli, world, options, rest[0] as unknown as string[]),
+      ),
+    ),
+    [
+      [
+        'run --resource orders --scope orders:read --reason "ticket 42" -- ./report.sh',
+        "$PORTCULLIS_TOKEN is there while it runs",
+      ],
+      [
+        "run --resource orders --scope orders:read --curl -- curl https://api.example.com/orders",
+        "curl, with the token",
+      ],
+    ],
+  );
 };
 
 async function run(cli: Cli, world: World, options: RunOptions, command: string[] = []): Promise<void> {
   const [program, ...args] = command;
-  if (program === undefined) throw usageFault("Which command?", "portcullis run --resource orders --scope orders:read -- <command>");
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(options.env)) throw usageFault(`"${options.env}" is no name of a variable.`);
+  if (program === undefined)
+    throw usageFault("Which command?", "portcullis run --resource orders --scope orders:read -- <command>");
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(options.env))
+    throw usageFault(`"${options.env}" is no name of a variable.`);
   const client = await cli.client();
   const access = await obtain(cli, client, options);
   const folder = options.curl ? await mkdtemp(join(tmpdir(), "portcullis-run-")) : undefined;
@@ -58,7 +74,11 @@ async function run(cli: Cli, world: World, options: RunOptions, command: string[
 }
 
 /** `grant`: the one that was made for this run. */
-async function obtain(cli: Cli, client: Portcullis, options: RunOptions): Promise<{ token: string; grant?: string }> {
+async function obtain(
+  cli: Cli,
+  client: Portcullis,
+  options: RunOptions,
+): Promise<{ token: string; grant?: string }> {
   const { resource, scope, reason } = options;
   try {
     return { token: (await client.grants.token({ resource, scope })).access_token };
@@ -82,19 +102,24 @@ async function giveBack(cli: Cli, client: Portcullis, grant: string): Promise<vo
   } catch (fault) {
     // It may have ended by itself.
     if (fault instanceof PortcullisProblem && fault.status === 410) return;
-    cli.terminal.note(`${grant} could not be given back: it ends by itself. portcullis grants return ${grant} tries again.`);
+    cli.terminal.note(
+      `${grant} could not be given back: it ends by itself. portcullis grants return ${grant} tries again.`,
+    );
   }
 }
 
 /** The child gets the terminal, and its signals: a Ctrl-C reaches it before it reaches us. */
-async function childExit(program: string, args: string[], environment: NodeJS.ProcessEnv): Promise<number> {
-  const child = spawn(program, args, { stdio: "inherit", env: environment });
+async function childExit(program: string, args: string[], environment: Environment): Promise<number> {
+  const child = spawn(program, args, { stdio: "inherit", env: environment as NodeJS.ProcessEnv });
   const passOn = () => child.kill("SIGTERM");
   process.once("SIGTERM", passOn);
   try {
     return await new Promise<number>((resolve, reject) => {
       child.once("error", (fault: NodeJS.ErrnoException) => {
-        const what = fault.code === "ENOENT" ? `There is no command ${program}.` : `${program} cannot be run: ${fault.code}.`;
+        const what =
+          fault.code === "ENOENT"
+            ? `There is no command ${program}.`
+            : `${program} cannot be run: ${fault.code}.`;
         reject(new CliFailure(what, fault.code === "ENOENT" ? NOT_FOUND : EXIT.usage));
       });
       child.once("exit", (code, signal) => resolve(code ?? SIGNAL_BASE + constants.signals[signal!]));

@@ -3,6 +3,7 @@ import * as openid from "openid-client";
 import { act, type Cli, type Commands, examples } from "../cli.ts";
 import { CLIENT_ID, sessionOf, tokenCall } from "../connection.ts";
 import { CliFailure, EXIT, usageFault } from "../failure.ts";
+import { first } from "../first.ts";
 import { shownDistance, shownMoment } from "../times.ts";
 
 /** `login`, `logout`, `whoami`, `sessions`. */
@@ -67,7 +68,9 @@ async function login(cli: Cli, { scope, browser }: { scope?: string; browser: bo
     await connection.keyring.change(issuer, async () => session, { makeCurrent: true });
     terminal.progressDone();
     const { subject } = session;
-    terminal.result({ issuer, subject, scope: tokens.scope }, () => terminal.line(`Signed in at ${issuer} as ${subject}.`));
+    terminal.result({ issuer, subject, scope: tokens.scope }, () =>
+      terminal.line(`Signed in at ${issuer} as ${subject}.`),
+    );
     terminal.next("portcullis request --help", "Ask for access");
   } catch (fault) {
     terminal.progressDone();
@@ -83,14 +86,22 @@ async function discover(issuer: string): Promise<openid.Configuration> {
       ...(loopback ? { execute: [openid.allowInsecureRequests] } : {}),
     });
   } catch {
-    throw new CliFailure(`${issuer} does not answer as a deployment of Portcullis.`, EXIT.unreachable, "Is the address right, and the deployment up?");
+    throw new CliFailure(
+      `${issuer} does not answer as a deployment of Portcullis.`,
+      EXIT.unreachable,
+      "Is the address right, and the deployment up?",
+    );
   }
 }
 
 function loginFailure(fault: unknown): CliFailure {
   if (fault instanceof openid.ResponseBodyError) {
     const denied = fault.error === "access_denied" || fault.error === "expired_token";
-    return new CliFailure(fault.error_description ?? fault.error, denied ? EXIT.refused : EXIT.signedOut, denied ? "portcullis login begins again." : undefined);
+    return new CliFailure(
+      fault.error_description ?? fault.error,
+      denied ? EXIT.refused : EXIT.signedOut,
+      denied ? "portcullis login begins again." : undefined,
+    );
   }
   if (fault instanceof Error && (fault.name === "AbortError" || fault.name === "TimeoutError")) {
     return new CliFailure("Nobody confirmed it.", EXIT.interrupted);
@@ -106,7 +117,12 @@ function subjectOf(accessToken: string): string {
 }
 
 function openBrowser(url: string): void {
-  const [command, ...args] = process.platform === "darwin" ? ["open"] : process.platform === "win32" ? ["cmd", "/c", "start", ""] : ["xdg-open"];
+  const [command, ...args] =
+    process.platform === "darwin"
+      ? ["open"]
+      : process.platform === "win32"
+        ? ["cmd", "/c", "start", ""]
+        : ["xdg-open"];
   const child = spawn(command!, [...args, url], { stdio: "ignore", detached: true });
   // Where there is none, the address stands on the screen.
   child.on("error", () => {});
@@ -120,13 +136,17 @@ async function logout({ terminal, connection }: Cli): Promise<void> {
   await connection.keyring.change(issuer, async (session) => {
     if (!session) return undefined;
     const form = { token: session.refresh_token, client_id: CLIENT_ID };
-    told = await tokenCall(`${issuer}/oauth/revoke`, form).then(({ status }) => status === 200, () => false);
+    told = await tokenCall(`${issuer}/oauth/revoke`, form).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
     return undefined;
   });
   terminal.result({ issuer, was_signed_in: before !== undefined, session_ended: told }, () =>
     terminal.line(before ? `Signed out at ${issuer}.` : `Nobody was signed in at ${issuer}.`),
   );
-  if (!told) terminal.note("The deployment did not answer: the session there goes on until it is not used for long.");
+  if (!told)
+    terminal.note("The deployment did not answer: the session there goes on until it is not used for long.");
 }
 
 async function whoami({ terminal, connection }: Cli): Promise<void> {
@@ -138,7 +158,11 @@ async function whoami({ terminal, connection }: Cli): Promise<void> {
   const renewed = (await connection.keyring.read()).sessions[issuer] ?? session;
   const scope = renewed && scopeOf(renewed.access_token);
   terminal.result({ issuer, subject: renewed?.subject ?? null, scope: scope ?? null }, () =>
-    terminal.fields({ deployment: issuer, subject: renewed?.subject ?? "a client, by the environment", scopes: scope }),
+    terminal.fields({
+      deployment: issuer,
+      subject: renewed?.subject ?? "a client, by the environment",
+      scopes: scope,
+    }),
   );
 }
 
@@ -150,12 +174,12 @@ function scopeOf(accessToken: string): string | undefined {
 
 async function listSessions(cli: Cli, { subject }: { subject?: string }): Promise<void> {
   const client = await cli.client();
-  const items = await Array.fromAsync(client.sessions.list(subject === undefined ? {} : { subject }));
+  const items = await first(client.sessions.list(subject === undefined ? {} : { subject }));
   cli.terminal.result(items, () =>
     cli.terminal.table(
       items,
       [
-        { title: "id", value: ({ id }) => id },
+        { title: "id", value: ({ id }) => id, whole: true },
         { title: "subject", value: (each) => each.subject },
         { title: "client", value: ({ client_id }) => client_id },
         { title: "state", value: ({ state }) => state },
