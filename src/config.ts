@@ -92,9 +92,12 @@ const BINDINGS = [
   "DENYLIST",
   "DEVICE_LOGIN",
   "MONITOR",
+  "REMEDIATION",
   "RATE_LIMIT",
   "PROOF",
   "SESSION",
+  "SIGNAL_INBOX",
+  "STREAM",
 ];
 
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;

@@ -16,7 +16,10 @@ export type IdPrefix =
   | "rot"
   | "ext"
   | "use"
-  | "det";
+  | "det"
+  | "rmd"
+  | "sig"
+  | "str";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -29,9 +29,13 @@ export const EVENT_TYPES = [
   "revocation.lifted",
   "revocation.confirmation_needed",
   "revocation.emergency",
+  "remediation.acted",
+  "remediation.held",
+  "remediation.undone",
   "key.rotation_overdue",
   "session.revoked",
   "session.reuse_detected",
+  "signal.received",
   "webhook_endpoint.disabled",
 ] as const;
 

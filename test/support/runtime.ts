@@ -87,10 +87,13 @@ export const OBJECTS = {
   ENDPOINT: "EndpointObject",
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
+  REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
+  SIGNAL_INBOX: "SignalInboxObject",
+  STREAM: "StreamObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

@@ -18,10 +18,13 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
       "PROOF",
       "SESSION",
+      "SIGNAL_INBOX",
+      "STREAM",
     ].map((b) => [b, {}]),
   ),
 };
