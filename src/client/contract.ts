@@ -428,6 +428,40 @@ export type Delivery = {
   }[];
 };
 
+/** Something that was noticed. */
+export type Detection = {
+  id: string;
+  kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+  at: number;
+  /** 0 where one event is enough. */
+  window_seconds: number;
+  count: number;
+  threshold: number;
+  /** Ids, never a token or a claim set. */
+  about: {
+    iss?: string;
+    jti?: string;
+    sub?: string;
+    client_id?: string;
+    grant?: string;
+    session?: string;
+    kid?: string;
+    route?: string;
+    address?: string;
+    endpoint?: string;
+  };
+  facts?: {
+    [member: string]: string | number;
+  };
+  received_at: number;
+  /** What each rule made of it. */
+  outcomes: {
+    rule_id: string;
+    outcome: string;
+    remediation_id?: string;
+  }[];
+};
+
 /** AuthZEN 1.0 §6.2. */
 export type EvaluationAnswer = {
   decision: boolean;
@@ -612,7 +646,7 @@ export type Policy = {
     };
     /** Name of the deployment's secret that it signs with, for HS256 only; never the secret itself. */
     secret_ref?: string;
-    algorithms: ("ES256" | "ES384" | "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "EdDSA" | "HS256")[];
+    algorithms: ("ES256" | "ES384" | "EdDSA" | "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" | "HS256")[];
     /** Its tokens must name this audience (RFC 7519 §4.1.3). */
     audience: string;
     /** Accepted `typ` headers, compared without case and without `application/`. */
@@ -898,6 +932,99 @@ export type Policy = {
     /** What the identity provider said of a person counts this long; then a refresh must bring a fresh `subject_token`. Absent: as long as the session. */
     reassert_seconds?: number;
   };
+  /** What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md. */
+  remediation?: {
+    /** All that match a detection act, each by itself. */
+    rules: {
+      id: string;
+      when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
+      /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
+      condition?: string;
+      /** So many such detections of the same target in the window. Absent: the first is enough. */
+      threshold?: {
+        count: number;
+        window_seconds: number;
+      };
+      actions: {
+        kind: "count";
+      } | {
+        kind: "notify";
+      } | {
+        kind: "revoke";
+        target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
+        /** Absent: as long as a token may live; a subject or client until it is lifted. */
+        seconds?: number;
+      } | {
+        kind: "step_up";
+        /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
+        target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
+        acr_values?: string[];
+        /** The sign-in has to be later than the detection. */
+        new_sign_in?: boolean;
+        /** Absent: as long as a token may live. */
+        seconds?: number;
+      } | {
+        kind: "shrink_scope";
+        /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
+        target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
+        scopes: string[];
+        /** Absent: as long as a token may live. */
+        seconds?: number;
+      } | {
+        kind: "force_sign_in";
+      } | {
+        kind: "block_address";
+        seconds?: number;
+      } | {
+        kind: "rotate_key";
+      }[];
+      /** So long after it acted, the rule leaves the same target alone. */
+      cooldown_seconds?: number;
+      /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
+      max_cut?: number;
+      /** How often the rule may act in an hour. */
+      max_per_hour?: number;
+      /** Only records what it would have done. */
+      shadow?: boolean;
+    }[];
+  };
+  /** Shared signals (SSF). Absent: nobody is listened to. */
+  signals?: {
+    /** Who may tell this deployment of its people: SETs of CAEP and RISC, Global Token Revocation. */
+    transmitters?: {
+      id: string;
+      /** Exact `iss` of what it signs. */
+      issuer: string;
+      /** Where its public keys are. Give this or `jwks`. */
+      jwks_uri?: string;
+      jwks?: {
+        keys: {
+          kty: "EC" | "RSA" | "OKP";
+          kid?: string;
+          [member: string]: unknown;
+        }[];
+      };
+      algorithms: ("ES256" | "ES384" | "EdDSA" | "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512")[];
+      /** Its security event tokens must name this audience. */
+      audience: string;
+      /** Id of the trusted issuer whose people it may speak of, and of nobody else's. */
+      subjects_of: string;
+      /** The trusted issuer's `sub` is the email address, so that an email names a person. */
+      email_is_sub?: boolean;
+      /** What an opaque identifier that stands alone is: the issuer's `sub`, or its `sid`. */
+      opaque_names?: "subject" | "session";
+      /** A security event token that was issued longer ago is refused. */
+      max_age_seconds?: number;
+      /** It may end all sessions of a person with POST /v1/signals/global-token-revocation. */
+      global_token_revocation?: boolean;
+      /** What an event leads to, where that is not the default. */
+      events?: {
+        [member: string]: "revoke_subject" | "revoke_sessions" | "revoke_session" | "restore_subject" | "notify" | "ignore" | {
+          [member: string]: "revoke_subject" | "revoke_sessions" | "revoke_session" | "restore_subject" | "notify" | "ignore";
+        };
+      };
+    }[];
+  };
 };
 
 /** The version that is in force, and by when everywhere. */
@@ -1048,6 +1175,269 @@ export type Receipt = {
     bounded: number;
     eventual: number;
   };
+};
+
+/** A rule that fired, and what it did. */
+export type Remediation = {
+  id: string;
+  rule_id: string;
+  detection_id: string;
+  detection_kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+  at: number;
+  state: "acted" | "held" | "hold_expired" | "shadow" | "dismissed" | "undone";
+  would_cut: number;
+  would_hold?: true;
+  actions: {
+    kind: string;
+    /** Whom it is for; null where the detection named nobody. */
+    on: {
+      /** Issuer, exactly as in the token */
+      iss?: string;
+      /** One token */
+      jti?: string;
+      /** Every token of one grant */
+      grant?: string;
+      /** Every token of one session (`sid`) */
+      session?: string;
+      /** Every token of one subject */
+      sub?: string;
+      /** Every token of one client */
+      client_id?: string;
+      /** Every token bound to one sender key (RFC 9449) */
+      jkt?: string;
+      /** Every token signed by one key */
+      kid?: string;
+      /** Every request to a route from one address, of IPv6 from its /64; alone, and with expires_at */
+      address?: string;
+    } | {
+      address: string;
+    } | Record<string, never> | null;
+    would_cut?: number;
+    revocation_id?: string;
+    receipt?: Receipt;
+    result?: string;
+    lift_receipt?: Receipt;
+    not_undone?: string;
+    [member: string]: unknown;
+  }[];
+  held?: {
+    until: number;
+    needed: number;
+    confirmations: {
+      actor: string;
+      at: number;
+      comment?: string;
+    }[];
+  };
+  ended?: {
+    at: number;
+    by: string;
+    reason: string;
+  };
+};
+
+/** What rules would have done; nothing was done. */
+export type RemediationReplay = {
+  detections: number;
+  truncated: boolean;
+  rules: {
+    rule_id: string;
+    outcomes: {
+      [member: string]: number;
+    };
+    tokens_cut: number;
+  }[];
+  firings: {
+    rule_id: string;
+    detection_id: string;
+    kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+    at: number;
+    outcome: "acted" | "held" | "shadow" | "below_threshold" | "cooling_down" | "over_hourly_limit";
+    would_hold: boolean;
+    would_cut: number;
+    actions: string[];
+  }[];
+};
+
+export type RemediationRule = {
+  id: string;
+  when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
+  /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
+  condition?: string;
+  /** So many such detections of the same target in the window. Absent: the first is enough. */
+  threshold?: {
+    count: number;
+    window_seconds: number;
+  };
+  actions: {
+    kind: "count";
+  } | {
+    kind: "notify";
+  } | {
+    kind: "revoke";
+    target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
+    /** Absent: as long as a token may live; a subject or client until it is lifted. */
+    seconds?: number;
+  } | {
+    kind: "step_up";
+    /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
+    target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
+    acr_values?: string[];
+    /** The sign-in has to be later than the detection. */
+    new_sign_in?: boolean;
+    /** Absent: as long as a token may live. */
+    seconds?: number;
+  } | {
+    kind: "shrink_scope";
+    /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
+    target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
+    scopes: string[];
+    /** Absent: as long as a token may live. */
+    seconds?: number;
+  } | {
+    kind: "force_sign_in";
+  } | {
+    kind: "block_address";
+    seconds?: number;
+  } | {
+    kind: "rotate_key";
+  }[];
+  /** So long after it acted, the rule leaves the same target alone. */
+  cooldown_seconds?: number;
+  /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
+  max_cut?: number;
+  /** How often the rule may act in an hour. */
+  max_per_hour?: number;
+  /** Only records what it would have done. */
+  shadow?: boolean;
+};
+
+export type RemediationRules = {
+  rules: RemediationRule[];
+  /** The policy says nothing, and these apply. */
+  default: boolean;
+};
+
+export type RemediationRulesPutBody = {
+  /** All that match a detection act, each by itself. */
+  rules: {
+    id: string;
+    when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
+    /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
+    condition?: string;
+    /** So many such detections of the same target in the window. Absent: the first is enough. */
+    threshold?: {
+      count: number;
+      window_seconds: number;
+    };
+    actions: {
+      kind: "count";
+    } | {
+      kind: "notify";
+    } | {
+      kind: "revoke";
+      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
+      /** Absent: as long as a token may live; a subject or client until it is lifted. */
+      seconds?: number;
+    } | {
+      kind: "step_up";
+      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
+      target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
+      acr_values?: string[];
+      /** The sign-in has to be later than the detection. */
+      new_sign_in?: boolean;
+      /** Absent: as long as a token may live. */
+      seconds?: number;
+    } | {
+      kind: "shrink_scope";
+      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
+      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
+      scopes: string[];
+      /** Absent: as long as a token may live. */
+      seconds?: number;
+    } | {
+      kind: "force_sign_in";
+    } | {
+      kind: "block_address";
+      seconds?: number;
+    } | {
+      kind: "rotate_key";
+    }[];
+    /** So long after it acted, the rule leaves the same target alone. */
+    cooldown_seconds?: number;
+    /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
+    max_cut?: number;
+    /** How often the rule may act in an hour. */
+    max_per_hour?: number;
+    /** Only records what it would have done. */
+    shadow?: boolean;
+  }[];
+};
+
+export type RemediationRulesReplayBody = {
+  /** All that match a detection act, each by itself. */
+  rules: {
+    id: string;
+    when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
+    /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
+    condition?: string;
+    /** So many such detections of the same target in the window. Absent: the first is enough. */
+    threshold?: {
+      count: number;
+      window_seconds: number;
+    };
+    actions: {
+      kind: "count";
+    } | {
+      kind: "notify";
+    } | {
+      kind: "revoke";
+      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
+      /** Absent: as long as a token may live; a subject or client until it is lifted. */
+      seconds?: number;
+    } | {
+      kind: "step_up";
+      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
+      target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
+      acr_values?: string[];
+      /** The sign-in has to be later than the detection. */
+      new_sign_in?: boolean;
+      /** Absent: as long as a token may live. */
+      seconds?: number;
+    } | {
+      kind: "shrink_scope";
+      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
+      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
+      scopes: string[];
+      /** Absent: as long as a token may live. */
+      seconds?: number;
+    } | {
+      kind: "force_sign_in";
+    } | {
+      kind: "block_address";
+      seconds?: number;
+    } | {
+      kind: "rotate_key";
+    }[];
+    /** So long after it acted, the rule leaves the same target alone. */
+    cooldown_seconds?: number;
+    /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
+    max_cut?: number;
+    /** How often the rule may act in an hour. */
+    max_per_hour?: number;
+    /** Only records what it would have done. */
+    shadow?: boolean;
+  }[];
+  /** Epoch seconds */
+  since: number;
+};
+
+export type RemediationsConfirmBody = {
+  comment?: string;
+};
+
+export type RemediationsUndoBody = {
+  reason: string;
 };
 
 /** What an approver said, and what it left of the ask. */
@@ -1256,6 +1646,27 @@ export type SessionsRevokeBody = {
   reason: string;
 };
 
+/** What a transmitter told us, and what it led to. */
+export type Signal = {
+  id: string;
+  /** `transmitter:<id>`, or the subject of a client. */
+  actor: string;
+  via: "security_event_token" | "global_token_revocation";
+  jti: string;
+  event: string;
+  /** Which kind of the event, such as the level of a risk. */
+  kind?: string;
+  action: "revoke_subject" | "revoke_sessions" | "revoke_session" | "restore_subject" | "notify" | "ignore";
+  /** Epoch seconds. */
+  issued_at: number;
+  /** Epoch seconds. */
+  received_at: number;
+  subject?: string;
+  provider_session?: string;
+  revocation_id?: string;
+  lifted?: string[];
+};
+
 /** A signing key of the deployment; moments ahead are planned. */
 export type SigningKey = {
   kid: string;
@@ -1275,7 +1686,7 @@ export type SigningKey = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "key.*" | "session.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
   description?: string;
   reviews_as?: {
     roles: string[];
@@ -1306,7 +1717,7 @@ export type WebhookEndpointsCreateBody = {
   /** https, a public host name, port 443 or 8443. */
   url: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "key.*" | "session.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
   description?: string;
   /** A secret that both sides have, or a key of which receivers get the public half. */
   signature?: "hmac" | "ed25519";
@@ -1344,7 +1755,7 @@ export type WebhookEndpointsUpdateBody = {
   /** https, a public host name, port 443 or 8443. */
   url?: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "key.*" | "session.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "webhook_endpoint.disabled")[];
+  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
   description?: string | null;
   reviews_as?: {
     /** Roles that its approvers have when the access rule is looked at. */
@@ -1431,6 +1842,12 @@ export type Api = {
     /** Send a delivery again. Needs `webhooks:write`. */
     redeliver(id: string, options?: CallOptions): Promise<Delivery>;
   };
+  detections: {
+    /** List what was noticed, newest first. Needs `remediation:read` or `remediation:write`. */
+    list(query?: { limit?: number; cursor?: number; kind?: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used"; since?: number; iss?: string; jti?: string; sub?: string; client_id?: string; grant?: string; session?: string; kid?: string; route?: string; address?: string; endpoint?: string }, options?: CallOptions): Pages<Detection>;
+    /** Read a detection. Needs `remediation:read` or `remediation:write`. */
+    get(id: string, options?: CallOptions): Promise<Detection>;
+  };
   grants: {
     /** List grants, newest first. Needs `grants:read` or `requests:read`. One's own; all with `grants:read`. */
     list(query?: { state?: "scheduled" | "active" | "expired" | "revoked" | "used_up"; resource?: string; subject?: string; limit?: number; cursor?: string }, options?: CallOptions): Pages<Grant>;
@@ -1481,6 +1898,27 @@ export type Api = {
     /** Go back to a version of the policy. Needs `policy:write`. */
     activate(n: string, options?: CallOptions): Promise<PolicyActivation>;
   };
+  remediationRules: {
+    /** Read the rules that act on detections. Needs `remediation:read` or `remediation:write`. */
+    get(options?: CallOptions): Promise<RemediationRules>;
+    /** Put new rules that act on detections. Needs `remediation:write`. */
+    put(body: RemediationRulesPutBody, options: CallOptions & { ifMatch: number }): Promise<{
+      version: number;
+      receipt: Receipt;
+    }>;
+    /** Try rules on the detections of the past, without effect. Needs `remediation:write`. */
+    replay(body: RemediationRulesReplayBody, options?: CallOptions): Promise<RemediationReplay>;
+  };
+  remediations: {
+    /** List what was done about detections, newest first. Needs `remediation:read` or `remediation:write`. */
+    list(query?: { limit?: number; cursor?: number; rule?: string; state?: "acted" | "held" | "shadow" | "dismissed" | "undone" }, options?: CallOptions): Pages<Remediation>;
+    /** Read a remediation. Needs `remediation:read` or `remediation:write`. */
+    get(id: string, options?: CallOptions): Promise<Remediation>;
+    /** Take back what a remediation did. Needs `remediation:write`. */
+    undo(id: string, body: RemediationsUndoBody, options?: CallOptions): Promise<Remediation>;
+    /** Let a remediation that was held act. Needs `remediation:write`. */
+    confirm(id: string, body: RemediationsConfirmBody, options?: CallOptions): Promise<Remediation>;
+  };
   revocations: {
     /** Revoke tokens by what they say. Needs `revocations:write`. All members of `match` must hold. Above the policy's `confirm_above` live tokens it waits for a second person (202). */
     create(body: RevocationsCreateBody, query?: { dry_run?: boolean }, options?: CallOptions & { idempotencyKey?: string }): Promise<RevocationDryRun | Receipt | HeldBackRevocation>;
@@ -1506,6 +1944,10 @@ export type Api = {
     get(id: string, options?: CallOptions): Promise<Session>;
     /** End a session and every token of it. One's own; others' with `sessions:revoke`. */
     revoke(id: string, body: SessionsRevokeBody, options?: CallOptions): Promise<Receipt>;
+  };
+  signals: {
+    /** List what a transmitter told, newest first. Needs `signals:read`. */
+    list(query?: { transmitter: string; limit?: number; cursor?: string }, options?: CallOptions): Pages<Signal>;
   };
   webhookEndpoints: {
     /** Have events sent to a URL. Needs `webhooks:write`. */
@@ -1567,6 +2009,10 @@ export const OPERATIONS = {
   deliveries: {
     redeliver: { method: "POST", path: "/v1/deliveries/{id}/redeliver", answers: "json" },
   },
+  detections: {
+    list: { method: "GET", path: "/v1/detections", query: true, answers: "pages" },
+    get: { method: "GET", path: "/v1/detections/{id}", answers: "json" },
+  },
   grants: {
     list: { method: "GET", path: "/v1/grants", query: true, answers: "pages" },
     get: { method: "GET", path: "/v1/grants/{id}", answers: "json" },
@@ -1594,6 +2040,17 @@ export const OPERATIONS = {
     version: { method: "GET", path: "/v1/policy/versions/{n}", answers: "json" },
     activate: { method: "POST", path: "/v1/policy/versions/{n}/activate", answers: "json" },
   },
+  remediationRules: {
+    get: { method: "GET", path: "/v1/remediation-rules", answers: "json" },
+    put: { method: "PUT", path: "/v1/remediation-rules", sends: "json", answers: "json" },
+    replay: { method: "POST", path: "/v1/remediation-rules/replay", sends: "json", answers: "json" },
+  },
+  remediations: {
+    list: { method: "GET", path: "/v1/remediations", query: true, answers: "pages" },
+    get: { method: "GET", path: "/v1/remediations/{id}", answers: "json" },
+    undo: { method: "POST", path: "/v1/remediations/{id}/undo", sends: "json", answers: "json" },
+    confirm: { method: "POST", path: "/v1/remediations/{id}/confirm", sends: "json", answers: "json" },
+  },
   revocations: {
     create: { method: "POST", path: "/v1/revocations", sends: "json", query: true, answers: "json", keyed: true },
     list: { method: "GET", path: "/v1/revocations", query: true, answers: "pages" },
@@ -1608,6 +2065,9 @@ export const OPERATIONS = {
     list: { method: "GET", path: "/v1/sessions", query: true, answers: "pages" },
     get: { method: "GET", path: "/v1/sessions/{id}", answers: "json" },
     revoke: { method: "POST", path: "/v1/sessions/{id}/revoke", sends: "json", answers: "json" },
+  },
+  signals: {
+    list: { method: "GET", path: "/v1/signals/events", query: true, answers: "pages" },
   },
   webhookEndpoints: {
     create: { method: "POST", path: "/v1/webhook-endpoints", sends: "json", answers: "json", keyed: true },

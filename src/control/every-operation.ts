@@ -2,7 +2,9 @@ import { accessOperations } from "../access/operations.ts";
 import { browserOperations } from "../browser/operations.ts";
 import type { Operations } from "../platform/operation.ts";
 import { registryOperations } from "../registry/operations.ts";
+import { remediationOperations } from "../remediation/operations.ts";
 import { revocationOperations } from "../revocation/operations.ts";
+import { signalOperations } from "../signals/operations.ts";
 import { tokenOperations } from "../tokens/operations.ts";
 import { webhookOperations } from "../webhooks/operations.ts";
 import { controlOperations } from "./operations.ts";
@@ -14,6 +16,8 @@ export const EVERY_OPERATION: Operations = {
   ...tokenOperations,
   ...registryOperations,
   ...webhookOperations,
+  ...remediationOperations,
+  ...signalOperations,
   ...controlOperations,
   ...browserOperations,
 };
