@@ -16,8 +16,6 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
-
 /** What went wrong, as the person at the terminal is told: what, and what to do next. */
 export class CliFailure extends Error {
   override name = "CliFailure";
