@@ -54,7 +54,8 @@ export class Caller {
 
   async #value(operation: OperationEntry, args: unknown[]): Promise<unknown> {
     const response = await this.#answer(arranged(operation, args));
-    return operation.answers === "text" ? response.text() : response.json();
+    const text = await response.text();
+    return operation.answers === "text" || text === "" ? text || undefined : JSON.parse(text);
   }
 
   #pages(operation: OperationEntry, args: unknown[]): Pages<unknown> {

@@ -416,7 +416,7 @@ export type Delivery = {
   next_attempt_at?: number;
   /** Epoch seconds. */
   finished_at?: number;
-  dead_reason?: "schedule_exhausted" | "endpoint_disabled" | "queue_full";
+  dead_reason?: "schedule_exhausted" | "endpoint_disabled" | "queue_full" | "receiver_refused";
   /** The latest ones, newest first. */
   attempts: {
     number: number;
@@ -424,7 +424,7 @@ export type Delivery = {
     at: number;
     duration_seconds: number;
     status?: number;
-    error?: "http_status" | "redirect" | "gone" | "refused" | "timeout" | "connection" | "url_refused" | "secret_unreadable";
+    error?: "http_status" | "redirect" | "gone" | "refused" | "timeout" | "connection" | "url_refused" | "secret_unreadable" | "not_signed";
   }[];
 };
 
@@ -666,6 +666,11 @@ export type Policy = {
       client_auth?: "client_secret_basic" | "client_secret_post";
       /** Asked of the provider. */
       scopes?: string[];
+      /** The most that a browser's session can have, whatever its person may do elsewhere. */
+      session_scopes?: string[];
+    };
+    /** People whom Cloudflare Access lets through are signed in by its JWT. Absent: they are not. */
+    cloudflare_access?: {
       /** The most that a browser's session can have, whatever its person may do elsewhere. */
       session_scopes?: string[];
     };
@@ -1019,8 +1024,8 @@ export type Policy = {
       global_token_revocation?: boolean;
       /** What an event leads to, where that is not the default. */
       events?: {
-        [member: string]: "revoke_subject" | "revoke_sessions" | "revoke_session" | "restore_subject" | "notify" | "ignore" | {
-          [member: string]: "revoke_subject" | "revoke_sessions" | "revoke_session" | "restore_subject" | "notify" | "ignore";
+        [member: string]: "revoke_subject" | "revoke_sessions" | "revoke_session" | "step_up" | "restore_subject" | "notify" | "ignore" | {
+          [member: string]: "revoke_subject" | "revoke_sessions" | "revoke_session" | "step_up" | "restore_subject" | "notify" | "ignore";
         };
       };
     }[];
@@ -1656,7 +1661,7 @@ export type Signal = {
   event: string;
   /** Which kind of the event, such as the level of a risk. */
   kind?: string;
-  action: "revoke_subject" | "revoke_sessions" | "revoke_session" | "restore_subject" | "notify" | "ignore";
+  action: "revoke_subject" | "revoke_sessions" | "revoke_session" | "step_up" | "restore_subject" | "notify" | "ignore";
   /** Epoch seconds. */
   issued_at: number;
   /** Epoch seconds. */

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { json, type Operations, pageOf, type Same } from "../platform/operation.ts";
 import { SIGNAL_ACTIONS } from "../policy/signal-schema.ts";
 import type { SignalRecord } from "./signal.ts";
+import { streamOperations } from "./stream-operations.ts";
 
 const moment = z.number().describe("Epoch seconds.");
 
@@ -33,6 +34,7 @@ const SIGNAL = {
 const told = { credential: "signature", client: false } as const;
 
 export const signalOperations: Operations = {
+  ...streamOperations,
   "POST /v1/signals/events": {
     ...told,
     id: "signals.receive",

@@ -40,7 +40,7 @@ const ENDPOINT = {
 
 const error = z.enum([
   ...(["http_status", "redirect", "gone", "refused"] as const),
-  ...(["timeout", "connection", "url_refused", "secret_unreadable"] as const),
+  ...(["timeout", "connection", "url_refused", "secret_unreadable", "not_signed"] as const),
 ]);
 
 const deliverySchema = z
@@ -52,7 +52,9 @@ const deliverySchema = z
     created_at: moment,
     next_attempt_at: moment.exactOptional(),
     finished_at: moment.exactOptional(),
-    dead_reason: z.enum(["schedule_exhausted", "endpoint_disabled", "queue_full"]).exactOptional(),
+    dead_reason: z
+      .enum(["schedule_exhausted", "endpoint_disabled", "queue_full", "receiver_refused"])
+      .exactOptional(),
     attempts: z
       .array(
         z.strictObject({

@@ -60,6 +60,11 @@ describe("a call", () => {
     expect(deployment.sent[0]?.headers.get("authorization")).toBeNull();
   });
 
+  it("is nothing where the answer is empty", async () => {
+    const deployment = new FaultyDeployment([new Response(null, { status: 204 })]);
+    expect(await deployment.client().keys.list()).toBeUndefined();
+  });
+
   it("is text where the answer is", async () => {
     const deployment = new FaultyDeployment([new Response("portcullis_log_seq 42\n")]);
     expect(await deployment.client().metrics.read()).toBe("portcullis_log_seq 42\n");
