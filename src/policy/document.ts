@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
+import { DEFAULT_DETECTIONS, type DetectionPolicy, detectionsSchema } from "./detection-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
 import { name, roleName } from "./names.ts";
@@ -52,6 +53,9 @@ export const policySchema = z.strictObject({
   sessions: sessionsSchema
     .exactOptional()
     .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
+  detections: detectionsSchema
+    .exactOptional()
+    .describe("What is noticed about tokens, and from when on. Absent: everything, by the defaults."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -85,4 +89,9 @@ export function confirmAbove(document: PolicyDocument): number {
 /** How our own signing keys live. */
 export function keyPolicy(document: PolicyDocument): KeyPolicy {
   return document.keys ?? DEFAULT_KEY_POLICY;
+}
+
+/** What is detected, and from when on. */
+export function detectionPolicy(document: PolicyDocument): DetectionPolicy {
+  return document.detections ?? DEFAULT_DETECTIONS;
 }
