@@ -85,6 +85,7 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "DETECTOR",
   "RATE_LIMIT",
   "PROOF",
   "SESSION",

@@ -3,6 +3,8 @@ import { DAY_SECONDS } from "./names.ts";
 
 /** A token's places are told anew every five minutes: what is counted in less would fall between two tellings. */
 const MIN_PLACES_WINDOW_SECONDS = 600;
+/** An isolate does not tell of a token that is used less often than this. */
+export const UNTOLD_USES_PER_SECOND = 5;
 /** So many values of one token are remembered. */
 export const MAX_DISTINCT = 256;
 
@@ -12,12 +14,7 @@ const exact = z
   .default(false)
   .describe("Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed.");
 const window = (seconds: number, min = 10) =>
-  z
-    .int()
-    .min(min)
-    .max(DAY_SECONDS)
-    .default(seconds)
-    .describe("The length of the window that is counted in.");
+  z.int().min(min).max(DAY_SECONDS).default(seconds).describe("The length of the window that is counted in.");
 const threshold = (count: number, max: number, min = 1) =>
   z.int().min(min).max(max).default(count).describe("How many in one window are a detection.");
 
@@ -62,7 +59,7 @@ export const detectionsSchema = z.strictObject({
     .prefault({})
     .describe("One token, used after its end."),
   token_used_after_revocation: z
-    .strictObject(counted(10, 300))
+    .strictObject(counted(20, 300))
     .prefault({})
     .describe("One revoked token, used still."),
   refresh_token_reused: event().describe("A spent refresh token was used again; its session is over."),
@@ -75,6 +72,10 @@ export const detectionsSchema = z.strictObject({
         .max(1_000)
         .default(10)
         .describe("How many times its own highest count is a detection, once it is known for five windows."),
+    })
+    .refine(({ threshold, window_seconds }) => threshold > UNTOLD_USES_PER_SECOND * window_seconds, {
+      path: ["threshold"],
+      message: `must be more than ${UNTOLD_USES_PER_SECOND} for each second of the window: less is not counted`,
     })
     .prefault({})
     .describe("Requests with one token (of a session: with its tokens)."),

@@ -5,13 +5,12 @@ import type { Detection } from "../protocol/detection.ts";
 // Kinds and shape are in protocol/detection.ts: the policy names them too.
 
 /**
- * A detection. Its id follows from its kind, what it is about and the start of its window (epoch seconds), so
- * that whoever detects the same again gives it the same id; ids sort by the start of the window.
+ * A detection. Its id follows from its kind, what was counted together and the start of its window (epoch
+ * seconds), so that whoever detects the same again gives it the same id; ids sort by the start of the window.
  */
-export function newDetection(found: Omit<Detection, "id">, windowStart: number): Detection {
-  const members = Object.entries(found.about).sort(([a], [b]) => (a < b ? -1 : 1));
+export function newDetection(found: Omit<Detection, "id">, key: string, windowStart: number): Detection {
   const digest = createHash("sha256")
-    .update(JSON.stringify([found.kind, members]))
+    .update(JSON.stringify([found.kind, key]))
     .digest();
   return { id: timedId("det", windowStart * 1000, digest), ...found };
 }

@@ -48,8 +48,8 @@ export function observedKey({ about, ...observed }: Observation): string | undef
   switch (observed.why) {
     case "tampered":
     case "unknown_key":
-      // What a forged token says of itself is anybody's choice.
-      return about.address;
+      // What a forged token says of itself is anybody's choice, but for the issuer, which the policy names.
+      return about.address ?? about.iss;
     case "forbidden":
       return about.sub === undefined ? undefined : `${about.iss} ${about.sub}`;
     default:

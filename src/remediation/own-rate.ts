@@ -1,3 +1,5 @@
+import { UNTOLD_USES_PER_SECOND } from "../policy/detection-schema.ts";
+
 /** How often a token is used, window by window. */
 export type OwnRate = {
   /** When it was used first, as far as is known. */
@@ -15,8 +17,6 @@ export type OwnRate = {
 const PEAK_HALF_LIFE_SECONDS = 3_600;
 /** A token has a history once it has been in use for so many windows. */
 const WARM_UP_WINDOWS = 5;
-/** What isolates do not tell of: at most this many requests a second. A history is never taken for less. */
-export const UNTOLD_PER_SECOND = 5;
 
 /**
  * Adds uses. What is usual for a token is `h = max(over earlier windows: count × 2^(−age / 1 h), 5 × window)`: a
@@ -35,7 +35,8 @@ export function addUses(
   const since = Math.min(before?.since ?? at, rate.since);
   const total = rate.count + count;
   const known = window - Math.floor(since / windowSeconds) >= WARM_UP_WINDOWS;
-  const untold = UNTOLD_PER_SECOND * windowSeconds;
+  // A history is never taken for less than what isolates do not tell of.
+  const untold = UNTOLD_USES_PER_SECOND * windowSeconds;
   const usual = known ? Math.max(faded(rate, window), untold) : undefined;
   return { rate: { ...rate, since, count: total }, total, usual };
 }

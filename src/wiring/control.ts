@@ -10,6 +10,7 @@ import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import { isGuarded } from "../edge/guarded.ts";
+import { DETECTOR_SHARDS } from "../edge/notebook.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
@@ -177,10 +178,14 @@ export function wireSweep({
   log,
 }: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
+  // One of them a minute: each has an alarm of its own.
+  const detector = {
+    sweep: () => objects.detector(Math.floor(clock() / 60_000) % DETECTOR_SHARDS).sweep(),
+  };
   return {
     logger: log,
     clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor },
+    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor, detector },
     monitor,
     log: objects.log,
     keyring,
