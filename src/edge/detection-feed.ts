@@ -2,20 +2,20 @@ import type { Logger } from "../platform/log.ts";
 import { addressBlock } from "../protocol/address-block.ts";
 import type { DetectionSubject } from "../protocol/detection.ts";
 import type { Result } from "../protocol/result.ts";
-import type { Observation, SuspectRefusal } from "../remediation/observation.ts";
+import type { Observation, Report, SuspectRefusal } from "../remediation/observation.ts";
 import { hashToken, tokenHash } from "../revocation/token-hash.ts";
 import { usableUntil, type VerifiedToken } from "../tokens/claims.ts";
 import type { Decision, Refusal, RefuseReason } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
 import { Later } from "./later.ts";
-import { Notebook, type Report } from "./notebook.ts";
+import { Notebook } from "./notebook.ts";
 import { clientAddress, type ObservedAsk, type Observer, type Surface } from "./observation.ts";
 import type { CloudflareFacts } from "./request-facts.ts";
 import { placeOf, TokenSketch } from "./token-sketch.ts";
 
 /** One shard of what watches; it takes a report once, by its id. */
 export type DetectorPort = {
-  observe(reportId: string, observations: Observation[]): Promise<Result<null>>;
+  observe(report: Report): Promise<Result<null>>;
 };
 
 export type DetectionFeedDeps = {
@@ -120,13 +120,13 @@ export class DetectionFeed implements Observer {
     const again = [...this.#untold];
     this.#untold.clear();
     await Promise.all([
-      ...again.map(([shard, { id, observations }]) => this.#d.shard(shard).observe(id, observations)),
+      ...again.map(([shard, report]) => this.#d.shard(shard).observe(report)),
       ...[...reports].map(([shard, report]) => this.#report(shard, report)),
     ]);
   }
 
   async #report(shard: number, report: Report): Promise<void> {
-    const told = await this.#d.shard(shard).observe(report.id, report.observations);
+    const told = await this.#d.shard(shard).observe(report);
     if (!told.ok) this.#untold.set(shard, report);
   }
 }

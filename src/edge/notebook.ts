@@ -1,9 +1,6 @@
 import { newId } from "../platform/ids.ts";
-import { type Observation, observedKey } from "../remediation/observation.ts";
+import { type Observation, observedKey, type Report } from "../remediation/observation.ts";
 import { hashToken, tokenHash } from "../revocation/token-hash.ts";
-
-/** What one shard is told. A shard takes a report once, by its id. */
-export type Report = { id: string; observations: Observation[] };
 
 /** As many shards as there are, whatever the number of isolates; another number loses what is being counted. */
 export const DETECTOR_SHARDS = 16;
@@ -16,6 +13,7 @@ export class Notebook {
   #noted = new Map<string, Observation>();
   #places = 0;
   #leftOut = 0;
+  #isolate: string | undefined;
 
   note(observed: Observation): void {
     const key = observedKey(observed);
@@ -38,9 +36,15 @@ export class Notebook {
   /** What is to be told, by shard, and how many observations had no room. */
   take(nowMs: number): { reports: Map<number, Report>; leftOut: number } {
     const reports = new Map<number, Report>();
+    // Randomness is for requests only, and this is made before the first of them.
+    this.#isolate ??= newId("rpt", nowMs);
     for (const observed of this.#noted.values()) {
       const shard = shardOf(observedKey(observed)!);
-      const report = reports.get(shard) ?? { id: newId("rpt", nowMs), observations: [] };
+      const report = reports.get(shard) ?? {
+        id: newId("rpt", nowMs),
+        isolate: this.#isolate,
+        observations: [],
+      };
       report.observations.push(observed);
       reports.set(shard, report);
     }

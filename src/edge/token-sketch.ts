@@ -1,4 +1,4 @@
-import { UNTOLD_USES_PER_SECOND } from "../policy/detection-schema.ts";
+import { UNTOLD_USES_PER_SECOND } from "../protocol/detection.ts";
 import type { Place } from "../remediation/observation.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import type { CloudflareFacts } from "./request-facts.ts";

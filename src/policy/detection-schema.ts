@@ -1,10 +1,9 @@
 import * as z from "zod";
+import { UNTOLD_USES_PER_SECOND } from "../protocol/detection.ts";
 import { DAY_SECONDS } from "./names.ts";
 
 /** A token's places are told anew every five minutes: what is counted in less would fall between two tellings. */
 const MIN_PLACES_WINDOW_SECONDS = 600;
-/** An isolate does not tell of a token that is used less often than this. */
-export const UNTOLD_USES_PER_SECOND = 5;
 /** So many values of one token are remembered. */
 export const MAX_DISTINCT = 256;
 
@@ -43,7 +42,7 @@ export const detectionsSchema = z.strictObject({
     .default(true)
     .describe("Whether a detection names the client's address; without it, no address can be blocked."),
   token_tampered: z
-    .strictObject(counted(5, 300))
+    .strictObject(counted(10, 300))
     .prefault({})
     .describe("Tokens from one address whose signature does not hold under the key that they name."),
   token_used_after_expiry: z

@@ -16,7 +16,7 @@ import { Detector } from "./detector.ts";
 import { DETECTOR_MIGRATIONS, DetectorStore } from "./detector-store.ts";
 import { detectionOfEvent } from "./event-detection.ts";
 import type { MonitorNote } from "./monitor-object.ts";
-import type { Observation } from "./observation.ts";
+import type { Report } from "./observation.ts";
 
 type RegistryPort = { activePolicy(): Promise<Result<PolicyVersion>> };
 type MonitorPort = { note(id: string, note: MonitorNote): Promise<Result<null>> };
@@ -64,11 +64,11 @@ export class DetectorObject extends DurableObject<Env> {
   }
 
   /** Adds what one isolate has seen; idempotent by the report's id. */
-  async observe(reportId: string, observations: Observation[]): Promise<Result<null>> {
+  async observe(report: Report): Promise<Result<null>> {
     await this.#adoptPolicy();
     this.#durable.commit(() => {
-      if (!this.#store.insertReport(reportId, this.#clock())) return;
-      const detections = this.#detector.observe(observations);
+      if (!this.#store.insertReport(report.id, this.#clock())) return;
+      const detections = this.#detector.observe(report.observations, report.isolate);
       this.#store.save(this.#detector.takeChanges());
       for (const detection of detections) this.#raise(detection);
     });

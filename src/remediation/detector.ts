@@ -62,13 +62,14 @@ export class Detector {
     this.#table(table).restore(key, entry);
   }
 
-  observe(observations: readonly Observation[]): Detection[] {
+  /** Adds what an isolate has seen. */
+  observe(observations: readonly Observation[], isolate: string): Detection[] {
     return observations.flatMap((observed) => {
       const key = observedKey(observed);
       if (key === undefined) return [];
       if (observed.what === "refused") return this.#refused(key, observed);
       return this.#change(TOKENS, key, observed, (state) => {
-        const watched = watchToken(state.token, observed, this.#policy);
+        const watched = watchToken(state.token, observed, isolate, this.#policy);
         state.token = watched.state;
         return watched.findings;
       });

@@ -33,6 +33,9 @@ export type Observation = { about: DetectionSubject; at: number } & (
   | { what: "used"; count: number }
 );
 
+/** What one isolate tells one shard of about a second. A shard takes a report once, by its id (`rpt_…`). */
+export type Report = { id: string; isolate: string; observations: Observation[] };
+
 /**
  * Who a token belongs together with: its session's others, or nothing but itself. Undefined for a token that
  * nothing tells from the others of its subject.

@@ -1,4 +1,4 @@
-import { UNTOLD_USES_PER_SECOND } from "../policy/detection-schema.ts";
+import { UNTOLD_USES_PER_SECOND } from "../protocol/detection.ts";
 
 /** How often a token is used, window by window. */
 export type OwnRate = {
@@ -19,24 +19,24 @@ const PEAK_HALF_LIFE_SECONDS = 3_600;
 const WARM_UP_WINDOWS = 5;
 
 /**
- * Adds uses. What is usual for a token is `h = max(over earlier windows: count × 2^(−age / 1 h), 5 × window)`: a
+ * Adds uses. What is usual for a token is `h = max(over earlier windows: count × 2^(−age / 1 h), 5/s × window × isolates)`: a
  * maximum that fades rather than a mean, because jobs come in bursts, and each burst after the first has one
  * before it to be held against. A burst at the start is no alarm: until a token has been in use for five windows,
- * it has no history.
+ * it has no history, and one is never taken for less than what isolates leave untold.
  */
 export function addUses(
   before: OwnRate | undefined,
   at: number,
   count: number,
   windowSeconds: number,
+  isolates: number,
 ): { rate: OwnRate; total: number; usual: number | undefined } {
   const window = Math.floor(at / windowSeconds);
   const rate = before?.window_seconds === windowSeconds ? inWindow(before, window) : begun(at, windowSeconds);
   const since = Math.min(before?.since ?? at, rate.since);
   const total = rate.count + count;
   const known = window - Math.floor(since / windowSeconds) >= WARM_UP_WINDOWS;
-  // A history is never taken for less than what isolates do not tell of.
-  const untold = UNTOLD_USES_PER_SECOND * windowSeconds;
+  const untold = UNTOLD_USES_PER_SECOND * windowSeconds * isolates;
   const usual = known ? Math.max(faded(rate, window), untold) : undefined;
   return { rate: { ...rate, since, count: total }, total, usual };
 }

@@ -1,5 +1,6 @@
 import { type DetectionPolicy, MAX_DISTINCT } from "../policy/detection-schema.ts";
 import type { Detection, DetectionKind } from "../protocol/detection.ts";
+import { hashToken, tokenHash } from "../revocation/token-hash.ts";
 import type { Observation, Place } from "./observation.ts";
 import { addUses, type OwnRate } from "./own-rate.ts";
 import { addValue, type RecentValues } from "./recent-values.ts";
@@ -15,9 +16,12 @@ export type TokenState = {
   networks?: RecentValues<number>;
   travel?: Travel;
   rate?: OwnRate;
+  /** Isolates that it was used in: each of them leaves uses untold. */
+  isolates?: RecentValues<number>;
 };
 
 const NO_MOVES = 0;
+const ISOLATE_SECONDS = 3_600;
 
 /** The longest window that a token's state is needed for. */
 export function tokenWindowSeconds(policy: DetectionPolicy): number {
@@ -30,17 +34,26 @@ export function tokenWindowSeconds(policy: DetectionPolicy): number {
 export function watchToken(
   before: TokenState | undefined,
   observed: Observation & { what: "seen" | "used" },
+  isolate: string,
   policy: DetectionPolicy,
 ): { state: TokenState; findings: Finding[] } {
   const state: TokenState = { ...before };
   const { at } = observed;
+  hashToken(isolate);
+  state.isolates = addValue(state.isolates ?? [], tokenHash.hi, at, ISOLATE_SECONDS, MAX_DISTINCT);
   if (observed.what === "seen") {
     // From here on its history is known, also where isolates have no more to tell of it.
-    state.rate ??= addUses(undefined, at, 0, policy.token_overused.window_seconds).rate;
+    state.rate ??= addUses(undefined, at, 0, policy.token_overused.window_seconds, 1).rate;
     return { state, findings: addPlace(state, observed, at, policy) };
   }
   const { window_seconds, threshold, times_own_rate: times } = policy.token_overused;
-  const { rate, total, usual } = addUses(state.rate, at, observed.count, window_seconds);
+  const { rate, total, usual } = addUses(
+    state.rate,
+    at,
+    observed.count,
+    window_seconds,
+    state.isolates.length,
+  );
   state.rate = rate;
   const most = usual === undefined ? threshold : Math.min(threshold, Math.ceil(usual * times) + 1);
   const facts = usual === undefined || most === threshold ? {} : { facts: { usual: Math.round(usual) } };

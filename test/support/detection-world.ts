@@ -5,6 +5,7 @@ import type { Detection } from "../../src/protocol/detection.ts";
 import { problem } from "../../src/protocol/problem.ts";
 import { err, ok } from "../../src/protocol/result.ts";
 import { Detector } from "../../src/remediation/detector.ts";
+import type { Report } from "../../src/remediation/observation.ts";
 import type { TokenFacts } from "../../src/revocation/rule.ts";
 import type { UnverifiedIds, VerifiedToken } from "../../src/tokens/verify.ts";
 
@@ -60,10 +61,11 @@ export class DetectionWorld {
     };
     const taken = new Set<string>();
     const shard = (n: number) => ({
-      observe: async (id: string, observations: Parameters<Detector["observe"]>[0]) => {
+      observe: async ({ id, isolate, observations }: Report) => {
         this.reports.push({ shard: n, id, observations: observations.length });
         if (this.shardsDown) return err(problem("unavailable", "The shard is down."));
-        if (!taken.has(id)) this.detections.push(...detectorOf(n).observe(structuredClone(observations)));
+        if (!taken.has(id))
+          this.detections.push(...detectorOf(n).observe(structuredClone(observations), isolate));
         taken.add(id);
         return ok(null);
       },

@@ -59,7 +59,7 @@ describe("each attack is its detection, within seconds, and no other", () => {
     [
       "token_tampered",
       (world) =>
-        repeat(world, 8, 100, () => world.request({ ...HOME, refused: "token_signature", unverified })),
+        repeat(world, 15, 100, () => world.request({ ...HOME, refused: "token_signature", unverified })),
       { address: "203.0.113.7", iss: ISS, kid: "own-1" },
     ],
     [
@@ -149,7 +149,7 @@ describe("each attack is its detection, within seconds, and no other", () => {
     const world = new DetectionWorld(8);
     const token = good();
     for (let n = 0; n < 40; n++) world.request({ token, address: `192.0.2.${n}`, cf: BERLIN }, n);
-    for (let n = 0; n < 8; n++) world.request({ ...HOME, refused: "token_signature", unverified }, n);
+    for (let n = 0; n < 10; n++) world.request({ ...HOME, refused: "token_signature", unverified }, n);
     await world.pass(2_000);
     expect(world.kinds.sort()).toEqual(["token_many_addresses", "token_tampered"]);
   });

@@ -10,7 +10,13 @@ const TOKEN = { iss: ISS, jti: "tok_1", sub: "login|ann", kid: "own-1" };
 const FORGED = { iss: ISS, kid: "own-1", address: "203.0.113.7", route: "orders" };
 
 type Over = Parameters<typeof detectionsSchema.parse>[0];
-const detector = (over: Over = {}) => new Detector(detectionsSchema.parse(over));
+const detector = (over: Over = {}) => {
+  const made = new Detector(detectionsSchema.parse(over));
+  const observe = made.observe.bind(made);
+  return Object.assign(made, {
+    observe: (observations: Observation[], isolate = "isolate 1") => observe(observations, isolate),
+  });
+};
 const refused = (
   why: SuspectRefusal,
   about: Observation["about"],
@@ -28,7 +34,7 @@ const times = (count: number, make: (n: number) => Observation) =>
 
 describe("refusals", () => {
   it.each([
-    ["tampered", "token_tampered", FORGED, 5, {}],
+    ["tampered", "token_tampered", FORGED, 10, {}],
     ["expired", "token_used_after_expiry", TOKEN, 10, { late_seconds: 600 }],
     ["revoked", "token_used_after_revocation", TOKEN, 20, {}],
   ] as const)(
@@ -45,28 +51,28 @@ describe("refusals", () => {
   );
 
   it("that were told together count as many", () => {
-    expect(kinds(detector().observe([refused("tampered", FORGED, 0, { count: 5 })]))).toEqual([
+    expect(kinds(detector().observe([refused("tampered", FORGED, 0, { count: 10 })]))).toEqual([
       "token_tampered",
     ]);
-    expect(detector().observe([refused("tampered", FORGED, 0, { count: 4 })])).toEqual([]);
+    expect(detector().observe([refused("tampered", FORGED, 0, { count: 9 })])).toEqual([]);
   });
 
   it("that are spread over more than the window are none", () => {
-    expect(detector().observe(times(50, (n) => refused("tampered", FORGED, n * 75)))).toEqual([]);
+    expect(detector().observe(times(50, (n) => refused("tampered", FORGED, n * 35)))).toEqual([]);
   });
 
   it("of several addresses, tokens and subjects are counted apart", () => {
     const of = (n: number, why: SuspectRefusal, more = {}) =>
       refused(why, { ...TOKEN, jti: `tok_${n % 6}`, address: `203.0.113.${n % 20}` }, 0, more);
-    expect(detector().observe(times(80, (n) => of(n, "tampered")))).toEqual([]);
+    expect(detector().observe(times(180, (n) => of(n, "tampered")))).toEqual([]);
     expect(detector().observe(times(54, (n) => of(n, "expired", { late_seconds: 700 })))).toEqual([]);
     expect(detector().observe(times(100, (n) => of(n, "revoked")))).toEqual([]);
   });
 
   it("of forged tokens are counted by their address, whatever they say of themselves", () => {
     const each = (n: number) => refused("tampered", { ...FORGED, kid: `kid-${n}` }, 0);
-    expect(kinds(detector().observe(times(5, each)))).toEqual(["token_tampered"]);
-    const nowhere = times(5, () => refused("tampered", { iss: ISS, kid: "own-1" }, 0));
+    expect(kinds(detector().observe(times(10, each)))).toEqual(["token_tampered"]);
+    const nowhere = times(10, () => refused("tampered", { iss: ISS, kid: "own-1" }, 0));
     expect(kinds(detector().observe(nowhere))).toEqual(["token_tampered"]);
   });
 
@@ -129,6 +135,13 @@ describe("use", () => {
     expect(watch.observe([used(601, 1)])).toMatchObject([
       { kind: "token_overused", count: 3_001, threshold: 3_001, facts: { usual: 300 } },
     ]);
+  });
+
+  it("is held against what every isolate leaves untold", () => {
+    const watch = detector();
+    for (const isolate of ["1", "2", "3"]) watch.observe([seen(0, { address_hash: 1 })], isolate);
+    expect(watch.observe([used(600, 9_000)], "1")).toEqual([]);
+    expect(watch.observe([used(601, 1)], "2")).toMatchObject([{ count: 9_001, facts: { usual: 900 } }]);
   });
 
   it("is none of that for a job that begins with a burst, and has another each hour", () => {
@@ -209,7 +222,7 @@ describe("a detection", () => {
   });
 
   it("has the same id where its shard forgot that it was raised", () => {
-    const found = () => detector().observe(storm(5))[0]!.id;
+    const found = () => detector().observe(storm(10))[0]!.id;
     expect(found()).toBe(found());
   });
 
@@ -220,8 +233,8 @@ describe("a detection", () => {
   });
 
   it("does not name the address where the policy does not want it, and is the same one", () => {
-    const shown = detector().observe(storm(5))[0]!;
-    const hidden = detector({ show_address: false }).observe(storm(5))[0]!;
+    const shown = detector().observe(storm(10))[0]!;
+    const hidden = detector({ show_address: false }).observe(storm(10))[0]!;
     const { address: _, ...about } = shown.about;
     expect(hidden).toEqual({ ...shown, about });
   });
@@ -264,13 +277,13 @@ describe("memory", () => {
 
   it("goes on where it was restored", () => {
     const before = detector();
-    before.observe(times(4, (n) => refused("tampered", FORGED, n)));
+    before.observe(times(9, (n) => refused("tampered", FORGED, n)));
     const after = detector();
     for (const { table, key, entry } of before.takeChanges()) {
       after.restore(table, key, JSON.parse(JSON.stringify(entry)));
     }
     expect(before.takeChanges()).toEqual([]);
-    expect(kinds(after.observe([refused("tampered", FORGED, 5)]))).toEqual(["token_tampered"]);
+    expect(kinds(after.observe([refused("tampered", FORGED, 9)]))).toEqual(["token_tampered"]);
   });
 });
 

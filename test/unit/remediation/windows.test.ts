@@ -75,7 +75,7 @@ describe("a token's own rate", () => {
   const run = (...minutes: [minute: number, uses: number][]) => {
     let rate: OwnRate | undefined;
     return minutes.map(([minute, uses]) => {
-      const added = addUses(rate, AT + minute * MINUTE, uses, MINUTE);
+      const added = addUses(rate, AT + minute * MINUTE, uses, MINUTE, 1);
       rate = added.rate;
       return added.usual === undefined ? undefined : Math.round(added.usual);
     });
