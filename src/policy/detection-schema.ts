@@ -1,11 +1,12 @@
 import * as z from "zod";
 import { UNTOLD_USES_PER_SECOND } from "../protocol/detection.ts";
+import { DEFAULT_DETECTIONS as BY_DEFAULT, type DetectionPolicy, MAX_DISTINCT } from "./detection-policy.ts";
 import { DAY_SECONDS } from "./names.ts";
 
 /** A token's places are told anew every five minutes: what is counted in less would fall between two tellings. */
 const MIN_PLACES_WINDOW_SECONDS = 600;
-/** So many values of one token are remembered. */
-export const MAX_DISTINCT = 256;
+
+type Counted = DetectionPolicy["scope_probing"];
 
 const enabled = z.boolean().default(true).describe("Whether it is detected.");
 const exact = z
@@ -19,21 +20,20 @@ const threshold = (count: number, max: number, min = 1) =>
 
 /** One event is enough. */
 const event = () => z.strictObject({ enabled }).prefault({});
-const counted = (count: number, seconds: number) => ({
+const counted = ({ threshold: count, window_seconds }: Counted) => ({
   enabled,
   threshold: threshold(count, 1_000_000),
-  window_seconds: window(seconds),
+  window_seconds: window(window_seconds),
   exact,
 });
-const distinct = (count: number, seconds: number, minSeconds?: number) => ({
+const distinct = ({ threshold: count, window_seconds }: Counted, minSeconds?: number) => ({
   enabled,
   // One value is where every token is.
   threshold: threshold(count, MAX_DISTINCT, 2),
-  window_seconds: window(seconds, minSeconds),
+  window_seconds: window(window_seconds, minSeconds),
   exact,
 });
-const places = (count: number) =>
-  z.strictObject(distinct(count, 3_600, MIN_PLACES_WINDOW_SECONDS)).prefault({});
+const places = (by: Counted) => z.strictObject(distinct(by, MIN_PLACES_WINDOW_SECONDS)).prefault({});
 
 /** What is detected, and from when on. */
 export const detectionsSchema = z.strictObject({
@@ -42,34 +42,34 @@ export const detectionsSchema = z.strictObject({
     .default(true)
     .describe("Whether a detection names the client's address; without it, no address can be blocked."),
   token_tampered: z
-    .strictObject(counted(10, 300))
+    .strictObject(counted(BY_DEFAULT.token_tampered))
     .prefault({})
     .describe("Tokens from one address whose signature does not hold under the key that they name."),
   token_used_after_expiry: z
     .strictObject({
-      ...counted(10, 3_600),
+      ...counted(BY_DEFAULT.token_used_after_expiry),
       grace_seconds: z
         .int()
         .min(0)
         .max(DAY_SECONDS)
-        .default(600)
+        .default(BY_DEFAULT.token_used_after_expiry.grace_seconds)
         .describe("Uses so soon after the end are a clock that is behind, or a client that renews late."),
     })
     .prefault({})
     .describe("One token, used after its end."),
   token_used_after_revocation: z
-    .strictObject(counted(20, 300))
+    .strictObject(counted(BY_DEFAULT.token_used_after_revocation))
     .prefault({})
     .describe("One revoked token, used still."),
   refresh_token_reused: event().describe("A spent refresh token was used again; its session is over."),
   token_overused: z
     .strictObject({
-      ...counted(20_000, 60),
+      ...counted(BY_DEFAULT.token_overused),
       times_own_rate: z
         .int()
         .min(2)
         .max(1_000)
-        .default(10)
+        .default(BY_DEFAULT.token_overused.times_own_rate)
         .describe("How many times its own highest count is a detection, once it is known for five windows."),
     })
     .refine(({ threshold, window_seconds }) => threshold > UNTOLD_USES_PER_SECOND * window_seconds, {
@@ -78,15 +78,31 @@ export const detectionsSchema = z.strictObject({
     })
     .prefault({})
     .describe("Requests with one token (of a session: with its tokens)."),
-  token_many_addresses: places(30).describe("Addresses that one token, or session, is used from."),
-  token_many_countries: places(4).describe("Countries that one token, or session, is used from."),
-  token_many_networks: places(8).describe("Networks (ASN) that one token, or session, is used from."),
+  token_many_addresses: places(BY_DEFAULT.token_many_addresses).describe(
+    "Addresses that one token, or session, is used from.",
+  ),
+  token_many_countries: places(BY_DEFAULT.token_many_countries).describe(
+    "Countries that one token, or session, is used from.",
+  ),
+  token_many_networks: places(BY_DEFAULT.token_many_networks).describe(
+    "Networks (ASN) that one token, or session, is used from.",
+  ),
   impossible_travel: z
     .strictObject({
-      ...counted(6, 3_600),
-      window_seconds: window(3_600, MIN_PLACES_WINDOW_SECONDS),
-      min_distance_km: z.int().min(50).max(20_000).default(500).describe("Shorter ways are none."),
-      max_speed_kmh: z.int().min(100).max(100_000).default(1_000).describe("Slower than this is possible."),
+      ...counted(BY_DEFAULT.impossible_travel),
+      window_seconds: window(BY_DEFAULT.impossible_travel.window_seconds, MIN_PLACES_WINDOW_SECONDS),
+      min_distance_km: z
+        .int()
+        .min(50)
+        .max(20_000)
+        .default(BY_DEFAULT.impossible_travel.min_distance_km)
+        .describe("Shorter ways are none."),
+      max_speed_kmh: z
+        .int()
+        .min(100)
+        .max(100_000)
+        .default(BY_DEFAULT.impossible_travel.max_speed_kmh)
+        .describe("Slower than this is possible."),
       same_country: z
         .boolean()
         .default(false)
@@ -95,11 +111,11 @@ export const detectionsSchema = z.strictObject({
     .prefault({})
     .describe("Moves of one token, or session, that are too fast. A VPN switched on or off is one move."),
   scope_probing: z
-    .strictObject(distinct(10, 300))
+    .strictObject(distinct(BY_DEFAULT.scope_probing))
     .prefault({})
     .describe("Different routes and resources that one subject was refused (403)."),
   unknown_key_storm: z
-    .strictObject(distinct(10, 300))
+    .strictObject(distinct(BY_DEFAULT.unknown_key_storm))
     .prefault({})
     .describe("Different `kid`s from one address that no trusted issuer has."),
   key_rotation_overdue: event().describe("A signing key is not replaced in time."),
@@ -107,8 +123,3 @@ export const detectionsSchema = z.strictObject({
   webhook_endpoint_dead: event().describe("A receiver is gone, or has not answered for three days."),
   break_glass_used: event().describe("Somebody took access without an approval."),
 });
-
-export type DetectionPolicy = z.output<typeof detectionsSchema>;
-
-/** What holds where the policy says nothing. */
-export const DEFAULT_DETECTIONS: DetectionPolicy = detectionsSchema.parse({});

@@ -2,11 +2,11 @@
 export type TableEntry<S> = { state: S; weight: number; touched_at: number };
 
 /** Of a full table so much goes at once, so that a round is paid for by many new keys. */
-const ROUND = 0.1;
+const ROUND = 0.25;
 
 /**
  * States of at most `capacity` keys, those that are touched most (space-saving, in rounds): when the table is
- * full, what was idle for long goes, and then the tenth of least weight. A new key begins with the highest weight
+ * full, what was idle for long goes, and then the quarter of least weight. A new key begins with the highest weight
  * that ever went, so that one that comes often enough stays, however many others come once. What a state holds is
  * counted since the key came last: never more than the truth.
  */

@@ -1,4 +1,4 @@
-import { type DetectionPolicy, MAX_DISTINCT } from "../policy/detection-schema.ts";
+import { type DetectionPolicy, MAX_DISTINCT } from "../policy/detection-policy.ts";
 import type { Detection, DetectionKind, DetectionSubject } from "../protocol/detection.ts";
 import { BoundedTable, type TableEntry } from "./bounded-table.ts";
 import { newDetection } from "./detection.ts";

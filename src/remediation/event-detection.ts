@@ -1,4 +1,4 @@
-import type { DetectionPolicy } from "../policy/detection-schema.ts";
+import type { DetectionPolicy } from "../policy/detection-policy.ts";
 import type { Detection, DetectionKind, DetectionSubject } from "../protocol/detection.ts";
 import type { Json } from "../protocol/json.ts";
 import type { DetectedEventType, WebhookEvent } from "../webhooks/event.ts";

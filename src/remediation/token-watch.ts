@@ -1,4 +1,4 @@
-import { type DetectionPolicy, MAX_DISTINCT } from "../policy/detection-schema.ts";
+import { type DetectionPolicy, MAX_DISTINCT } from "../policy/detection-policy.ts";
 import type { Detection, DetectionKind } from "../protocol/detection.ts";
 import { hashToken, tokenHash } from "../revocation/token-hash.ts";
 import type { Observation, Place } from "./observation.ts";

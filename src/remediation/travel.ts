@@ -1,4 +1,4 @@
-import type { DetectionPolicy } from "../policy/detection-schema.ts";
+import type { DetectionPolicy } from "../policy/detection-policy.ts";
 import type { Place } from "./observation.ts";
 
 type Stay = { latitude: number; longitude: number; country: string | undefined; at: number };

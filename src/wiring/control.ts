@@ -8,9 +8,7 @@ import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
-import type { SweepDeps } from "../control/sweep.ts";
 import { isGuarded } from "../edge/guarded.ts";
-import { DETECTOR_SHARDS } from "../edge/notebook.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
@@ -29,6 +27,7 @@ import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
+import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
@@ -94,13 +93,14 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
   };
-  return controlApp({
+  const app: ReturnType<typeof controlApp> = controlApp({
     logger: log,
     authenticate: authenticator(verifier),
     access,
-    browser,
+    browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
+    console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
     decisions: { issuer, local, ...decisions },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
@@ -126,6 +126,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
         poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
+      devices: objects.devices,
     },
     policy: {
       ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
@@ -155,6 +156,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
       log: objects.log,
     },
   });
+  return app;
 }
 
 /** Tries access rules with sample people, and with the latest access requests. */
@@ -167,37 +169,6 @@ function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRou
     if (!latest.ok) return latest;
     const decided_otherwise = replay(latest.value, after, now);
     return ok({ asks, replayed: latest.value.length, decided_otherwise });
-  };
-}
-
-/** What the cron looks after. */
-export function wireSweep({
-  config,
-  objects,
-  clock,
-  log,
-}: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
-  // One of them a minute: each has an alarm of its own.
-  const detector = {
-    sweep: () => objects.detector(Math.floor(clock() / 60_000) % DETECTOR_SHARDS).sweep(),
-  };
-  return {
-    logger: log,
-    clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor, detector },
-    monitor,
-    log: objects.log,
-    keyring,
-    directory,
-    accessRequest,
-    session,
-    secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
-    endpoint,
-    endpoints: async () => {
-      const page = await registry.listEndpoints({ limit: 200 });
-      return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
-    },
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Decision, RefuseReason } from "../../src/edge/decision.ts";
 import { DetectionFeed } from "../../src/edge/detection-feed.ts";
-import { DEFAULT_DETECTIONS, type DetectionPolicy } from "../../src/policy/detection-schema.ts";
+import { DEFAULT_DETECTIONS, type DetectionPolicy } from "../../src/policy/detection-policy.ts";
 import type { Detection } from "../../src/protocol/detection.ts";
 import { problem } from "../../src/protocol/problem.ts";
 import { err, ok } from "../../src/protocol/result.ts";

@@ -19,6 +19,7 @@ const good = {
       "DENYLIST",
       "MONITOR",
       "RATE_LIMIT",
+      "DEVICE_LOGIN",
       "PROOF",
       "SESSION",
     ].map((b) => [b, {}]),

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { checkPolicy } from "../../../src/policy/check.ts";
-import { DEFAULT_DETECTIONS } from "../../../src/policy/detection-schema.ts";
-import { detectionPolicy, policySchema } from "../../../src/policy/document.ts";
+import { DEFAULT_DETECTIONS, detectionPolicy } from "../../../src/policy/detection-policy.ts";
+import { detectionsSchema } from "../../../src/policy/detection-schema.ts";
+import { policySchema } from "../../../src/policy/document.ts";
 import { DETECTION_KINDS } from "../../../src/protocol/detection.ts";
 
 const CONTEXT = { issuer: "https://auth.example.com", local: false };
@@ -16,6 +17,10 @@ describe("the policy's detections", () => {
     const { show_address: _, ...kinds } = DEFAULT_DETECTIONS;
     expect(Object.keys(kinds).sort()).toEqual([...DETECTION_KINDS].sort());
     expect(Object.values(kinds).every(({ enabled }) => enabled)).toBe(true);
+  });
+
+  it("have the same defaults written down that the schema fills in", () => {
+    expect(detectionsSchema.parse({})).toEqual(DEFAULT_DETECTIONS);
   });
 
   it("hold by their defaults where the policy has none, and member by member where it has some", () => {

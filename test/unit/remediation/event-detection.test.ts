@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_DETECTIONS, detectionsSchema } from "../../../src/policy/detection-schema.ts";
+import { DEFAULT_DETECTIONS } from "../../../src/policy/detection-policy.ts";
+import { detectionsSchema } from "../../../src/policy/detection-schema.ts";
 import { detectionOfEvent } from "../../../src/remediation/event-detection.ts";
 import { disabledEvent, failingEvent } from "../../../src/webhooks/endpoint-event.ts";
 import { DETECTED_EVENT_TYPES, type WebhookEvent } from "../../../src/webhooks/event.ts";
