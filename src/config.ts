@@ -93,9 +93,11 @@ const BINDINGS = [
   "DEVICE_LOGIN",
   "MONITOR",
   "DETECTOR",
+  "REMEDIATION",
   "RATE_LIMIT",
   "PROOF",
   "SESSION",
+  "SIGNAL_INBOX",
 ];
 
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;

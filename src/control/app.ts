@@ -14,8 +14,10 @@ import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
+import { type RemediationRouteDeps, remediationRoutes } from "../remediation/remediation-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
+import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
 import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
@@ -51,8 +53,10 @@ export type ControlDeps = {
   oauth: OAuthDeps;
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
+  remediation: RemediationRouteDeps;
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
+  signals: SignalDeps;
   tokenState: TokenStateDeps;
   webhooks: ManageDeps;
 };
@@ -103,6 +107,7 @@ export function controlApp(deps: ControlDeps) {
   app.all("/console", (c) => deps.console(c.req.raw, c.env));
   app.all("/console/*", (c) => deps.console(c.req.raw, c.env));
   app.route("/", logoutRoutes(deps.logout));
+  app.route("/", inboundSignalRoutes(deps.signals));
 
   app.use(authenticated(deps.authenticate));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
@@ -116,9 +121,11 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
   app.route("/", sessionRoutes(deps.sessions));
+  app.route("/", signalRoutes(deps.signals));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));
+  app.route("/", remediationRoutes(deps.remediation));
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));

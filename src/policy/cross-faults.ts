@@ -4,6 +4,7 @@ import type { Draft, Part } from "./draft.ts";
 import type { KeyPolicy } from "./key-policy.ts";
 import { JWKS_MAX_AGE_SECONDS } from "./keys-schema.ts";
 import { paramNames, parsePathPattern } from "./path-pattern.ts";
+import { remediationFaults } from "./remediation-faults.ts";
 import { isReservedPath } from "./reserved-paths.ts";
 import { accessFaults } from "./route-faults.ts";
 import { routeConflicts } from "./route-table.ts";
@@ -45,8 +46,11 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...accessRuleFaults(part)]),
     ...repeated(draft.delegation, "id", (rule) => rule.id),
     ...tokenSizeFaults(draft, context.issuer),
+    ...transmitterFaults(draft, context),
     ...(draft.hasSessions ? [] : sessionlessFaults(draft)),
     ...(draft.keys ? keyFaults(draft.keys, context) : []),
+    ...repeated(draft.remediationRules, "id", (rule) => rule.id),
+    ...draft.remediationRules.flatMap(remediationFaults),
   ];
 }
 
@@ -77,26 +81,51 @@ function issuerFaults({ at, value }: Part<TrustedIssuer>, context: PolicyContext
 }
 
 /** A provider's word is verified with its public keys, and its client secret is the deployment's to keep. */
-function signInFaults(at: string, { sign_in, secret_ref }: TrustedIssuer, { secretRefs }: PolicyContext) {
+function signInFaults(at: string, issuer: TrustedIssuer, { secretRefs }: PolicyContext) {
+  const { sign_in, secret_ref } = issuer;
   const faults: string[] = [];
-  if (!sign_in) return faults;
-  const name = sign_in.client_secret_ref;
+  const member = signInMember(issuer);
+  if (!member) return faults;
+  const name = sign_in?.client_secret_ref;
   if (name !== undefined && !secretRefs?.has(name)) {
     faults.push(
       `${at}.sign_in.client_secret_ref: this deployment has no secret ${name}; set it first: wrangler secret put ${name}`,
     );
   }
   if (secret_ref !== undefined) {
-    faults.push(`${at}.sign_in: an issuer with a shared secret signs nobody in; give jwks_uri or jwks`);
+    faults.push(`${at}.${member}: an issuer with a shared secret signs nobody in; give jwks_uri or jwks`);
   }
   return faults;
 }
 
 /** Who has signed in has a session, and nowhere else is said how long one is good. */
 function sessionlessFaults({ issuers }: Draft): string[] {
-  return issuers.flatMap(({ at, value }) =>
-    value.sign_in ? [`${at}.sign_in: needs the section sessions; add it, {} takes the defaults`] : [],
-  );
+  return issuers.flatMap(({ at, value }) => {
+    const member = signInMember(value);
+    return member ? [`${at}.${member}: needs the section sessions; add it, {} takes the defaults`] : [];
+  });
+}
+
+/** By which member an issuer's people get sessions. */
+function signInMember({ sign_in, cloudflare_access }: TrustedIssuer): string | undefined {
+  if (sign_in) return "sign_in";
+  return cloudflare_access ? "cloudflare_access" : undefined;
+}
+
+/** Two that sign as one issuer could speak of each other's people. */
+function transmitterFaults({ transmitters, issuers }: Draft, context: PolicyContext): string[] {
+  return [
+    ...repeated(transmitters, "id", ({ id }) => id),
+    ...repeated(transmitters, "issuer", ({ issuer }) => issuer),
+    ...transmitters.flatMap(({ at, value: { issuer, jwks_uri, subjects_of } }) => [
+      ...httpsFaults(`${at}.issuer`, issuer, context),
+      ...(jwks_uri === undefined ? [] : httpsFaults(`${at}.jwks_uri`, jwks_uri, context)),
+      ...(isOurName(issuer, context) ? [`${at}.issuer: is this deployment itself`] : []),
+      ...(issuers.some(({ value }) => value.id === subjects_of)
+        ? []
+        : [`${at}.subjects_of: there is no issuer "${subjects_of}"; name the id of one in issuers`]),
+    ]),
+  ];
 }
 
 /** A next key must be in every copy of the JWK set before it signs; only a local deployment may be in a hurry. */

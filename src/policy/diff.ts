@@ -15,6 +15,7 @@ export type PolicyDiff = {
   revocations: SectionDiff;
   sessions: SectionDiff;
   detections: SectionDiff;
+  remediation: SectionDiff;
 };
 
 export function diffPolicies(before: PolicyDocument, after: PolicyDocument): PolicyDiff {
@@ -41,6 +42,7 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
     ),
     sessions: diffSection(Object.entries(before.sessions ?? {}), Object.entries(after.sessions ?? {})),
     detections: diffSection(Object.entries(before.detections ?? {}), Object.entries(after.detections ?? {})),
+    remediation: diffSection(byId(before.remediation?.rules ?? []), byId(after.remediation?.rules ?? [])),
   };
 }
 

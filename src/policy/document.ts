@@ -1,15 +1,16 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
+import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { detectionsSchema } from "./detection-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { keysSchema } from "./keys-schema.ts";
 import { name, roleName } from "./names.ts";
+import { remediationSchema } from "./remediation-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 import { sessionsSchema } from "./session-schema.ts";
-
-const DEFAULT_CONFIRM_ABOVE = 1_000;
+import { signalsSchema } from "./signal-schema.ts";
 
 /** The policy document as it is stored, shown and put: snake_case, unknown members refused with their path. */
 export const policySchema = z.strictObject({
@@ -56,6 +57,10 @@ export const policySchema = z.strictObject({
   detections: detectionsSchema
     .exactOptional()
     .describe("What is noticed about tokens, and from when on. Absent: everything, by the defaults."),
+  remediation: remediationSchema
+    .exactOptional()
+    .describe("What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md."),
+  signals: signalsSchema.exactOptional().describe("Shared signals (SSF). Absent: nobody is listened to."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -65,6 +70,7 @@ export type Route = PolicyDocument["routes"][number];
 export type CredentialSource = Route["credential"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
 export type Delegation = PolicyDocument["delegation"][number];
+export type Transmitter = NonNullable<PolicyDocument["signals"]>["transmitters"][number];
 export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
@@ -72,8 +78,3 @@ export type PolicyVersion = { version: number; document: PolicyDocument };
 
 /** A version as it is kept and replicated: `schema` says by which schema its document was written. */
 export type StoredPolicy = PolicyVersion & { schema?: string };
-
-/** How many live tokens one person may cut with one revocation. */
-export function confirmAbove(document: PolicyDocument): number {
-  return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;
-}

@@ -1,13 +1,15 @@
 import * as z from "zod";
 import { SHARED_SECRET_ALGORITHM } from "../protocol/signature-algorithm.ts";
 import { httpUrl, name } from "./names.ts";
-import { signInSchema } from "./sign-in-schema.ts";
+import { cloudflareAccessSchema, signInSchema } from "./sign-in-schema.ts";
 
-/** Algorithms that a trusted issuer may use. */
-const ALGORITHMS = [
-  ...(["ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"] as const),
-  SHARED_SECRET_ALGORITHM,
+/** Algorithms with a public key. */
+export const ASYMMETRIC_ALGORITHMS = [
+  ...(["ES256", "ES384", "EdDSA"] as const),
+  ...(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const),
 ] as const;
+/** Algorithms that a trusted issuer may use. */
+const ALGORITHMS = [...ASYMMETRIC_ALGORITHMS, SHARED_SECRET_ALGORITHM] as const;
 
 /** The document can be read by everyone with `policy:read`: RFC 7518 §6 members of private keys are refused. */
 const PRIVATE_JWK_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -49,6 +51,13 @@ export const issuerSchema = z
     sign_in: signInSchema
       .exactOptional()
       .describe("People sign in with a browser here (OpenID Connect). Absent: they do not."),
+    cloudflare_access: cloudflareAccessSchema
+      .exactOptional()
+      .describe("People whom Cloudflare Access lets through are signed in by its JWT. Absent: they are not."),
+  })
+  .refine((i) => i.sign_in === undefined || i.cloudflare_access === undefined, {
+    path: ["cloudflare_access"],
+    message: "is for another issuer than sign_in: the team's tokens have an issuer of their own",
   })
   .refine(
     (i) => [i.jwks_uri, i.jwks, i.secret_ref].filter((each) => each !== undefined).length === 1,

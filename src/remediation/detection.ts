@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { timedId } from "../platform/ids.ts";
+import { derivedId } from "../platform/ids.ts";
 import type { Detection } from "../protocol/detection.ts";
 
 // Kinds and shape are in protocol/detection.ts: the policy names them too.
@@ -9,8 +8,6 @@ import type { Detection } from "../protocol/detection.ts";
  * seconds), so that whoever detects the same again gives it the same id; ids sort by the start of the window.
  */
 export function newDetection(found: Omit<Detection, "id">, key: string, windowStart: number): Detection {
-  const digest = createHash("sha256")
-    .update(JSON.stringify([found.kind, key]))
-    .digest();
-  return { id: timedId("det", windowStart * 1000, digest), ...found };
+  const id = derivedId("det", windowStart * 1000, JSON.stringify([found.kind, key]));
+  return { id, ...found };
 }

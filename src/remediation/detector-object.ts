@@ -19,6 +19,7 @@ import type { MonitorNote } from "./monitor-object.ts";
 import type { Report } from "./observation.ts";
 
 type RegistryPort = { activePolicy(): Promise<Result<PolicyVersion>> };
+type RemediationPort = { detected(detection: Detection): Promise<Result<null>> };
 type MonitorPort = { note(id: string, note: MonitorNote): Promise<Result<null>> };
 
 /** A change of the policy holds here after this long. */
@@ -46,6 +47,7 @@ export class DetectorObject extends DurableObject<Env> {
     super(ctx, env);
     const log = consoleLogger;
     const monitor = objectPort<MonitorPort>(env.MONITOR, "main", { log });
+    const remediation = objectPort<RemediationPort>(env.REMEDIATION, "main", { log });
     this.#registry = objectPort<RegistryPort>(env.REGISTRY, "main", { log });
     this.#store = new DetectorStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
@@ -55,6 +57,8 @@ export class DetectorObject extends DurableObject<Env> {
       deliver: {
         "webhook.publish": (row) =>
           publishEvent(row.payload as WebhookEvent & { type: EventType }, publishPorts(env)),
+        "remediation.detected": async (row) =>
+          expectDone(await remediation.detected(row.payload as Detection)),
         "monitor.note": async (row) => expectDone(await monitor.note(row.id, row.payload as MonitorNote)),
       },
       nextDueMs: () => this.#nextPruneMs(),
@@ -95,6 +99,10 @@ export class DetectorObject extends DurableObject<Env> {
   #raise(detection: Detection): void {
     const { id, kind, at, count, threshold } = detection;
     const { outbox } = this.#durable;
+    outbox.put({
+      ...{ id: `${id}:remedy`, lane: "remediation", kind: "remediation.detected" },
+      payload: detection,
+    });
     outbox.put(raisedEvent(detection));
     const counters = { [`portcullis_detections_total{kind="${kind}"}`]: 1 };
     outbox.put({ id, lane: "monitor", kind: "monitor.note", payload: { counters } satisfies MonitorNote });

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { timedId } from "../platform/ids.ts";
+import { derivedId } from "../platform/ids.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import type { EventType, WebhookEvent } from "./event.ts";
 
@@ -21,9 +20,8 @@ export function disabledEvent(endpointId: string, id: string, nowMs: number): Ou
  */
 export function failingEvent(endpointId: string, nowMs: number): OutboxRow {
   const dayMs = Math.floor(nowMs / DAY_MS) * DAY_MS;
-  const digest = createHash("sha256").update(`failing ${endpointId}`).digest();
   return row({
-    id: timedId("evt", dayMs, digest),
+    id: derivedId("evt", dayMs, `failing ${endpointId}`),
     type: "webhook_endpoint.failing",
     timestamp: new Date(dayMs).toISOString(),
     data: { endpoint_id: endpointId, reason: "schedule_exhausted" },

@@ -18,12 +18,14 @@ import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
+import type { RemediationPort } from "../remediation/remediation-routes.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { PartSource } from "../revocation/filter-loader.ts";
 import type { ImportDeps } from "../revocation/import.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
+import type { SignalInboxPort } from "../signals/receive.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { DeviceLoginPort } from "../tokens/device-login.ts";
@@ -55,6 +57,7 @@ export function objectPorts(env: Env, log: Logger) {
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
     registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
+    remediation: port<RemediationPort & SweptObject>(env.REMEDIATION),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
     directory: port<
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
@@ -86,6 +89,7 @@ export function objectPorts(env: Env, log: Logger) {
     detector: (shard: number) => port<SweptObject>(env.DETECTOR, String(shard)),
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
+    signalInbox: (issuer: string) => port<SignalInboxPort>(env.SIGNAL_INBOX, issuer),
     waitingRequest: (id: string) =>
       objectPort<AccessRequestPort>(env.ACCESS_REQUEST, id, { log, timeoutMs: WAIT_TIMEOUT_MS, attempts: 1 }),
     endpoint: (id: string) => port<EndpointPort & EndpointSweep>(env.ENDPOINT, id),

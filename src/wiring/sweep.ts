@@ -21,6 +21,7 @@ export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDe
     singletons: {
       ...{ keyring, registry, directory, log: objects.log, denylist, monitor, detector },
       devices: objects.devices,
+      remediation: objects.remediation,
     },
     monitor,
     log: objects.log,

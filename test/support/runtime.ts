@@ -88,10 +88,12 @@ export const OBJECTS = {
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
   DETECTOR: "DetectorObject",
+  REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
+  SIGNAL_INBOX: "SignalInboxObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

@@ -18,10 +18,12 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
       "PROOF",
       "SESSION",
+      "SIGNAL_INBOX",
     ].map((b) => [b, {}]),
   ),
 };

@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { checkPolicy } from "../../../src/policy/check.ts";
 import { loadConditions } from "../../../src/policy/condition.ts";
+import { confirmAbove } from "../../../src/policy/confirm-above.ts";
 import type { PolicyContext } from "../../../src/policy/cross-faults.ts";
-import { confirmAbove, policySchema } from "../../../src/policy/document.ts";
+import { policySchema } from "../../../src/policy/document.ts";
 import { keyPolicy } from "../../../src/policy/key-policy.ts";
 import { isReservedPath } from "../../../src/policy/reserved-paths.ts";
 
@@ -702,6 +703,28 @@ describe("signing in with a browser", () => {
     });
     expect(faults(checkPolicy(policy({ issuers: [shared], sessions: {} }), context))).toEqual([
       expect.stringMatching(/sign_in: an issuer with a shared secret signs nobody in/),
+    ]);
+  });
+
+  it("may be what Cloudflare Access in front does, by an issuer of its own", () => {
+    const team = (members: Changed, more: Changed = {}) => {
+      const input = policy({
+        issuers: [issuer({ cloudflare_access: {}, ...members })],
+        sessions: {},
+        ...more,
+      });
+      return faults(checkPolicy(JSON.parse(JSON.stringify(input)), context));
+    };
+    expect(team({})).toEqual([]);
+    expect(team({ sign_in: { client_id: "gate" } })).toEqual([
+      expect.stringMatching(/cloudflare_access: is for another issuer/),
+    ]);
+    expect(team({}, { sessions: undefined })).toEqual([
+      expect.stringMatching(/cloudflare_access: needs the section sessions/),
+    ]);
+    const shared = { jwks_uri: undefined, secret_ref: "ISSUER_SECRET_LEGACY", algorithms: ["HS256"] };
+    expect(team(shared)).toEqual([
+      expect.stringMatching(/cloudflare_access: an issuer with a shared secret/),
     ]);
   });
 

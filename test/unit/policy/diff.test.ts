@@ -49,6 +49,7 @@ describe("diffPolicies", () => {
       revocations: same,
       sessions: same,
       detections: same,
+      remediation: same,
     });
   });
 
@@ -81,6 +82,7 @@ describe("diffPolicies", () => {
       revocations: { confirm_above: 1_000_000 },
       sessions: { idle_seconds: 120, reassert_seconds: 60 },
       detections: { token_tampered: { threshold: 4 } },
+      remediation: { rules: [{ id: "x", when: "token_overused", actions: [{ kind: "count" }] }] },
     };
     expect(diff(before, after)).toEqual({
       issuers: { added: [], removed: [], changed: ["i"] },
@@ -93,6 +95,7 @@ describe("diffPolicies", () => {
       sessions: { added: ["reassert_seconds"], removed: [], changed: ["idle_seconds"] },
       detections: { added: [], removed: [], changed: ["token_tampered"] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
+      remediation: { added: ["x"], removed: [], changed: [] },
     });
   });
 
