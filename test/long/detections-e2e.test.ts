@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Detection, DetectionKind } from "../../src/protocol/detection.ts";
 import { ask, hold } from "../support/access.ts";
 import { DeadReceiver } from "../support/dead-receivers.ts";
+import { bodyOf } from "../support/deployment.ts";
 import { peopleIssuer } from "../support/people-issuer.ts";
 import { Receiver } from "../support/receiver.ts";
 import { type Stand, standUp } from "../support/stand.ts";
@@ -19,6 +20,8 @@ beforeAll(async () => {
     ...policy,
     issuers: [...policy.issuers, people.trusted],
     detections: { token_used_after_expiry: { grace_seconds: 0 }, token_overused: { threshold: 301 } },
+    // What is only to be noticed is let go on.
+    remediation: { rules: [] },
   }));
   receiver = await Receiver.start();
   const { gate } = stand;
@@ -105,6 +108,11 @@ it("detects forged, expired, revoked, over-used and scattered tokens from what t
     "token_used_after_expiry",
     "token_used_after_revocation",
   ]);
+  const listed = async () => {
+    const { items } = bodyOf<{ items: Detection[] }>(await gate.asOperator("/v1/detections"), 200);
+    return items.map(({ id }) => id).sort();
+  };
+  await expect.poll(listed, { timeout: TOLD_WITHIN_MS }).toEqual([...detections().keys()].sort());
   const metrics = await fetch(`${gate.issuer}/metrics`, {
     headers: { authorization: `Bearer ${gate.operator}` },
   });
