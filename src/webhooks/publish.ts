@@ -24,14 +24,17 @@ export type EndpointPort = {
 export type EventDetector = { published(event: WebhookEvent): Promise<Result<null>> };
 
 export type PublishPorts = {
-  registry: Pick<RegistryPort, "endpointsFor">;
+  registry: Pick<RegistryPort, "endpointsFor" | "streamIds">;
   detector: EventDetector;
   /** The object of one endpoint, by its id. */
   endpoint: (id: string) => Pick<EndpointPort, "enqueue">;
+  /** The object of one stream of shared signals, by its id: it takes what its receiver asked for. */
+  stream: (id: string) => { offer(event: WebhookEvent): Promise<Result<null>> };
 };
 
 /** What an alert needs beside that: how its deliveries go. */
-export type AlertPorts = Pick<PublishPorts, "registry"> & {
+export type AlertPorts = {
+  registry: Pick<RegistryPort, "endpointsFor">;
   endpoint: (id: string) => Pick<EndpointPort, "enqueue" | "delivery">;
   sleep: (ms: number) => Promise<void>;
 };
@@ -39,21 +42,30 @@ export type AlertPorts = Pick<PublishPorts, "registry"> & {
 /** An event as one endpoint has taken it. */
 type Handed = { endpointId: string; deliveryId: string };
 
+/** What receivers of shared signals are told of. */
+const SIGNALLED: EventType = "revocation.created";
+
 const ALERT_POLL_MS = 50;
 /** A receiver that has not answered by then has been sent to, and is not waited for. */
 const ALERT_WAIT_MS = 5_000;
 
-type PublishNamespaces = { REGISTRY: Namespace; ENDPOINT: Namespace; DETECTOR: Namespace };
+type PublishNamespaces = {
+  REGISTRY: Namespace;
+  ENDPOINT: Namespace;
+  STREAM: Namespace;
+  DETECTOR: Namespace;
+};
 
 /** The shard that takes events: there are few of them. */
 const EVENTS_SHARD = "0";
 
-/** Registry, endpoints and detector as an object that publishes reaches them. */
+/** Registry, endpoints, streams and detector as an object that publishes reaches them. */
 export function publishPorts(env: PublishNamespaces): PublishPorts & AlertPorts {
   return {
     detector: objectPort<EventDetector>(env.DETECTOR, EVENTS_SHARD, { log: consoleLogger }),
     registry: objectPort<PublishPorts["registry"]>(env.REGISTRY, "main", { log: consoleLogger }),
     endpoint: (id) => objectPort<EndpointPort>(env.ENDPOINT, id, { log: consoleLogger }),
+    stream: (id) => objectPort<ReturnType<PublishPorts["stream"]>>(env.STREAM, id, { log: consoleLogger }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }
@@ -67,7 +79,11 @@ export async function publishEvent(
   event: WebhookEvent & { type: EventType },
   ports: PublishPorts,
 ): Promise<void> {
-  const done = await Promise.allSettled([handOut(event, ports), detectEvent(event, ports)]);
+  const done = await Promise.allSettled([
+    handOut(event, ports),
+    event.type === SIGNALLED ? offer(event, ports) : undefined,
+    detectEvent(event, ports),
+  ]);
   const failed = done.find((each) => each.status === "rejected");
   if (failed) throw failed.reason;
 }
@@ -77,6 +93,15 @@ export async function detectEvent(event: WebhookEvent, { detector }: Pick<Publis
   if (!DETECTED_EVENT_TYPES.some((type) => type === event.type)) return;
   const told = await detector.published(event);
   if (!told.ok) throw new Error(`the detector was not told of ${event.type}: ${told.error.code}`);
+}
+
+/** Offers an event to every stream; those that have it already keep it once. */
+async function offer(event: WebhookEvent, { registry, stream }: PublishPorts): Promise<void> {
+  const streams = await registry.streamIds();
+  if (!streams.ok) throw new Error(`the streams are not known: ${streams.error.code}`);
+  const offered = await Promise.all(streams.value.map((id) => stream(id).offer(event)));
+  const missed = offered.filter((each) => !each.ok).length;
+  if (missed > 0) throw new Error(`${missed} of ${offered.length} streams could not be reached`);
 }
 
 /**
@@ -107,7 +132,7 @@ async function isTried({ endpointId, deliveryId }: Handed, ports: AlertPorts): P
 
 async function handOut(
   event: WebhookEvent & { type: EventType },
-  ports: Pick<PublishPorts, "registry" | "endpoint">,
+  ports: Pick<AlertPorts, "registry"> & Pick<PublishPorts, "endpoint">,
 ): Promise<Handed[]> {
   const endpoints = await ports.registry.endpointsFor(event.type);
   if (!endpoints.ok)

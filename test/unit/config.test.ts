@@ -24,6 +24,7 @@ const good = {
       "PROOF",
       "SESSION",
       "SIGNAL_INBOX",
+      "STREAM",
     ].map((b) => [b, {}]),
   ),
 };
