@@ -83,6 +83,18 @@ export type AccessRequestsReviewBody = {
   max_uses?: number;
   /** The extension (`ext_…`) that is reviewed. Absent: the request itself. */
   extension?: string;
+  /** The approver's passkey's answer to a challenge for this very approval, where the rule has `high_risk`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 /** An access rule, as who may ask or review by it sees it. */
@@ -94,6 +106,8 @@ export type AccessRuleTerms = {
   scopes: string[];
   /** Who approves, one stage after the other. */
   stages: ApprovalTree[];
+  /** An approval needs the approver's passkey. */
+  high_risk?: true;
   /** A condition decides who may ask. */
   conditional?: true;
   may_be_approved_at_once?: true;
@@ -613,6 +627,84 @@ export type KeysRotateBody = {
   reason?: string;
 };
 
+/** A passkey of the caller's. */
+export type Passkey = {
+  /** The credential's, base64url. */
+  id: string;
+  name: string;
+  created_at: number;
+  last_used_at?: number;
+};
+
+export type PasskeysAddBody = {
+  name: string;
+  credential: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      publicKey: string;
+      publicKeyAlgorithm: number;
+      transports?: string[];
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+  /** Of a passkey that there is, for `passkey.add`. */
+  proof?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+};
+
+export type PasskeysChallengeBody = {
+  confirms: {
+    kind: "passkey.register";
+  } | {
+    kind: "passkey.add";
+  } | {
+    kind: "passkey.remove";
+    passkey_id: string;
+  } | {
+    kind: "access_request.approve";
+    access_request_id: string;
+    extension?: string;
+    scope?: string;
+    duration_seconds?: number;
+    max_uses?: number;
+  } | {
+    kind: "revocation.confirm";
+    revocation_id: string;
+  };
+};
+
+export type PasskeysRemoveBody = {
+  proof: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+};
+
+export type PasskeysResetBody = {
+  subject: string;
+  reason: string;
+};
+
 /** What a planned rotation did, and what it leaves to time. */
 export type PlannedRotation = {
   rotated: {
@@ -831,6 +923,8 @@ export type Policy = {
     }[];
     /** Lets approvers decide by a button in a chat message; else they open the request. */
     decide_in_chat?: boolean;
+    /** An approval counts only with the approver's passkey, bound to what is approved. */
+    high_risk?: boolean;
     /** CEL: approved at once where it is exactly true. */
     approve_when?: string;
     /** CEL: denied at once where it is exactly true. Where it fails, nothing is approved at once. */
@@ -912,6 +1006,8 @@ export type Policy = {
   revocations?: {
     /** A revocation that would cut more live tokens than this needs a second person. */
     confirm_above: number;
+    /** The second person confirms with a passkey. */
+    confirm_with_passkey?: boolean;
   };
   /** The life of our own signing keys. Absent: ES256, replaced every 30 days, published a day ahead. */
   keys?: {
@@ -936,6 +1032,156 @@ export type Policy = {
     reuse_window_seconds?: number;
     /** What the identity provider said of a person counts this long; then a refresh must bring a fresh `subject_token`. Absent: as long as the session. */
     reassert_seconds?: number;
+  };
+  /** What is noticed about tokens, and from when on. Absent: everything, by the defaults. */
+  detections?: {
+    /** Whether a detection names the client's address; without it, no address can be blocked. */
+    show_address?: boolean;
+    /** Tokens from one address whose signature does not hold under the key that they name. */
+    token_tampered?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** One token, used after its end. */
+    token_used_after_expiry?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** Uses so soon after the end are a clock that is behind, or a client that renews late. */
+      grace_seconds?: number;
+    };
+    /** One revoked token, used still. */
+    token_used_after_revocation?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** A spent refresh token was used again; its session is over. */
+    refresh_token_reused?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** Requests with one token (of a session: with its tokens). */
+    token_overused?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** How many times its own highest count is a detection, once it is known for five windows. */
+      times_own_rate?: number;
+    };
+    /** Addresses that one token, or session, is used from. */
+    token_many_addresses?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Countries that one token, or session, is used from. */
+    token_many_countries?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Networks (ASN) that one token, or session, is used from. */
+    token_many_networks?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Moves of one token, or session, that are too fast. A VPN switched on or off is one move. */
+    impossible_travel?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** Shorter ways are none. */
+      min_distance_km?: number;
+      /** Slower than this is possible. */
+      max_speed_kmh?: number;
+      /** Whether ways within one country count: providers move their addresses about in one. */
+      same_country?: boolean;
+    };
+    /** Different routes and resources that one subject was refused (403). */
+    scope_probing?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Different `kid`s from one address that no trusted issuer has. */
+    unknown_key_storm?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** A signing key is not replaced in time. */
+    key_rotation_overdue?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** A signing key was replaced as compromised. */
+    key_compromised?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** A receiver is gone, or has not answered for three days. */
+    webhook_endpoint_dead?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** Somebody took access without an approval. */
+    break_glass_used?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
   };
   /** What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md. */
   remediation?: {
@@ -1458,6 +1704,8 @@ export type Review = {
   max_uses?: number;
   /** The webhook endpoint or the maker of the link that vouches. */
   via?: string;
+  /** The approver's passkey that has confirmed it. */
+  passkey?: string;
   extension?: string;
   /** Epoch seconds. */
   reviewed_at: number;
@@ -1580,6 +1828,18 @@ export type RevocationLine = {
 
 export type RevocationsConfirmBody = {
   comment?: string;
+  /** An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 export type RevocationsCreateBody = {
@@ -1691,7 +1951,7 @@ export type SigningKey = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   reviews_as?: {
     roles: string[];
@@ -1722,7 +1982,7 @@ export type WebhookEndpointsCreateBody = {
   /** https, a public host name, port 443 or 8443. */
   url: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   /** A secret that both sides have, or a key of which receivers get the public half. */
   signature?: "hmac" | "ed25519";
@@ -1760,7 +2020,7 @@ export type WebhookEndpointsUpdateBody = {
   /** https, a public host name, port 443 or 8443. */
   url?: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string | null;
   reviews_as?: {
     /** Roles that its approvers have when the access rule is looked at. */
@@ -1884,6 +2144,28 @@ export type Api = {
   metrics: {
     /** Read counters and gauges for a scraper. Needs `metrics:read`. */
     read(options?: CallOptions): Promise<string>;
+  };
+  passkeys: {
+    /** List one's passkeys. Needs `requests:review` or `revocations:write`. */
+    list(options?: CallOptions): Promise<{
+      items: Passkey[];
+    }>;
+    /** Add a passkey. Needs `requests:review` or `revocations:write`. From the second one on with the word of one that there is. */
+    add(body: PasskeysAddBody, options?: CallOptions): Promise<Passkey>;
+    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
+    challenge(body: PasskeysChallengeBody, options?: CallOptions): Promise<{
+      public_key: {
+        [member: string]: unknown;
+      };
+    }>;
+    /** Remove a passkey. Needs `requests:review` or `revocations:write`. */
+    remove(id: string, body: PasskeysRemoveBody, options?: CallOptions): Promise<{
+      id: string;
+    }>;
+    /** Let somebody who has lost their passkeys begin anew. Needs `passkeys:reset`. */
+    reset(body: PasskeysResetBody, options?: CallOptions): Promise<{
+      removed: number;
+    }>;
   };
   policy: {
     /** Read the policy that is in force. Needs `policy:read`. */
@@ -2035,6 +2317,13 @@ export const OPERATIONS = {
   },
   metrics: {
     read: { method: "GET", path: "/metrics", answers: "text" },
+  },
+  passkeys: {
+    list: { method: "GET", path: "/v1/passkeys", answers: "json" },
+    add: { method: "POST", path: "/v1/passkeys", sends: "json", answers: "json" },
+    challenge: { method: "POST", path: "/v1/passkeys/challenges", sends: "json", answers: "json" },
+    remove: { method: "POST", path: "/v1/passkeys/{id}/remove", sends: "json", answers: "json" },
+    reset: { method: "POST", path: "/v1/passkeys/reset", sends: "json", answers: "json" },
   },
   policy: {
     get: { method: "GET", path: "/v1/policy", answers: "json" },

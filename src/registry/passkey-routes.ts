@@ -50,12 +50,12 @@ const challengeSchema = z.strictObject({
   ]),
 });
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
+const PLAIN = /^[^\x00-\x1f\x7f]*$/;
+const plainName = z.string().min(1).max(64).regex(PLAIN, "must not hold control characters");
+
 const addSchema = z.strictObject({
-  name: z
-    .string()
-    .min(1)
-    .max(64)
-    .regex(/^[^\p{Cc}]*$/u, "must not hold control characters"),
+  name: plainName,
   credential: registrationAnswer,
   proof: passkeyAnswer.exactOptional().describe("Of a passkey that there is, for `passkey.add`."),
 });
@@ -75,7 +75,7 @@ export function siteOf(issuer: string): Site {
 
 /** `/v1/passkeys`: one's own, what one confirms with them, and the way back for who has lost theirs. */
 export function passkeyRoutes({ passkeys, issuer, logger }: PasskeyDeps) {
-  const site = siteOf(issuer);
+  const site = () => siteOf(issuer);
   return new Hono<HttpEnv>()
     .get("/v1/passkeys", DECIDERS, async (c) => {
       const { subject } = c.var.actor;
@@ -90,14 +90,14 @@ export function passkeyRoutes({ passkeys, issuer, logger }: PasskeyDeps) {
       const { challenge, passkeys: own } = begun.value;
       const options =
         confirms.kind === "passkey.register"
-          ? await creationOptions(subject, challenge, own, site)
-          : requestOptions(challenge, own, site);
+          ? await creationOptions(subject, challenge, own, site())
+          : requestOptions(challenge, own, site());
       return answer(c, ok({ public_key: options }), 201);
     })
     .post("/v1/passkeys", DECIDERS, jsonBody(addSchema), async (c) => {
       const { name, credential, proof } = c.req.valid("json");
       const { subject } = c.var.actor;
-      const addition = { subject, name, answer: credential as PasskeyAddition["answer"], site };
+      const addition = { subject, name, answer: credential as PasskeyAddition["answer"], site: site() };
       const added = await passkeys(subject).add({ ...addition, ...(proof ? { proof } : {}) });
       if (added.ok) logger("info", "passkey.added", { subject, passkey: added.value.id });
       return answer(c, added.ok ? ok(present(added.value)) : added, 201);
@@ -110,7 +110,7 @@ export function passkeyRoutes({ passkeys, issuer, logger }: PasskeyDeps) {
     })
     .post("/v1/passkeys/:id/remove", DECIDERS, jsonBody(removeSchema), async (c) => {
       const [id, { subject }] = [c.req.param("id"), c.var.actor];
-      const removed = await passkeys(subject).remove({ subject, id, ...c.req.valid("json"), site });
+      const removed = await passkeys(subject).remove({ subject, id, ...c.req.valid("json"), site: site() });
       if (removed.ok) logger("info", "passkey.removed", { subject, passkey: id });
       return answer(c, removed.ok ? ok({ id }) : removed);
     });
