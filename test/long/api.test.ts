@@ -147,7 +147,7 @@ const ELSEWHERE = [
 ];
 
 async function askAndReview(asking: Portcullis, approving: Portcullis) {
-  const ask = { resource: "orders", scope: "orders:read", justification: "a test" };
+  const ask = { resource: "orders", scope: "orders:read", justification: "a test", duration_seconds: 60 };
   const cancelled = await asking.accessRequests.create(ask);
   await asking.accessRequests.cancel(cancelled.id);
   const { id } = await asking.accessRequests.create(ask);
