@@ -85,6 +85,7 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "TRAFFIC",
   "RATE_LIMIT",
   "PROOF",
   "SESSION",

@@ -27,6 +27,7 @@ import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./dec
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
+import { type TrafficDeps, trafficRoutes } from "./traffic-routes.ts";
 
 /** Reads who calls from the request's access token, or answers the refusal. */
 export type Authenticate = (request: Request, context: RequestContext) => Promise<Actor | Response>;
@@ -51,6 +52,7 @@ export type ControlDeps = {
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   tokenState: TokenStateDeps;
+  traffic: TrafficDeps;
   webhooks: ManageDeps;
 };
 
@@ -116,6 +118,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
+  app.route("/", trafficRoutes(deps.traffic));
   return app;
 }
 

@@ -16,6 +16,7 @@ export type IdPrefix =
   | "rot"
   | "ext"
   | "use"
+  | "iso"
   | "det";
 
 export type RandomBytes = (length: number) => Uint8Array;

@@ -17,8 +17,12 @@ import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
-import { err, ok } from "../protocol/result.ts";
+import { err, ok, type Result } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
+import { type AgesByTier, sumOfAges } from "../remediation/histogram.ts";
+import { noTraffic, sumOfTallies, type Tally } from "../remediation/traffic.ts";
+import type { TrafficReading } from "../remediation/traffic-object.ts";
+import { ofAll } from "../remediation/traffic-shards.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
@@ -89,6 +93,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   };
   const ownKeys = () => keyring.keys();
   const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
+  const traffic = () => ofAll(objects.traffic, (shard) => shard.read());
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
@@ -104,7 +109,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     logout: { ...browser, logger: log, directory, log: objects.log },
-    metrics: { monitor, replica: () => seen(readingOf), tokens: () => verifier.tokens.reading() },
+    metrics: { monitor, traffic: async () => totalOf(await traffic()), replica: () => seen(readingOf) },
     keys: { keyring, ids },
     oauth: {
       issuer,
@@ -132,7 +137,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
       services: new Set(config.services.keys()),
       limiters: new Set(config.limiters.keys()),
     },
-    propagation: { monitor },
+    propagation: { monitor, ages: async () => agesOf(await traffic()) },
     imports: {
       clock,
       logger: log,
@@ -143,6 +148,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
+    traffic: { clock, traffic: (query) => ofAll(objects.traffic, (shard) => shard.series(query)) },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
     tokenState: {
       issuer,
@@ -194,6 +200,16 @@ export function wireSweep({
       return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
     },
   };
+}
+
+function totalOf(shards: Result<TrafficReading[]>): Result<Tally> {
+  if (!shards.ok) return shards;
+  return ok(shards.value.map(({ totals }) => totals).reduce(sumOfTallies, noTraffic()));
+}
+
+function agesOf(shards: Result<TrafficReading[]>): Result<AgesByTier> {
+  if (!shards.ok) return shards;
+  return ok(shards.value.map(({ ages_24h }) => ages_24h).reduce(sumOfAges, {}));
 }
 
 function readingOf({ seq, policy, revocations, filter }: ReplicaView): ReplicaReading {

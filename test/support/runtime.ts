@@ -87,6 +87,7 @@ export const OBJECTS = {
   ENDPOINT: "EndpointObject",
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
+  TRAFFIC: "TrafficObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",

@@ -18,6 +18,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "TRAFFIC",
       "RATE_LIMIT",
       "PROOF",
       "SESSION",
