@@ -39,6 +39,8 @@ export type ControlDeps = {
   browser: BrowserDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
+  /** The pages for people; it knows by itself who is signed in. */
+  console: (request: Request, context: RequestContext) => Response | Promise<Response>;
   decisions: DecisionDeps;
   health: HealthDeps;
   imports: ImportRouteDeps;
@@ -99,6 +101,8 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", inboundRoutes(deps.inbound));
   app.route("/", linkPageRoutes(deps.links));
   app.route("/", browserRoutes(deps.browser));
+  app.all("/console", (c) => deps.console(c.req.raw, c.env));
+  app.all("/console/*", (c) => deps.console(c.req.raw, c.env));
   app.route("/", logoutRoutes(deps.logout));
 
   app.use(authenticated(deps.authenticate));

@@ -130,7 +130,7 @@ export class LogObject extends DurableObject<Env> {
   }
 
   /**
-   * The revocation that hits one of these tokens, or null; read from the log itself. One that was made since
+   * The revocation that refuses one of these tokens, or null; read from the log itself. One that was made since
    * the moment counts also when it is over: a session lives longer than the token that it grew from.
    */
   hit(tokens: TokenFacts[], since: number): Result<Revocation | null> {
@@ -139,7 +139,7 @@ export class LogObject extends DurableObject<Env> {
       for (const key of probeKeys(facts)) {
         const found = this.#store
           .rulesSince(key, since, now)
-          .find(({ expires_at: _over, ...rule }) => hits(rule, facts, now));
+          .find(({ expires_at: _over, ...rule }) => !rule.effect && hits(rule, facts, now));
         if (found) return ok(found);
       }
     }

@@ -114,7 +114,7 @@ export class LogStore {
   /** True where the rule may leave the replicas for the list of denied tokens later. */
   insertRevocation(rule: Revocation, seq: number): boolean {
     if (rule.actor === PROBE_ACTOR) this.#forgetProbes(rule.created_at);
-    const movable = rule.expires_at !== undefined && namesOneToken(rule.match, rule.issued_before);
+    const movable = rule.expires_at !== undefined && namesOneToken(rule);
     this.#sql.exec(
       "INSERT OR IGNORE INTO revocations (id, file_key, rule, seq, expires_at, place) VALUES (?, ?, ?, ?, ?, ?)",
       rule.id,

@@ -17,14 +17,46 @@ export const matchSchema = z.strictObject({
   client_id: claimText.exactOptional().describe("Every token of one client"),
   jkt: claimText.exactOptional().describe("Every token bound to one sender key (RFC 9449)"),
   kid: claimText.exactOptional().describe("Every token signed by one key"),
+  address: z
+    .string()
+    .regex(/^[0-9a-fA-F:.]{2,45}(?:\/64)?$/, "must be an IPv4 or IPv6 address")
+    .exactOptional()
+    .describe("Every request to a route from one address, of IPv6 from its /64; alone, and with expires_at"),
 });
 
 export type RevocationMatch = z.output<typeof matchSchema>;
+
+const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
+const ACR_VALUE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
+
+/** What a rule does to the tokens that it hits, where it does not refuse them. */
+export const effectSchema = z.discriminatedUnion("kind", [
+  z
+    .strictObject({
+      kind: z.literal("step_up"),
+      acr_values: z.array(z.string().regex(ACR_VALUE)).min(1).max(16).exactOptional(),
+      signed_in_since: z.number().min(0).max(1e11).exactOptional(),
+    })
+    .refine((effect) => effect.acr_values !== undefined || effect.signed_in_since !== undefined, {
+      message: "name acr_values, signed_in_since, or both",
+    })
+    .describe("They are good only with such a sign-in behind them (RFC 9470)."),
+  z
+    .strictObject({
+      kind: z.literal("shrink_scope"),
+      scopes: z.array(z.string().regex(SCOPE_TOKEN)).min(1).max(64),
+    })
+    .describe("These scopes of theirs count no more."),
+]);
+
+export type Effect = z.output<typeof effectSchema>;
 
 /** A revocation: data that hits any number of tokens. Times are epoch seconds (NumericDate). */
 export type Revocation = {
   id: string;
   match: RevocationMatch;
+  /** Absent: what it hits is refused. */
+  effect?: Effect;
   /** Only tokens whose `iat` is before this moment. */
   issued_before?: number;
   reason: string;
@@ -56,17 +88,26 @@ export type TokenFacts = {
   jkt?: string;
 };
 
+/** What one request is looked up by: its verified token, and where it came from, as a rule spells it. */
+export type Suspect = { facts?: TokenFacts; address?: string };
+
 /** From the narrowest to the widest: a rule is filed under the first member that it names. */
 export const MEMBERS = ["jti", "grant", "session", "sub", "client_id", "jkt", "kid", "iss"] as const;
 export type Member = (typeof MEMBERS)[number];
 
 /** Where a rule is filed: `member:value`, or `*` for a rule that names nothing but a moment. */
 export function fileKey(match: RevocationMatch): string {
+  if (match.address !== undefined) return addressKey(match.address);
   for (const member of MEMBERS) {
     const value = match[member];
     if (value !== undefined) return `${member}:${value}`;
   }
   return "*";
+}
+
+/** Where rules for an address are filed, by the block that it belongs to. */
+export function addressKey(block: string): string {
+  return `address:${block}`;
 }
 
 /** Every key under which a rule that hits this token can be filed: at most ten. */
@@ -81,9 +122,14 @@ export function probeKeys(facts: TokenFacts): string[] {
   return keys;
 }
 
-/** Whether the revocation hits the token now. */
+/** Whether the rule's own time has come to its end. */
+export function isOver(rule: Revocation, nowSeconds: number): boolean {
+  return rule.expires_at !== undefined && rule.expires_at <= nowSeconds;
+}
+
+/** Whether the rule hits the token now, whatever its effect; one for an address hits no token. */
 export function hits(rule: Revocation, facts: TokenFacts, nowSeconds: number): boolean {
-  if (rule.expires_at !== undefined && rule.expires_at <= nowSeconds) return false;
+  if (isOver(rule, nowSeconds) || rule.match.address !== undefined) return false;
   if (rule.issued_before !== undefined && facts.iat >= rule.issued_before) return false;
   const { match } = rule;
   for (const member of MEMBERS) {

@@ -32,6 +32,7 @@ import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
+import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
@@ -98,13 +99,14 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
   };
-  return controlApp({
+  const app: ReturnType<typeof controlApp> = controlApp({
     logger: log,
     authenticate: authenticator(verifier),
     access,
     browser,
     links,
     clients: { registry, ids, clock, local },
+    console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
     decisions: { issuer, local, ...decisions },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
@@ -160,6 +162,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
       log: objects.log,
     },
   });
+  return app;
 }
 
 /** Tries access rules with sample people, and with the latest access requests. */

@@ -10,13 +10,16 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["remediation"],
   ["replication", "registry", "tokens", "access", "limits"],
   ["browser"],
-  ["edge", "control"],
+  ["edge", "control", "console"],
   ["wiring", "library"],
   ["worker"],
 ];
 
 /** Rooms that run in Node, beside the Worker, and the only rooms of the Worker that each may import. */
-export const NODE_ROOMS: Readonly<Record<string, readonly string[]>> = { local: ["protocol"] };
+export const NODE_ROOMS: Readonly<Record<string, readonly string[]>> = {
+  local: ["protocol"],
+  importers: ["protocol", "policy"],
+};
 
 export type SourceFile = { path: string; text: string };
 

@@ -52,7 +52,7 @@ beforeEach(() => {
 
 const decide = async (staleness: Staleness) => {
   const view = (await freshness.first())!;
-  return freshness.ensure(view, staleness, undefined, (work) => void background.push(work));
+  return freshness.ensure(view, staleness, {}, (work) => void background.push(work));
 };
 const ageOf = async (decision: ReturnType<typeof decide>) => {
   const view = await decision;

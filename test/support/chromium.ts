@@ -1,0 +1,86 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { describe } from "vitest";
+
+const EXECUTABLE = "/usr/bin/chromium";
+/** Where pictures of pages go, to be looked at; none are made without it. */
+const PICTURES = process.env.PORTCULLIS_PICTURES;
+const TIMEOUT_MS = 20_000;
+
+export const SIZES = { phone: { width: 360, height: 740 }, desk: { width: 1440, height: 900 } };
+export const SCHEMES = ["light", "dark"] as const;
+
+/** `describe`, where Chromium is installed; else one line says that it is not. */
+export const describeInChromium: typeof describe.skip = isInstalled() ? describe : describe.skip;
+
+function isInstalled(): boolean {
+  if (existsSync(EXECUTABLE)) return true;
+  console.warn(`Skipped: there is no ${EXECUTABLE}, so pages are not opened in a browser.`);
+  return false;
+}
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: EXECUTABLE,
+    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
+  });
+}
+
+export async function newContext(
+  browser: Browser,
+  options: Parameters<Browser["newContext"]>[0] = {},
+): Promise<BrowserContext> {
+  const context = await browser.newContext({ viewport: SIZES.desk, ...options });
+  context.setDefaultTimeout(TIMEOUT_MS);
+  return context;
+}
+
+/** What axe finds wrong with a page, one line each: rule, and where. */
+export async function axeFaults(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, target }) => `${id}: ${target} ${html}`));
+}
+
+/**
+ * A page in every size and colour scheme: what axe finds, and where it is wider than its screen. Pictures are made
+ * where `PORTCULLIS_PICTURES` names a folder.
+ */
+export async function faultsOfPage(page: Page, name: string): Promise<string[]> {
+  const faults: string[] = [];
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of SCHEMES) {
+      await page.emulateMedia({ colorScheme });
+      const at = `${name} ${size} ${colorScheme}`;
+      faults.push(...(await axeFaults(page)).map((fault) => `${at}: ${fault}`));
+      const width = await page.locator("html").evaluate(({ scrollWidth }) => scrollWidth);
+      if (width > viewport.width) faults.push(`${at}: ${width} px wide`);
+      await takePicture(page, `${name}-${size}-${colorScheme}`);
+    }
+  }
+  await page.setViewportSize(SIZES.desk);
+  await page.emulateMedia({ colorScheme: "light" });
+  return faults;
+}
+
+async function takePicture(page: Page, name: string): Promise<void> {
+  if (PICTURES === undefined) return;
+  await mkdir(PICTURES, { recursive: true });
+  await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
+}
+
+/** What a page complains of: its Content-Security-Policy, its scripts, and any request to somebody else. */
+export function complaintsOf(page: Page, own: readonly string[]): string[] {
+  const complaints: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  page.on("pageerror", (fault) => complaints.push(String(fault)));
+  page.on("request", (request) => {
+    if (!own.some((origin) => request.url().startsWith(origin))) complaints.push(`asked ${request.url()}`);
+  });
+  return complaints;
+}
