@@ -27,6 +27,7 @@ import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./dec
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
+import { type RecordDeps, recordRoutes } from "./record-routes.ts";
 import { type TrafficDeps, trafficRoutes } from "./traffic-routes.ts";
 
 /** Reads who calls from the request's access token, or answers the refusal. */
@@ -54,6 +55,7 @@ export type ControlDeps = {
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   tokenState: TokenStateDeps;
+  records: RecordDeps;
   traffic: TrafficDeps;
   webhooks: ManageDeps;
 };
@@ -123,6 +125,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
   app.route("/", trafficRoutes(deps.traffic));
+  app.route("/", recordRoutes(deps.records));
   return app;
 }
 

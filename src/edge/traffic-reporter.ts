@@ -1,7 +1,7 @@
-import type { Clock } from "../platform/clock.ts";
 import type { Result } from "../protocol/result.ts";
 import type { TrafficReport } from "../remediation/traffic-report.ts";
 import type { Allowance, Decision, Refusal } from "./decision.ts";
+import type { DecisionRecorder } from "./decision-recorder.ts";
 import type { WaitUntil } from "./freshness.ts";
 import type { ObservedAsk, Observer, Surface } from "./observation.ts";
 import { TrafficCount } from "./traffic-count.ts";
@@ -15,7 +15,8 @@ export type TrafficReporterOptions = {
   newIsolateId(): string;
   /** Tokens that were found verified, and that were not, since the isolate began. */
   cache(): { hits: number; misses: number };
-  clock: Clock;
+  /** What was kept of decisions since it was last taken. */
+  records: Pick<DecisionRecorder, "taken">;
   sleep(ms: number): Promise<void>;
 };
 
@@ -57,12 +58,14 @@ export class TrafficReporter implements Observer {
   answered(
     allowance: Allowance,
     fault: Refusal | undefined,
+    _ask: ObservedAsk,
     _decisionId: string,
+    atMs: number,
     originMs: number,
     waitUntil: WaitUntil,
   ): void {
     this.#count.answered(allowance, fault?.reason, originMs);
-    this.#due(this.#o.clock(), waitUntil);
+    this.#due(atMs, waitUntil);
   }
 
   #due(nowMs: number, waitUntil: WaitUntil): void {
@@ -98,6 +101,12 @@ export class TrafficReporter implements Observer {
     const { hits, misses } = this.#o.cache();
     const cache = { hits: hits - this.#cacheTold.hits, misses: misses - this.#cacheTold.misses };
     this.#cacheTold = { hits, misses };
-    return { isolate: this.#isolate, n: ++this.#reports, tally: { ...tally, cache, unrecorded: 0 }, tokens };
+    const { records, dropped, retention_hours } = this.#o.records.taken();
+    return {
+      isolate: this.#isolate,
+      n: ++this.#reports,
+      tally: { ...tally, cache, unrecorded: dropped },
+      ...{ tokens, records, retention_hours },
+    };
   }
 }

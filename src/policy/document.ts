@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
+import { type DecisionLogPolicy, decisionLogSchema } from "./decision-log-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
@@ -44,6 +45,9 @@ export const policySchema = z.strictObject({
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  decision_log: decisionLogSchema
+    .exactOptional()
+    .describe("Absent: refusals only, for 24 hours, without addresses."),
   keys: keysSchema
     .exactOptional()
     .describe(
@@ -80,6 +84,13 @@ export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.
 /** How many live tokens one person may cut with one revocation. */
 export function confirmAbove(document: PolicyDocument): number {
   return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;
+}
+
+const DEFAULT_DECISION_LOG: DecisionLogPolicy = { sample_accepted: 0, retention_hours: 24, addresses: false };
+
+/** What is kept of decisions. */
+export function decisionLog(document: PolicyDocument): DecisionLogPolicy {
+  return document.decision_log ?? DEFAULT_DECISION_LOG;
 }
 
 /** How our own signing keys live. */

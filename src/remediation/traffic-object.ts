@@ -2,8 +2,10 @@ import { DurableObject } from "cloudflare:workers";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
+import type { DecisionQuery, DecisionRecord } from "../protocol/decision-trace.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { DECISION_SCHEMA, DecisionStore } from "./decision-store.ts";
 import type { AgesByTier } from "./histogram.ts";
 import type { Tally } from "./traffic.ts";
 import { isReport, type TrafficReport } from "./traffic-report.ts";
@@ -31,12 +33,13 @@ const PRUNE_INTERVAL_MS = HOUR_MS;
 const TOKENS_A_SHARD = 200;
 
 /**
- * What some of the isolates counted of requests: each isolate reports to one shard, and all shards are read
+ * What some of the isolates counted of requests, and their records of decisions: each isolate reports to one shard, and all shards are read
  * together. Nothing that decides depends on it.
  */
 export class TrafficObject extends DurableObject<Env> {
   readonly #clock: Clock;
   readonly #store: TrafficStore;
+  readonly #decisions: DecisionStore;
   readonly #durable: Durable;
   #prunedAtMs = 0;
 
@@ -44,10 +47,11 @@ export class TrafficObject extends DurableObject<Env> {
     super(ctx, env);
     this.#clock = clock;
     this.#store = new TrafficStore(ctx.storage.sql);
+    this.#decisions = new DecisionStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock,
       log: consoleLogger,
-      migrations: TRAFFIC_MIGRATIONS,
+      migrations: [...TRAFFIC_MIGRATIONS, DECISION_SCHEMA],
       deliver: {},
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
@@ -62,6 +66,7 @@ export class TrafficObject extends DurableObject<Env> {
       if (!this.#store.isNew(report.isolate, report.n, nowMs)) return;
       this.#store.add(report.tally, Math.floor(nowMs / MINUTE_MS));
       this.#store.addTokens(report.tokens, Math.floor(nowMs / HOUR_MS));
+      this.#decisions.add(report.records, nowMs, report.retention_hours * HOUR_MS);
     });
     return ok(null);
   }
@@ -85,6 +90,16 @@ export class TrafficObject extends DurableObject<Env> {
     return ok({ steps: stepsOf(cells, cellSeconds, query), tokens });
   }
 
+  /** The record of a decision, null where this shard has none. */
+  decision(id: string): Result<DecisionRecord | null> {
+    return ok(this.#decisions.find(id, this.#clock()) ?? null);
+  }
+
+  /** Newest first, one more than asked for where there are more. */
+  decisions(query: DecisionQuery): Result<DecisionRecord[]> {
+    return ok(this.#decisions.list(query, this.#clock()));
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }
@@ -97,6 +112,8 @@ export class TrafficObject extends DurableObject<Env> {
       [hour, HOUR_MS, HOURS_KEPT_SECONDS * 1000],
     ] as const;
     const times = dues.flatMap(([at, unitMs, keptMs]) => (at === null ? [] : [at * unitMs + keptMs]));
+    const end = this.#decisions.earliestEndMs();
+    if (end !== undefined) times.push(end);
     return times.length ? Math.max(Math.min(...times), this.#prunedAtMs + PRUNE_INTERVAL_MS) : undefined;
   }
 
@@ -104,6 +121,7 @@ export class TrafficObject extends DurableObject<Env> {
     const next = this.#nextPruneMs();
     if (next === undefined || next > nowMs) return;
     this.#prunedAtMs = nowMs;
+    this.#decisions.prune(nowMs);
     const hour = Math.floor(nowMs / HOUR_MS);
     this.#store.prune({
       reportMs: nowMs - REPORTERS_MS,

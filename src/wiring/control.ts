@@ -150,6 +150,10 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
+    records: {
+      record: async (id) => flat(await ofAll(objects.traffic, (shard) => shard.decision(id))),
+      records: async (query) => flat(await ofAll(objects.traffic, (shard) => shard.decisions(query))),
+    },
     traffic: { clock, traffic: (query) => ofAll(objects.traffic, (shard) => shard.series(query)) },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
     tokenState: {
@@ -203,6 +207,10 @@ export function wireSweep({
       return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
     },
   };
+}
+
+function flat<T>(shards: Result<(T | T[] | null)[]>): Result<T[]> {
+  return shards.ok ? ok(shards.value.flatMap((found) => found ?? [])) : shards;
 }
 
 function totalOf(shards: Result<TrafficReading[]>): Result<Tally> {

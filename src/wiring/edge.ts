@@ -3,6 +3,7 @@ import type { DecisionDeps } from "../control/decision-routes.ts";
 import { AssertionSigner } from "../edge/assertion.ts";
 import { CountedUses } from "../edge/counted-uses.ts";
 import { createDecider } from "../edge/decider.ts";
+import { DecisionRecorder } from "../edge/decision-recorder.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
 import { explain } from "../edge/explain.ts";
 import { createForwardAuth } from "../edge/forward-auth.ts";
@@ -15,8 +16,9 @@ import { TokenCache } from "../edge/token-cache.ts";
 import { TrafficReporter } from "../edge/traffic-reporter.ts";
 import { Limits } from "../limits/limits.ts";
 import type { Clock } from "../platform/clock.ts";
-import { newId } from "../platform/ids.ts";
+import { newId, randomShare } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
+import { decisionLog, EMPTY_POLICY } from "../policy/document.ts";
 import { ok } from "../protocol/result.ts";
 import { TRAFFIC_SHARDS } from "../remediation/traffic-shards.ts";
 import { DeltaCache } from "../replication/delta-cache.ts";
@@ -53,13 +55,19 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
     confirmDenied(known, iss, jti, { denylist: objects.edge.denylist, kv: env.KV }),
   );
   const tokens = new TokenCache();
+  const recorder = new DecisionRecorder({
+    policy: () => decisionLog(replica.peek()?.policy.document ?? EMPTY_POLICY.document),
+    log,
+    random: randomShare,
+  });
   const traffic = new TrafficReporter({
-    shard: objects.edge.traffic(Math.floor(Math.random() * TRAFFIC_SHARDS)),
+    shard: objects.edge.traffic(Math.floor(randomShare() * TRAFFIC_SHARDS)),
     newIsolateId: () => newId("iso", clock()),
     cache: () => tokens.reading(),
-    ...{ clock, sleep },
+    records: recorder,
+    sleep,
   });
-  const observer = new Observers([refusalLog(log), traffic], log);
+  const observer = new Observers([refusalLog(log), recorder, traffic], log);
   const freshness = new Freshness({ replica, denylist, clock, log });
   const remoteKeys = new RemoteKeys({
     fetch: (url, init) => fetch(url, init),

@@ -13,6 +13,7 @@ import type { ReservationPort } from "../platform/idempotency.ts";
 import { siblingId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
+import type { DecisionQuery, DecisionRecord } from "../protocol/decision-trace.ts";
 import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
@@ -103,6 +104,8 @@ type MonitorPort = MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["m
 type TrafficReadPort = {
   read(): Promise<Result<TrafficReading>>;
   series(query: TrafficQuery): Promise<Result<TrafficPart>>;
+  decision(id: string): Promise<Result<DecisionRecord | null>>;
+  decisions(query: DecisionQuery): Promise<Result<DecisionRecord[]>>;
 };
 
 type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;

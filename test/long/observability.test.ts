@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startOrigin } from "../../src/local/origin.ts";
+import type { DecisionRecord } from "../../src/protocol/decision-trace.ts";
 import type { TrafficView } from "../../src/remediation/traffic-series.ts";
 import { bodyOf, clientToken, Deployment } from "../support/deployment.ts";
 import { type Family, parseExposition } from "../support/prometheus.ts";
@@ -118,5 +119,90 @@ describe("traffic", () => {
     expect((await gate.asOperator(`/v1/traffic?since=${now - 2 * 86_400}`)).status).toBe(200);
     const other = await clientToken(gate.issuer, await gate.newClient({ scopes: ["policy:read"] }));
     expect((await gate.call("/v1/traffic", { token: other })).status).toBe(403);
+  });
+});
+
+describe("decisions", () => {
+  type Page = { items: DecisionRecord[]; next_cursor?: string };
+  const list = async (query: string) => bodyOf<Page>(await gate.asOperator(`/v1/decisions${query}`), 200);
+
+  it("are explained by their id, long after the answer", async () => {
+    const refused = await gate.call("/admin", { token });
+    const id = refused.headers.get("x-request-id")!;
+    const record = await soon(async () =>
+      bodyOf<DecisionRecord>(await gate.asOperator(`/v1/decisions/${id}`), 200),
+    );
+    const { iss, jti, sub } = decodeJwt(token);
+    expect(record).toMatchObject({
+      ...{ decision_id: id, outcome: "refuse", reason: "scope_missing", status: 403, route: "admin" },
+      ...{ surface: "proxy", method: "GET", token: { iss, jti, sub } },
+      remedies: [{ kind: "scope", missing: ["admin"] }],
+    });
+    const explained = await gate.asOperator("/v1/explain", {
+      json: { method: "GET", url: `${gate.issuer}/admin`, token },
+    });
+    expect(record.checks).toEqual(bodyOf<DecisionRecord>(explained, 200).checks);
+    expect(JSON.stringify(record)).not.toContain(token.split(".")[2]);
+    expect(record).not.toHaveProperty("address");
+  });
+
+  it("of an origin that fails say what came of them", async () => {
+    const id = (await gate.call("/gone", { token })).headers.get("x-request-id")!;
+    await soon(async () =>
+      expect((await gate.asOperator(`/v1/decisions/${id}`)).body).toMatchObject({
+        ...{ outcome: "allow", reason: "token", origin_fault: "origin_unreachable", status: 502 },
+      }),
+    );
+  });
+
+  it("are listed page by page, of all isolates, by what they are about", async () => {
+    const { jti } = decodeJwt(token);
+    const forged = `${token.slice(0, -8)}AAAAAAAA`;
+    const [again] = await Promise.all([
+      gate.call("/admin", { token }),
+      gate.call("/things", { token: forged }),
+      gate.call("/things", { token }),
+    ]);
+    const id = again.headers.get("x-request-id")!;
+    await soon(async () =>
+      expect(
+        (await list(`?jti=${jti}&reason=scope_missing`)).items.map((each) => each.decision_id),
+      ).toContain(id),
+    );
+    const first = await list("?limit=1");
+    const second = await list(`?limit=1&cursor=${first.next_cursor}`);
+    expect(second.items[0]!.decision_id < first.items[0]!.decision_id).toBe(true);
+    const [tampered] = (await list("?reason=token_signature")).items;
+    expect(tampered).toMatchObject({ unverified: { iss: gate.issuer, jti } });
+    expect(tampered).not.toHaveProperty("token");
+    // No acceptance is kept where none is asked for.
+    expect((await list("?outcome=allow&route=things")).items).toEqual([]);
+  });
+
+  it("are kept of acceptances where the policy asks for it, with addresses where it says so", async () => {
+    const current = bodyOf<{ document: object }>(await gate.asOperator("/v1/policy"), 200);
+    await gate.putPolicy({ ...current.document, decision_log: { sample_accepted: 1, addresses: true } });
+    const headers = { "cf-connecting-ip": "192.0.2.7" };
+    const id = (await gate.call("/things", { token, headers })).headers.get("x-request-id")!;
+    const record = await soon(async () =>
+      bodyOf<DecisionRecord>(await gate.asOperator(`/v1/decisions/${id}`), 200),
+    );
+    expect(record).toMatchObject({ outcome: "allow", reason: "token", remedies: [] });
+    expect(record.checks.every(({ outcome }) => outcome === "passed")).toBe(true);
+    expect(record).toHaveProperty("address");
+    expect(runtime.logs.filter((line) => line.includes(`"gate.allowed"`) && line.includes(id))).toHaveLength(
+      1,
+    );
+  });
+
+  it("are for the scope decisions:read, and what is not kept is not found", async () => {
+    const other = await clientToken(gate.issuer, await gate.newClient({ scopes: ["policy:read"] }));
+    expect((await gate.call("/v1/decisions", { token: other })).status).toBe(403);
+    for (const id of ["dec_01kb3v9e2hq4m0c5t7y8w1x2z3", "nonsense"]) {
+      expect((await gate.asOperator(`/v1/decisions/${id}`)).status).toBe(404);
+    }
+    for (const query of ["?outcome=maybe", "?limit=0", "?cursor=x", "?subject=x"]) {
+      expect((await gate.asOperator(`/v1/decisions${query}`)).status).toBe(400);
+    }
   });
 });

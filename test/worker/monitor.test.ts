@@ -1,6 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import type { DecisionRecord } from "../../src/protocol/decision-trace.ts";
 import { AGE_BUCKETS_MS, countInto, newHistogram } from "../../src/remediation/histogram.ts";
 import type { MonitorObject } from "../../src/remediation/monitor-object.ts";
 import { MonitorStore } from "../../src/remediation/monitor-store.ts";
@@ -11,6 +12,10 @@ import type { TrafficReport } from "../../src/remediation/traffic-report.ts";
 import { TrafficStore } from "../../src/remediation/traffic-store.ts";
 import { expectValue, remote } from "../support/remote.ts";
 
+const RECORD: DecisionRecord = {
+  ...{ trace_version: 1, decision_id: "", outcome: "refuse", reason: "no_route", status: 404 },
+  ...{ checks: [], remedies: [], at: 1_795_325_180.5, surface: "proxy", method: "GET" },
+};
 const HOUR_MS = 3_600_000;
 let count = 0;
 const newMonitor = () => {
@@ -74,6 +79,8 @@ describe("reports of isolates", () => {
     n,
     tally: { ...noTraffic(), decisions: { orders: { token: 2, token_revoked: 1 } }, ...more },
     tokens: [{ iss: "https://auth.example.com", jti: "tok_1", refused: 1 }],
+    records: [{ ...RECORD, decision_id: `dec_${n}` }],
+    retention_hours: 24,
   });
 
   it("add up, once for each number, and are there after eviction", async () => {
@@ -86,6 +93,10 @@ describe("reports of isolates", () => {
     const { totals, ages_24h } = expectValue(await shard.read());
     expect(totals.decisions).toEqual({ orders: { token: 4, token_revoked: 2 } });
     expect(ages_24h.bounded?.sum_ms).toBe(1_800);
+    expect(expectValue(await shard.decision("dec_2"))).toEqual({ ...RECORD, decision_id: "dec_2" });
+    expect(expectValue(await shard.decision("dec_3"))).toBeNull();
+    const listed = expectValue(await shard.decisions({ limit: 10 }));
+    expect(listed.map(({ decision_id }) => decision_id)).toEqual(["dec_2", "dec_1"]);
     const now = Math.floor(Date.now() / 1000);
     for (const step_seconds of [60, 3_600]) {
       const since = Math.floor(now / step_seconds) * step_seconds - step_seconds;
@@ -113,15 +124,16 @@ describe("reports of isolates", () => {
       // Closes the minute that ran, which was long ago.
       state.storage.sql.exec("UPDATE running SET minute = ?", 60 * (hour - 31 * 24));
       store.isNew("iso_gone", 1, Date.now() - 25 * HOUR_MS);
+      state.storage.sql.exec("UPDATE decisions SET until_ms = ?", Date.now() - 1);
     });
     await shard.report(report(2));
     await runDurableObjectAlarm(shard.stub);
     const kept = await runInDurableObject(shard.stub, (_instance, state) =>
-      ["minutes", "hours", "reporters"].map(
+      ["minutes", "hours", "reporters", "decisions"].map(
         (table) => state.storage.sql.exec<{ n: number }>(`SELECT COUNT(*) AS n FROM ${table}`).one().n,
       ),
     );
-    expect(kept).toEqual([0, 0, 1]);
+    expect(kept).toEqual([0, 0, 1, 1]);
     expect(expectValue(await shard.read()).totals.decisions.orders?.token).toBe(4);
   });
 });

@@ -168,8 +168,9 @@ it("an observer that fails harms neither the request nor the others", () => {
   const sound: Observer = { decided: (_decision, _ask, id) => void told.push(id) };
   const all = new Observers([broken, sound], (_level, event, fields) => void lines.push([event, fields]));
   const allowance = { outcome: "allow", reason: "token" } as never;
-  all.decided(allowance, { method: "GET", headers: new Headers() }, "dec_1", "proxy", 0, () => {});
-  all.answered(allowance, undefined, "dec_1", 5, () => {});
+  const ask = { method: "GET", headers: new Headers() };
+  all.decided(allowance, ask, "dec_1", "proxy", 0, () => {});
+  all.answered(allowance, undefined, ask, "dec_1", 0, 5, () => {});
   expect(told).toEqual(["dec_1"]);
   const fault = { decision_id: "dec_1", fault: "Error: broken" };
   expect(lines).toEqual([

@@ -50,7 +50,7 @@ beforeEach(() => {
     },
     newIsolateId: () => "iso_1",
     cache: () => cache,
-    clock: () => nowMs,
+    records: { taken: () => ({ records: [], dropped: 3, retention_hours: 24 }) },
     sleep: () => new Promise((resolve) => sleeps.push(resolve)),
   });
 });
@@ -70,8 +70,8 @@ describe("an isolate's report", () => {
     for (let n = 0; n < 1_000; n++) decide();
     decide(refusal("no_route"));
     decide(refusal("token_audience"), "control");
-    reporter.answered(allowed, undefined, "dec_1", 40, waitUntil);
-    reporter.answered(allowed, refusal("origin_timeout"), "dec_2", 15_000, waitUntil);
+    reporter.answered(allowed, undefined, ask, "dec_1", nowMs, 40, waitUntil);
+    reporter.answered(allowed, refusal("origin_timeout"), ask, "dec_2", nowMs, 15_000, waitUntil);
     expect([reports.length, background.length]).toEqual([0, 1]);
     cache = { hits: 990, misses: 10 };
     await pass();
@@ -87,7 +87,7 @@ describe("an isolate's report", () => {
     expect(tally.ages.bounded?.sum_ms).toBe(300_000);
     expect(tally.decided.allow?.counts[0]).toBe(1_000);
     expect(tally.origins.shop).toMatchObject({ time: { sum_ms: 15_040 }, faults: { origin_timeout: 1 } });
-    expect(tally.cache).toEqual({ hits: 990, misses: 10 });
+    expect([tally.cache, tally.unrecorded]).toEqual([{ hits: 990, misses: 10 }, 3]);
     cache = { hits: 995, misses: 10 };
     decide();
     await pass();

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { AssertionSigner } from "../../../src/edge/assertion.ts";
+import { DecisionRecorder } from "../../../src/edge/decision-recorder.ts";
 import { Freshness } from "../../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../../src/edge/gate.ts";
 import { Observers } from "../../../src/edge/observation.ts";
@@ -34,6 +35,7 @@ const NOTHING = {
   limit: 0,
   assertionKey: 0,
   monitor: 0,
+  random: 0,
   jwks: 0,
 };
 
@@ -86,6 +88,11 @@ beforeEach(async () => {
     clock,
     logger,
   });
+  const recorder = new DecisionRecorder({
+    policy: () => ({ sample_accepted: 0, retention_hours: 24, addresses: false }),
+    log: logger,
+    random: () => count("random", () => 0),
+  });
   const traffic = new TrafficReporter({
     shard: {
       report: async (report) =>
@@ -96,7 +103,7 @@ beforeEach(async () => {
     },
     newIsolateId: () => "iso_1",
     cache: () => world.tokens.reading(),
-    clock,
+    records: recorder,
     sleep: () => new Promise((resolve) => (wake = resolve)),
   });
   const freshness = new Freshness({
@@ -108,7 +115,7 @@ beforeEach(async () => {
   world.jwks = () => count("jwks", () => new Response("none", { status: 404 }));
   gate = createGate({
     ...world.deps,
-    observer: new Observers([refusalLog(logger), traffic], logger),
+    observer: new Observers([refusalLog(logger), recorder, traffic], logger),
     limits: new Limits({
       limiters: new Map(),
       bucket: () => count("limit", () => ({ take: async () => err(problem("unavailable", "none")) })),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { DecisionRecord } from "../../../src/protocol/decision-trace.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 import { countInto, newHistogram, TIME_BUCKETS_MS } from "../../../src/remediation/histogram.ts";
@@ -11,7 +12,11 @@ import {
   sumOfTallies,
   type Tally,
 } from "../../../src/remediation/traffic.ts";
-import { isReport } from "../../../src/remediation/traffic-report.ts";
+import {
+  isReport,
+  MAX_RECORDS_A_REPORT,
+  type TrafficReport,
+} from "../../../src/remediation/traffic-report.ts";
 import { stepsOf, TOP, viewOf } from "../../../src/remediation/traffic-series.ts";
 import { ofAll } from "../../../src/remediation/traffic-shards.ts";
 import {
@@ -92,7 +97,14 @@ describe("tallies", () => {
 });
 
 describe("a report", () => {
-  const report = (more: Partial<Tally>) => ({ isolate: "iso_1", n: 1, tally: tally({}, more), tokens: [] });
+  const report = (more: Partial<Tally>): TrafficReport => ({
+    isolate: "iso_1",
+    n: 1,
+    tally: tally({}, more),
+    tokens: [],
+    records: [],
+    retention_hours: 24,
+  });
 
   it("is known by its shape: an isolate may run another version", () => {
     expect(isReport(report({ decided: { allow: times(1) }, decisions: { orders: { token: 1 } } }))).toBe(
@@ -105,6 +117,10 @@ describe("a report", () => {
     expect(isReport(report({ origins: { shop: { time: times(1), faults: { x: Infinity } } } }))).toBe(false);
     const tokens = [{ iss: "i", jti: "j", refused: Number.NaN }];
     expect(isReport({ ...report({}), tokens })).toBe(false);
+    const records = (n: number) => Array.from({ length: n }, () => ({}) as DecisionRecord);
+    expect(isReport({ ...report({}), records: records(MAX_RECORDS_A_REPORT) })).toBe(true);
+    expect(isReport({ ...report({}), records: records(MAX_RECORDS_A_REPORT + 1) })).toBe(false);
+    expect(isReport({ ...report({}), retention_hours: Number.NaN })).toBe(false);
   });
 });
 
