@@ -72,12 +72,12 @@ function leavesOf(tree: TreeView): PeopleView[] {
   return [tree];
 }
 
-/** Who must approve, in words: `2 of approver` or `approver and (lead or corp|ann)`. */
+/** Who must approve, in words: `2 × approver` or `approver and (lead or corp|ann)`. */
 export function treeText(tree: TreeView): string {
   if ("all" in tree) return tree.all.map(branchText).join(" and ");
   if ("any" in tree) return tree.any.map(branchText).join(" or ");
   const names = [...tree.roles, ...tree.subjects].join(", ");
-  return tree.count === 1 ? names : `${tree.count} of ${names}`;
+  return tree.count === 1 ? names : `${tree.count} × ${names}`;
 }
 
 function branchText(tree: TreeView): string {

@@ -2,6 +2,7 @@ import type { Problem } from "../protocol/problem.ts";
 import { durationText } from "./duration.ts";
 import { Facts } from "./facts.tsx";
 import { Refused } from "./notice.tsx";
+import { OwnRequest } from "./own-request.tsx";
 import { isAsked, openQuestion } from "./question.ts";
 import { Wish } from "./request-view.tsx";
 import { ReviewForm } from "./review-form.tsx";
@@ -18,17 +19,17 @@ type Props = {
   visitor: Visitor;
   now: number;
   version: string;
-  refusal?: { problem: Problem; filled: URLSearchParams };
+  issuer: string;
+  refusal?: { problem: Problem; filled: URLSearchParams; form: "review" | "extend" };
 };
 
 /** Everything about one request: what was asked, who said what, what came of it. */
-export function RequestPage({ request, standing, visitor, now, version, refusal }: Props) {
+export function RequestPage({ request, standing, visitor, now, version, issuer, refusal }: Props) {
   const question = openQuestion(request);
+  const own = visitor.subject === request.requester;
   const mayReview =
-    question !== undefined &&
-    visitor.scopes.has("requests:review") &&
-    visitor.subject !== request.requester &&
-    isAsked(question, visitor);
+    question !== undefined && !own && visitor.scopes.has("requests:review") && isAsked(question, visitor);
+  const filled = (form: "review" | "extend") => (refusal?.form === form ? refusal.filled : undefined);
   return (
     <>
       <p class="quiet" id="live-status" role="status"></p>
@@ -49,11 +50,14 @@ export function RequestPage({ request, standing, visitor, now, version, refusal 
               question={question}
               visitor={visitor}
               from="request"
-              {...(refusal ? { filled: refusal.filled } : {})}
+              filled={filled("review")}
             />
           </section>
         ) : null}
         {request.grant ? <GrantPart grant={request.grant} now={now} /> : null}
+        {own ? (
+          <OwnRequest request={request} visitor={visitor} issuer={issuer} filled={filled("extend")} />
+        ) : null}
         <h2>What happened</h2>
         <Timeline moments={timelineOf(request, now)} now={now} />
         <p class="quiet">
@@ -71,13 +75,13 @@ function GrantPart({ grant, now }: { grant: GrantView; now: number }) {
       <h2 id="grant">
         Grant <StateBadge state={state} />
       </h2>
+      {state === "active" ? <Countdown until={grant.access_expiry} now={now} /> : null}
       <Facts
         of={{
           Gives: <Scopes scopes={grant.scope.split(" ")} />,
           From: <Time at={grant.access_start} now={now} />,
           Until: <Time at={grant.access_expiry} now={now} />,
-          Left: state === "active" ? <Countdown until={grant.access_expiry} now={now} /> : undefined,
-          Uses: grant.max_uses === undefined ? undefined : `at most ${grant.max_uses}`,
+          Uses: grant.max_uses === undefined ? undefined : usesText(grant),
           Revoked: grant.revoked_by && `by ${grant.revoked_by}: ${grant.revoke_reason ?? ""}`,
         }}
       />
@@ -85,12 +89,16 @@ function GrantPart({ grant, now }: { grant: GrantView; now: number }) {
   );
 }
 
+function usesText({ max_uses: most, uses_left: left }: GrantView): string {
+  return left === undefined ? `at most ${most}` : `${left} of ${most} left`;
+}
+
 function Timeline({ moments, now }: { moments: readonly Moment[]; now: number }) {
   return (
     <ol class="timeline">
       {moments.map(({ at, what, said, less }) => (
         <li>
-          {what} <Time at={at} now={now} />
+          <strong>{what}</strong> <Time at={at} now={now} />
           {less === undefined ? null : <p class="quiet">{lessText(less)}</p>}
           {said === undefined ? null : <p class="said">{said}</p>}
         </li>

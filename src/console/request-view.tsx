@@ -12,9 +12,10 @@ type Props = { request: RequestView; standing: Standing; question?: Question | u
 /** What is asked for, what it adds, how the like of it went, and what deserves a second look. */
 export function Wish({ request, standing, question, now }: Props) {
   const { grants, requests } = standing;
-  const diff = grants && rightsDiff(request, grants);
-  const history = requests && historyOf(request, requests);
-  const risks = riskFacts(request, history, now);
+  // What is decided is not looked at again.
+  const diff = question && grants && rightsDiff(request, grants);
+  const history = question && requests && historyOf(request, requests);
+  const risks = question ? riskFacts(request, history, now) : [];
   const more = question?.kind === "extension";
   const seconds = question?.duration_seconds ?? request.duration_seconds;
   return (
@@ -33,7 +34,7 @@ export function Wish({ request, standing, question, now }: Props) {
           "Has by grants": diff && !more ? <Held held={diff.held} now={now} /> : undefined,
           Before: history && <Before history={history} now={now} />,
           "Must approve": question?.awaiting && <Asked question={question} />,
-          Through: <code>{request.client_id}</code>,
+          Through: request.client_id === request.requester ? undefined : <code>{request.client_id}</code>,
         }}
       />
       {risks.length === 0 ? null : (

@@ -12,7 +12,7 @@ type Props = {
   /** Where one comes back to: the inbox, or the request itself. */
   from: "inbox" | "request";
   /** What was filled in, where the form was not taken. */
-  filled?: URLSearchParams;
+  filled?: URLSearchParams | undefined;
 };
 
 const VERBS = {
@@ -26,11 +26,7 @@ export function ReviewForm({ request, question, visitor, from, filled }: Props) 
   const [approve, deny] = VERBS[question.kind];
   const id = (name: string) => `${name}-${request.id}`;
   return (
-    <Form
-      action={`${requestPath(request.id)}/reviews`}
-      visitor={visitor}
-      label={`Review of ${request.requester}, ${request.resource}`}
-    >
+    <Form action={`${requestPath(request.id)}/reviews`} visitor={visitor}>
       <input type="hidden" name="from" value={from} />
       {question.extension === undefined ? null : (
         <input type="hidden" name="extension" value={question.extension} />

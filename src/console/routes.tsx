@@ -6,6 +6,7 @@ import { equalText } from "../protocol/equal-text.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { isSameOrigin } from "../protocol/same-origin.ts";
 import { Api } from "./api.ts";
+import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
 import { inboxRoutes } from "./inbox-routes.tsx";
 import { placesFor } from "./navigation.ts";
@@ -60,7 +61,8 @@ export function consoleApp(deps: ConsoleDeps) {
   app.notFound((c) => notFound(c));
   app.get("/", home);
   app.route("/", inboxRoutes());
-  app.route("/", requestRoutes());
+  app.route("/", askRoutes(deps));
+  app.route("/", requestRoutes(deps));
   return app;
 }
 

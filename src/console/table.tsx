@@ -40,22 +40,24 @@ export function Table<T>({ caption, columns, rows }: TableProps<T>) {
   );
 }
 
-/** To the next page of a list, and back to its beginning. `query` keeps the filters. */
+/** To the next page of a list, and back to its beginning. `query` keeps the filters; `name` is the cursor's in the address. */
 export function Pager({
   path,
   query,
   next,
+  name = "cursor",
 }: {
   path: string;
   query: Readonly<Record<string, string | undefined>>;
   next: string | undefined;
+  name?: string;
 }) {
   const { cursor, ...filters } = query;
   if (cursor === undefined && next === undefined) return null;
   return (
     <nav class="pager" aria-label="Pages">
-      {cursor === undefined ? null : <a href={address(path, filters)}>Newest</a>}
-      {next === undefined ? null : <a href={address(path, { ...filters, cursor: next })}>Next page</a>}
+      {cursor === undefined ? null : <a href={address(path, filters)}>First page</a>}
+      {next === undefined ? null : <a href={address(path, { ...filters, [name]: next })}>Next page</a>}
     </nav>
   );
 }

@@ -45,6 +45,7 @@ export type GrantView = {
   access_start: number;
   access_expiry: number;
   max_uses?: number;
+  uses_left?: number;
   used_up_at?: number;
   revoked_at?: number;
   revoked_by?: string;
@@ -67,6 +68,27 @@ export type RequestView = RoundView & {
   grant?: GrantView;
   extensions?: ExtensionView[];
   break_glass?: { review_due_at: number; alerted_at?: number; review?: ReviewView };
+};
+
+/** The terms of an access rule that the visitor may use. */
+export type RuleView = {
+  id: string;
+  may: ("ask" | "review" | "emergency")[];
+  resource: string;
+  scopes: string[];
+  stages: TreeView[];
+  conditional?: true;
+  may_be_approved_at_once?: true;
+  justification_min_length: number;
+  ticket?: { prefixes?: string[]; suffix?: "digits" | "letters_and_digits" };
+  default_duration_seconds: number;
+  max_duration_seconds: number;
+  max_total_seconds: number;
+  review_deadline_seconds: number;
+  max_uses?: number;
+  cool_down_seconds?: number;
+  max_parallel?: number;
+  break_glass?: { max_duration_seconds: number; review_within_seconds: number };
 };
 
 export type Listed<T> = { items: T[]; next_cursor?: string };

@@ -5,8 +5,9 @@ import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
 import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
+import { accessRuleRoutes } from "../access/rule-routes.ts";
+import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
-import type { BrowserDeps } from "../browser/ports.ts";
 import { browserRoutes } from "../browser/routes.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
@@ -37,7 +38,7 @@ export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
-  browser: BrowserDeps;
+  browser: DevicePageDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
   /** The pages for people; it knows by itself who is signed in. */
@@ -111,6 +112,7 @@ export function controlApp(deps: ControlDeps) {
   for (const path of WITHOUT_BODY) app.post(path, noBody);
   app.route("/", accessRequestRoutes(deps.access));
   app.route("/", accessEventRoutes(deps.access));
+  app.route("/", accessRuleRoutes(deps.access));
   app.route("/", linkRoutes(deps.links));
   app.route("/", grantRoutes(deps.access));
   // Before the revocations, whose ids would take these paths.

@@ -1,5 +1,5 @@
 import type { Logger } from "../platform/log.ts";
-import type { DecisionLogPolicy } from "../policy/decision-log-schema.ts";
+import type { DecisionLogPolicy } from "../policy/decision-log.ts";
 import type { DecisionRecord } from "../protocol/decision-trace.ts";
 import { MAX_RECORDS_A_REPORT } from "../remediation/traffic-report.ts";
 import type { Allowance, Decision, Refusal } from "./decision.ts";

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { DEFAULT_DECISION_LOG } from "./decision-log.ts";
 
 /** A week. */
 const MAX_RETENTION_HOURS = 168;
@@ -9,18 +10,16 @@ export const decisionLogSchema = z.strictObject({
     .number()
     .min(0)
     .max(1)
-    .default(0)
+    .default(DEFAULT_DECISION_LOG.sample_accepted)
     .describe("The share of acceptances of which a line is written and a record is kept."),
   retention_hours: z
     .int()
     .min(1)
     .max(MAX_RETENTION_HOURS)
-    .default(24)
+    .default(DEFAULT_DECISION_LOG.retention_hours)
     .describe("How long records are kept, where there are not so many that they go earlier."),
   addresses: z
     .boolean()
-    .default(false)
+    .default(DEFAULT_DECISION_LOG.addresses)
     .describe("Whether records say the client's address, country and network."),
 });
-
-export type DecisionLogPolicy = z.output<typeof decisionLogSchema>;

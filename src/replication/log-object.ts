@@ -3,7 +3,7 @@ import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
-import { compilePolicy } from "../policy/compiled.ts";
+import { boundsOf } from "../policy/compiled.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { LONGEST_KV_RETRY_MS } from "../revocation/denylist.ts";
@@ -217,11 +217,11 @@ export class LogObject extends DurableObject<Env> {
         this.#manifests.put(entry.id, entry.filter, seq);
         break;
       case "policy.activated": {
-        const policy = { version: entry.version, document: entry.document };
+        const { id: _id, kind: _kind, ...policy } = entry;
         this.#store.setState("policy", policy);
         this.#store.setState(
           "bounds",
-          replaceBounds(this.#store.bounds(), compilePolicy(policy).bounds, nowMs),
+          replaceBounds(this.#store.bounds(), boundsOf(policy.document.routes), nowMs),
         );
         break;
       }

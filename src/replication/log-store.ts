@@ -1,4 +1,5 @@
-import { EMPTY_POLICY, type PolicyVersion } from "../policy/document.ts";
+import type { StoredPolicy } from "../policy/document.ts";
+import { EMPTY_POLICY } from "../policy/stored-policy.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
 import { namesOneToken } from "../revocation/denied-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -211,7 +212,7 @@ export class LogStore {
     );
   }
 
-  policy(): PolicyVersion {
+  policy(): StoredPolicy {
     return this.#state("policy") ?? EMPTY_POLICY;
   }
 
@@ -223,7 +224,7 @@ export class LogStore {
     return this.#state("bounds") ?? INITIAL_BOUNDS;
   }
 
-  setState(name: "policy" | "keys" | "bounds", value: PolicyVersion | PublicKeyRecord[] | BoundsState): void {
+  setState(name: "policy" | "keys" | "bounds", value: StoredPolicy | PublicKeyRecord[] | BoundsState): void {
     this.#sql.exec("INSERT OR REPLACE INTO state VALUES (?, ?)", name, JSON.stringify(value));
   }
 

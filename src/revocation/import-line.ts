@@ -11,7 +11,8 @@ import {
   namesOneToken,
   tokenOfRule,
 } from "./denied-token.ts";
-import { defaultExpiry, effectSchema, matchSchema, type Revocation } from "./rule.ts";
+import { defaultExpiry, type Revocation } from "./rule.ts";
+import { effectSchema, matchSchema } from "./rule-schema.ts";
 
 /** What one line asks for: a token by name, or a rule. `id` where the rule has one already. */
 export type ImportLine =

@@ -7,14 +7,8 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import { countLive, type LiveCount, type LiveTokens, type WouldCut } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
 import { CONFIRMATION_SECONDS, type RevocationRecord } from "./record.ts";
-import {
-  defaultExpiry,
-  effectSchema,
-  MAX_TOKEN_LIFE_SECONDS,
-  matchSchema,
-  type Revocation,
-  type RevocationMatch,
-} from "./rule.ts";
+import { defaultExpiry, MAX_TOKEN_LIFE_SECONDS, type Revocation, type RevocationMatch } from "./rule.ts";
+import { effectSchema, matchSchema } from "./rule-schema.ts";
 
 export type RevokeDeps = {
   log: {

@@ -8,7 +8,6 @@ import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
-import type { SweepDeps } from "../control/sweep.ts";
 import { isGuarded } from "../edge/guarded.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
@@ -17,12 +16,8 @@ import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
 import { confirmAbove } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
-import { err, ok, type Result } from "../protocol/result.ts";
+import { err, ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
-import { type AgesByTier, sumOfAges } from "../remediation/histogram.ts";
-import { noTraffic, sumOfTallies, type Tally } from "../remediation/traffic.ts";
-import type { TrafficReading } from "../remediation/traffic-object.ts";
-import { ofAll } from "../remediation/traffic-shards.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
@@ -35,6 +30,7 @@ import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
+import { wireTraffic } from "./traffic.ts";
 import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
@@ -94,7 +90,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   };
   const ownKeys = () => keyring.keys();
   const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
-  const traffic = () => ofAll(objects.traffic, (shard) => shard.read());
+  const traffic = wireTraffic(objects.traffic);
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
@@ -103,7 +99,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     logger: log,
     authenticate: authenticator(verifier),
     access,
-    browser,
+    browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
     console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
@@ -111,7 +107,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     logout: { ...browser, logger: log, directory, log: objects.log },
-    metrics: { monitor, traffic: async () => totalOf(await traffic()), replica: () => seen(readingOf) },
+    metrics: { monitor, traffic: traffic.totals, replica: () => seen(readingOf) },
     keys: { keyring, ids },
     oauth: {
       issuer,
@@ -132,6 +128,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
         poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
+      devices: objects.devices,
     },
     policy: {
       ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
@@ -139,7 +136,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
       services: new Set(config.services.keys()),
       limiters: new Set(config.limiters.keys()),
     },
-    propagation: { monitor, ages: async () => agesOf(await traffic()) },
+    propagation: { monitor, ages: traffic.ages },
     imports: {
       clock,
       logger: log,
@@ -150,11 +147,8 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
-    records: {
-      record: async (id) => flat(await ofAll(objects.traffic, (shard) => shard.decision(id))),
-      records: async (query) => flat(await ofAll(objects.traffic, (shard) => shard.decisions(query))),
-    },
-    traffic: { clock, traffic: (query) => ofAll(objects.traffic, (shard) => shard.series(query)) },
+    records: traffic,
+    traffic: { clock, traffic: traffic.series },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
     tokenState: {
       issuer,
@@ -180,47 +174,6 @@ function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRou
     const decided_otherwise = replay(latest.value, after, now);
     return ok({ asks, replayed: latest.value.length, decided_otherwise });
   };
-}
-
-/** What the cron looks after. */
-export function wireSweep({
-  config,
-  objects,
-  clock,
-  log,
-}: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
-  return {
-    logger: log,
-    clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor },
-    monitor,
-    log: objects.log,
-    keyring,
-    directory,
-    accessRequest,
-    session,
-    secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
-    endpoint,
-    endpoints: async () => {
-      const page = await registry.listEndpoints({ limit: 200 });
-      return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
-    },
-  };
-}
-
-function flat<T>(shards: Result<(T | T[] | null)[]>): Result<T[]> {
-  return shards.ok ? ok(shards.value.flatMap((found) => found ?? [])) : shards;
-}
-
-function totalOf(shards: Result<TrafficReading[]>): Result<Tally> {
-  if (!shards.ok) return shards;
-  return ok(shards.value.map(({ totals }) => totals).reduce(sumOfTallies, noTraffic()));
-}
-
-function agesOf(shards: Result<TrafficReading[]>): Result<AgesByTier> {
-  if (!shards.ok) return shards;
-  return ok(shards.value.map(({ ages_24h }) => ages_24h).reduce(sumOfAges, {}));
 }
 
 function readingOf({ seq, policy, revocations, filter }: ReplicaView): ReplicaReading {

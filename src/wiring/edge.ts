@@ -18,7 +18,7 @@ import { Limits } from "../limits/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import { newId, randomShare } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
-import { decisionLog, EMPTY_POLICY } from "../policy/document.ts";
+import { decisionLog } from "../policy/decision-log.ts";
 import { ok } from "../protocol/result.ts";
 import { TRAFFIC_SHARDS } from "../remediation/traffic-shards.ts";
 import { DeltaCache } from "../replication/delta-cache.ts";
@@ -56,7 +56,7 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   );
   const tokens = new TokenCache();
   const recorder = new DecisionRecorder({
-    policy: () => decisionLog(replica.peek()?.policy.document ?? EMPTY_POLICY.document),
+    policy: () => decisionLog(replica.peek()?.policy.document ?? {}),
     log,
     random: randomShare,
   });

@@ -11,7 +11,7 @@ const PICTURES = process.env.PORTCULLIS_PICTURES;
 const TIMEOUT_MS = 20_000;
 
 export const SIZES = { phone: { width: 360, height: 740 }, desk: { width: 1440, height: 900 } };
-export const SCHEMES = ["light", "dark"] as const;
+const SCHEMES = ["light", "dark"] as const;
 
 /** `describe`, where Chromium is installed; else one line says that it is not. */
 export const describeInChromium: typeof describe.skip = isInstalled() ? describe : describe.skip;
@@ -39,27 +39,35 @@ export async function newContext(
 }
 
 /** What axe finds wrong with a page, one line each: rule, and where. */
-export async function axeFaults(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+async function axeFaults(page: Page): Promise<string[]> {
+  // There are no frames: everything can be run in the page itself.
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html, target }) => `${id}: ${target} ${html}`));
 }
 
+const EVERY_LOOK = Object.entries(SIZES).flatMap(([size, viewport]) =>
+  SCHEMES.map((colorScheme) => ({ size, viewport, colorScheme })),
+);
+
 /**
- * A page in every size and colour scheme: what axe finds, and where it is wider than its screen. Pictures are made
- * where `PORTCULLIS_PICTURES` names a folder.
+ * A page in every size and colour scheme, or a further state of it in two that have each once: what axe finds, and
+ * where it is wider than its screen. Pictures are made where `PORTCULLIS_PICTURES` names a folder.
  */
-export async function faultsOfPage(page: Page, name: string): Promise<string[]> {
+export async function faultsOfPage(
+  page: Page,
+  name: string,
+  looks: "every" | "two" = "two",
+): Promise<string[]> {
   const faults: string[] = [];
-  for (const [size, viewport] of Object.entries(SIZES)) {
+  for (const { size, viewport, colorScheme } of EVERY_LOOK) {
+    if (looks === "two" && (size === "phone") !== (colorScheme === "dark")) continue;
     await page.setViewportSize(viewport);
-    for (const colorScheme of SCHEMES) {
-      await page.emulateMedia({ colorScheme });
-      const at = `${name} ${size} ${colorScheme}`;
-      faults.push(...(await axeFaults(page)).map((fault) => `${at}: ${fault}`));
-      const width = await page.locator("html").evaluate(({ scrollWidth }) => scrollWidth);
-      if (width > viewport.width) faults.push(`${at}: ${width} px wide`);
-      await takePicture(page, `${name}-${size}-${colorScheme}`);
-    }
+    await page.emulateMedia({ colorScheme });
+    const at = `${name} ${size} ${colorScheme}`;
+    faults.push(...(await axeFaults(page)).map((fault) => `${at}: ${fault}`));
+    const width = await page.locator("html").evaluate(({ scrollWidth }) => scrollWidth);
+    if (width > viewport.width) faults.push(`${at}: ${width} px wide`);
+    await takePicture(page, `${name}-${size}-${colorScheme}`);
   }
   await page.setViewportSize(SIZES.desk);
   await page.emulateMedia({ colorScheme: "light" });
@@ -76,7 +84,13 @@ async function takePicture(page: Page, name: string): Promise<void> {
 export function complaintsOf(page: Page, own: readonly string[]): string[] {
   const complaints: string[] = [];
   page.on("console", (message) => {
-    if (message.type() === "error") complaints.push(message.text());
+    // That a page is refused is for the page to say.
+    if (message.type() === "error" && !/^Failed to load resource/.test(message.text()))
+      complaints.push(message.text());
+  });
+  page.on("response", (response) => {
+    const { status, type } = { status: response.status(), type: response.request().resourceType() };
+    if (status >= 400 && type !== "document") complaints.push(`${status} for ${response.url()}`);
   });
   page.on("pageerror", (fault) => complaints.push(String(fault)));
   page.on("request", (request) => {

@@ -163,7 +163,7 @@ export class EdgeWorld {
       const compiled =
         this.#view?.policy.version === version
           ? this.#view.policy
-          : compilePolicy({ version, document: policySchema.parse(policy) });
+          : await compilePolicy({ version, document: policySchema.parse(policy) });
       this.#view = { seq, fetchedAtMs, policy: compiled, keys, revocations: index };
       if (filter) this.#view.filter = filter;
       return ok(this.#view);

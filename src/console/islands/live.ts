@@ -1,3 +1,5 @@
+import { startCopy } from "./copy.ts";
+
 const EVERY_MS = 5_000;
 
 /**
@@ -29,8 +31,9 @@ async function refreshRegion(region: HTMLElement): Promise<void> {
   if (!next || next.dataset.live === region.dataset.live) return;
   if (isInUse(region)) return offer(region);
   region.replaceWith(document.adoptNode(next));
+  startCopy();
   const said = document.querySelector("#live-status");
-  if (said) said.textContent = "The list has changed.";
+  if (said) said.textContent = "This page has changed.";
 }
 
 function isInUse(region: HTMLElement): boolean {

@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { AskForm } from "../../../src/console/ask-form.tsx";
+import { AskPage } from "../../../src/console/ask-page.tsx";
 import { BulkDenial } from "../../../src/console/bulk-denial.tsx";
+import { GiveBack } from "../../../src/console/give-back.tsx";
 import { Inbox } from "../../../src/console/inbox-page.tsx";
 import { page } from "../../../src/console/page.tsx";
 import { RequestPage } from "../../../src/console/request-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
-import { NOW, sampleGrant, sampleRequest, VISITOR } from "./samples.ts";
+import { NOW, sampleGrant, sampleRequest, sampleRule, VISITOR } from "./samples.ts";
 
 /** What people and programs write where others read it. */
 const HOSTILE = [
@@ -69,8 +72,12 @@ async function render(text: string): Promise<string> {
     requests: [{ ...request, id: `${text}2`, state: "denied" as const }],
   };
   const filled = new URLSearchParams({ comment: text, duration: text });
-  const refusal = { problem: problem("invalid_body", text, { faults: [text, text] }), filled };
-  const props = { visitor, now: NOW, version: "v" };
+  const wrong = problem("invalid_body", text, { faults: [text, text] });
+  const refusal = { problem: wrong, filled, form: "review" as const };
+  const rule = sampleRule({ id: text, resource: text, scopes: [text, "x"], ticket: { prefixes: [text] } });
+  const scope = text.replaceAll(/\s/g, "_");
+  const own = { ...request, scope, grant: sampleGrant({ access_request: text, resource: text, scope }) };
+  const props = { visitor, now: NOW, version: "v", issuer: "https://gate.example" };
   const body = (
     <>
       <Inbox
@@ -82,7 +89,18 @@ async function render(text: string): Promise<string> {
       />
       <RequestPage {...props} request={request} standing={standing} />
       <RequestPage {...props} request={{ ...request, requester: "other" }} standing={{}} refusal={refusal} />
+      <RequestPage {...props} request={own} standing={{}} refusal={{ ...refusal, form: "extend" }} />
       <BulkDenial requests={[request]} visitor={visitor} />
+      <AskPage
+        {...props}
+        grants={[own.grant]}
+        requests={[request]}
+        rules={[rule]}
+        query={{ cursor: text, rules: text }}
+        next={{ requests: text, rules: text }}
+      />
+      <AskForm rule={rule} visitor={visitor} issuer={text} nonce={text} filled={filled} problem={wrong} />
+      <GiveBack grant={own.grant} visitor={visitor} now={NOW} />
     </>
   );
   return String(await page({ title: text, visitor, done: text, now: NOW, children: body }));

@@ -1,5 +1,5 @@
 import type { Visitor } from "../../../src/console/visitor.ts";
-import type { GrantView, RequestView } from "../../../src/console/wire.ts";
+import type { GrantView, RequestView, RuleView } from "../../../src/console/wire.ts";
 
 export const NOW = 1_795_325_180;
 
@@ -43,6 +43,22 @@ export function sampleGrant(members: Partial<GrantView> = {}): GrantView {
     scope: "orders:read",
     access_start: NOW - 60,
     access_expiry: NOW + 540,
+    ...members,
+  };
+}
+
+export function sampleRule(members: Partial<RuleView> = {}): RuleView {
+  return {
+    id: "orders",
+    may: ["ask"],
+    resource: "orders",
+    scopes: ["orders:read", "orders:write"],
+    stages: [{ roles: ["approver"], subjects: [], count: 1 }],
+    justification_min_length: 1,
+    default_duration_seconds: 600,
+    max_duration_seconds: 3600,
+    max_total_seconds: 7200,
+    review_deadline_seconds: 86_400,
     ...members,
   };
 }

@@ -5,7 +5,7 @@ import { recordOf } from "../../../src/edge/decision-record.ts";
 import { DecisionRecorder } from "../../../src/edge/decision-recorder.ts";
 import { explain } from "../../../src/edge/explain.ts";
 import { REFUSE_REASONS } from "../../../src/edge/refusal.ts";
-import type { DecisionLogPolicy } from "../../../src/policy/decision-log-schema.ts";
+import type { DecisionLogPolicy } from "../../../src/policy/decision-log.ts";
 import { MAX_RECORDS_A_REPORT } from "../../../src/remediation/traffic-report.ts";
 import type { Effect } from "../../../src/revocation/rule.ts";
 import { EdgeWorld, HOST, ISSUER, policyOf } from "../../support/edge-world.ts";

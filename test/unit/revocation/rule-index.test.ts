@@ -4,12 +4,12 @@ import {
   defaultExpiry,
   fileKey,
   hits,
-  matchSchema,
   probeKeys,
   type Revocation,
   type TokenFacts,
 } from "../../../src/revocation/rule.ts";
 import { RuleIndex } from "../../../src/revocation/rule-index.ts";
+import { matchSchema } from "../../../src/revocation/rule-schema.ts";
 
 const facts: TokenFacts = {
   iss: "https://auth.example.com",
