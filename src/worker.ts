@@ -30,6 +30,7 @@ export { MonitorObject } from "./remediation/monitor-object.ts";
 export { TrafficObject } from "./remediation/traffic-object.ts";
 export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
+export { SignalInboxObject } from "./signals/signal-inbox-object.ts";
 export { DeviceLoginObject } from "./tokens/device-login-object.ts";
 export { KeyringObject } from "./tokens/keyring-object.ts";
 export { ProofObject } from "./tokens/proof-object.ts";

@@ -17,7 +17,8 @@ export type IdPrefix =
   | "ext"
   | "use"
   | "iso"
-  | "det";
+  | "det"
+  | "sig";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -13,4 +13,5 @@ export const CONTROL_SCOPES: readonly string[] = [
   "decisions:evaluate",
   "decisions:read",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
+  ...["signals:read", "signals:revoke"],
 ];

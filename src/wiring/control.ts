@@ -149,6 +149,10 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     sessions: { session, directory },
     records: traffic,
     traffic: { clock, traffic: traffic.series },
+    signals: {
+      ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },
+      authenticate: authenticator(verifier),
+    },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
     tokenState: {
       issuer,
