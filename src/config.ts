@@ -93,6 +93,7 @@ const BINDINGS = [
   "DEVICE_LOGIN",
   "MONITOR",
   "TRAFFIC",
+  "REMEDIATION",
   "RATE_LIMIT",
   "PROOF",
   "SESSION",

@@ -18,6 +18,7 @@ export type IdPrefix =
   | "use"
   | "iso"
   | "det"
+  | "rmd"
   | "sig";
 
 export type RandomBytes = (length: number) => Uint8Array;

@@ -13,5 +13,6 @@ export const CONTROL_SCOPES: readonly string[] = [
   "decisions:evaluate",
   "decisions:read",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
+  ...["remediation:read", "remediation:write"],
   ...["signals:read", "signals:revoke"],
 ];

@@ -18,6 +18,7 @@ import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
+import type { RemediationPort } from "../remediation/remediation-routes.ts";
 import type { TrafficReading } from "../remediation/traffic-object.ts";
 import type { TrafficPart, TrafficQuery } from "../remediation/traffic-series.ts";
 import { TRAFFIC_SHARDS } from "../remediation/traffic-shards.ts";
@@ -59,6 +60,7 @@ export function objectPorts(env: Env, log: Logger) {
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
     registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
+    remediation: port<RemediationPort & SweptObject>(env.REMEDIATION),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
     traffic: Array.from({ length: TRAFFIC_SHARDS }, (_, shard) =>
       port<TrafficReadPort>(env.TRAFFIC, String(shard)),

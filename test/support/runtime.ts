@@ -88,6 +88,7 @@ export const OBJECTS = {
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
   TRAFFIC: "TrafficObject",
+  REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
