@@ -7,6 +7,7 @@ import type { Json } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
+import type { MonitorNote } from "./monitor-object.ts";
 import { type Cuts, remediate, type Verdict } from "./remediate.ts";
 import {
   type Act,
@@ -55,7 +56,7 @@ export class RemediationBook {
 
   /** Keeps a detection, once for each id, with what the rules make of it. */
   take(detection: Detection, situation: Situation): void {
-    const { store, durable, log } = this.#o;
+    const { store, durable } = this.#o;
     if (store.detection(detection.id)) return;
     const now = this.#now();
     const { rules, cuts, issuers } = situation;
@@ -63,9 +64,8 @@ export class RemediationBook {
       const verdicts = remediate(detection, rules, store, cuts, issuers, now);
       const outcomes = verdicts.map((verdict) => this.#apply(verdict, detection, situation));
       store.insertDetection(detection, outcomes, now);
-      store.addToTally(`portcullis_detections_total{kind="${detection.kind}"}`);
+      if (outcomes.length > 0) durable.outbox.put(countsRow(detection.id, outcomes));
     });
-    log("warn", "detection", { id: detection.id, kind: detection.kind, count: detection.count });
   }
 
   /** Takes a firing back as far as it can be taken back, or gives one up that was held. A repeat answers the same. */
@@ -126,7 +126,6 @@ export class RemediationBook {
     const { store, log, newId } = this.#o;
     const { rule, group, outcome } = verdict;
     store.insertMatch(rule.id, group, this.#now());
-    store.addToTally(`portcullis_remediations_total{rule="${rule.id}",outcome="${outcome}"}`);
     if (outcome === "over_hourly_limit") {
       log("error", "remediation.over_hourly_limit", { rule: rule.id, detection: detection.id });
     }
@@ -182,6 +181,18 @@ function effectRow(remediationId: string, effect: Effect, why: Partial<Ending>):
   const payload: OwedEffect = { ...effect, remediation_id: remediationId, ...why };
   const id = effect.kind === "revoke" ? effect.rule.id : effect.id;
   return { id, lane: effect.lane, kind: `remedy.${effect.kind}`, payload };
+}
+
+/** For metrics: what the rules made of one detection. */
+function countsRow(detectionId: string, outcomes: readonly Outcome[]): OutboxRow {
+  const counters = Object.fromEntries(
+    outcomes.map(({ rule_id, outcome }) => [
+      `portcullis_remediations_total{rule="${rule_id}",outcome="${outcome}"}`,
+      1,
+    ]),
+  );
+  const payload: MonitorNote = { counters };
+  return { id: `counts:${detectionId}`, lane: "monitor", kind: "monitor.note", payload };
 }
 
 function notFound(id: string): Result<never> {

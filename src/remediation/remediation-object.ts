@@ -19,6 +19,7 @@ import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
+import type { MonitorNote } from "./monitor-object.ts";
 import { toCount } from "./remediate.ts";
 import { present, type Remediation, type RemediationView } from "./remediation.ts";
 import { type OwedEffect, RemediationBook } from "./remediation-book.ts";
@@ -40,6 +41,7 @@ type LogPort = {
       | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason: string },
   ): Promise<Result<Receipt>>;
 };
+type MonitorPort = { note(id: string, note: MonitorNote): Promise<Result<null>> };
 type RegistryPort = { activePolicy(): Promise<Result<PolicyVersion>> };
 type Rotated = { rotated: { kid: string }[]; scheduled: { kid: string }[] };
 type KeyringPort = {
@@ -82,6 +84,7 @@ export class RemediationObject extends DurableObject<Env> {
     this.#log = objectPort<LogPort>(env.LOG, "main", { log });
     this.#keyring = objectPort<KeyringPort>(env.KEYRING, "main", { log });
     const directory = objectPort<DirectoryPort>(env.DIRECTORY, "main", { log, timeoutMs: COUNT_TIMEOUT_MS });
+    const monitor = objectPort<MonitorPort>(env.MONITOR, "main", { log });
     this.#live = {
       flush: () => this.#keyring.flushMinted(),
       count: (match, issuedBefore) => directory.countLive(match, issuedBefore),
@@ -91,6 +94,9 @@ export class RemediationObject extends DurableObject<Env> {
       log,
       migrations: REMEDIATION_MIGRATIONS,
       deliver: {
+        "monitor.note": async (row) => {
+          unwrapped(await monitor.note(row.id, row.payload as MonitorNote));
+        },
         "remedy.revoke": (row) => this.#revoke(row),
         "remedy.lift": (row) => this.#lift(row),
         "remedy.rotate_key": (row) => this.#rotate(row),
@@ -182,11 +188,6 @@ export class RemediationObject extends DurableObject<Env> {
     if (!cuts.ok) return cuts;
     const report = replayed(detections, rules, cuts.value, issuers.value);
     return ok({ ...report, truncated: newest.length > MAX_REPLAYED || targets.size > MAX_REPLAY_COUNTS });
-  }
-
-  /** Counters for metrics, since the deployment began, by their name with labels. */
-  tallies(): Result<Record<string, number>> {
-    return ok(this.#store.tallies());
   }
 
   override alarm(): Promise<void> {

@@ -35,8 +35,7 @@ export const REMEDIATION_MIGRATIONS = [
    CREATE INDEX remediations_rule ON remediations (rule_id, shadow, at);
    CREATE INDEX remediations_target ON remediations (rule_id, target, shadow, at);
    CREATE INDEX remediations_detection ON remediations (detection_id);
-   CREATE INDEX remediations_at ON remediations (at);
-   CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL);`,
+   CREATE INDEX remediations_at ON remediations (at);`,
 ];
 
 /** What each rule that it is one of made of a detection. */
@@ -210,18 +209,6 @@ export class RemediationStore implements RuleHistory {
       )
       .toArray();
     return pageOf(rows, limit, ({ body }) => JSON.parse(body));
-  }
-
-  addToTally(name: string): void {
-    this.#sql.exec(
-      "INSERT INTO tallies VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
-      name,
-    );
-  }
-
-  tallies(): Record<string, number> {
-    const rows = this.#sql.exec<{ name: string; value: number }>("SELECT * FROM tallies").toArray();
-    return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
   }
 
   /** When the first detection was received, epoch seconds. */
