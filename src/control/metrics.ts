@@ -24,6 +24,14 @@ export const METRICS = {
   portcullis_revocation_rules: ["gauge", "Revocation rules in the replica."],
   portcullis_denied_filter_bytes: ["gauge", "Size of the filter of denied tokens."],
   portcullis_outbox_rows: ["gauge", "Effects that an object still owes, as of the last cron."],
+  portcullis_key_age_seconds: ["gauge", "How long the key that signs has been signing, as of the last cron."],
+  portcullis_grants: ["gauge", "Grants whose window is not over, by state, as of the last cron."],
+  portcullis_access_requests_pending: [
+    "gauge",
+    "Access requests that wait for a review, as of the last cron.",
+  ],
+  portcullis_deliveries: ["gauge", "Deliveries that a webhook endpoint keeps, by state."],
+  portcullis_delivery_failed_attempts: ["gauge", "Attempts, of those deliveries, that got no 2xx."],
   portcullis_key_rotation_overdue_seconds: [
     "gauge",
     "How late the rotation of a signing key is, as of the last cron.",

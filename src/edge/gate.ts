@@ -136,6 +136,10 @@ async function send(
   if (count) {
     for (const [name, value] of rateLimitFields(route.id, count)) answer.value.headers.set(name, value);
   }
+  if (route.server_timing) {
+    const timing = `gate;dur=${allowance.tookMs ?? 0}, origin;dur=${answeredAtMs - sentAtMs}`;
+    answer.value.headers.append("server-timing", timing);
+  }
   if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
   return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));
 }

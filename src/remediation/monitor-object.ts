@@ -20,8 +20,8 @@ export type MonitorReading = {
 const WINDOW_MS = 86_400_000;
 /** A report is repeated within seconds, or never. */
 const REPORT_IDS_MS = 3_600_000;
-/** What was not told anew for this long is no longer so. */
-const GAUGE_MS = 5 * 60_000;
+/** What was not told anew for this long is no longer so: webhook endpoints tell once in ten minutes. */
+const GAUGE_MS = 12 * 60_000;
 const PRUNE_INTERVAL_MS = 3_600_000;
 
 /**

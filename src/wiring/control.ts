@@ -112,7 +112,14 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     clients: { registry, ids, clock, local },
     console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
     decisions: { issuer, local, ...decisions },
-    health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
+    health: {
+      ...{ clock, keyring, monitor: traffic.totals },
+      replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })),
+      replicaAgeMs: () => {
+        const view = replica.peek();
+        return view && clock() - view.fetchedAtMs;
+      },
+    },
     inbound,
     logout: { ...browser, logger: log, directory, log: objects.log },
     metrics: { monitor, traffic: traffic.totals, replica: () => seen(readingOf) },

@@ -122,6 +122,34 @@ describe("traffic", () => {
   });
 });
 
+describe("what the cron finds", () => {
+  it("is in the metrics: keys, grants, outboxes", async () => {
+    await runtime.cron();
+    const families = await metrics();
+    for (const purpose of ["access_token", "assertion"]) {
+      const [key] = families
+        .get("portcullis_key_age_seconds")!
+        .samples.filter(({ labels }) => labels.purpose === purpose);
+      expect(key!.value).toBeGreaterThanOrEqual(0);
+      expect(key!.value).toBeLessThan(600);
+    }
+    expect(sumOfSeries(families, "portcullis_grants", {})).toBe(0);
+    expect(families.get("portcullis_grants")!.samples).toHaveLength(4);
+    expect(sumOfSeries(families, "portcullis_access_requests_pending", {})).toBe(0);
+    expect(families.get("portcullis_outbox_rows")!.samples.length).toBeGreaterThan(4);
+  });
+
+  it("is in readyz, with what no request depends on", async () => {
+    const { checks } = bodyOf<{ checks: { name: string; ready: boolean }[] }>(
+      await gate.call("/readyz"),
+      200,
+    );
+    expect(checks.filter(({ ready }) => ready).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["replica", "log", "policy", "keys", "monitor"]),
+    );
+  });
+});
+
 describe("decisions", () => {
   type Page = { items: DecisionRecord[]; next_cursor?: string };
   const list = async (query: string) => bodyOf<Page>(await gate.asOperator(`/v1/decisions${query}`), 200);

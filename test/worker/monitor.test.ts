@@ -154,7 +154,7 @@ describe("notes", () => {
     const monitor = newMonitor();
     await monitor.note("rpt_1", { gauges: { now: 1 } });
     await runInDurableObject(monitor.stub, (_instance, state) =>
-      new MonitorStore(state.storage.sql).setGauge("before", 1, Date.now() - 10 * 60_000),
+      new MonitorStore(state.storage.sql).setGauge("before", 1, Date.now() - 13 * 60_000),
     );
     expect((await read(monitor)).gauges).toEqual({ now: 1 });
   });
