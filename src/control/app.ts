@@ -18,6 +18,7 @@ import { type RemediationRouteDeps, remediationRoutes } from "../remediation/rem
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
+import { type StreamDeps, ssfMetadataRoutes, streamRoutes } from "../signals/stream-routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
 import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
@@ -59,6 +60,7 @@ export type ControlDeps = {
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   signals: SignalDeps;
+  streams: StreamDeps;
   tokenState: TokenStateDeps;
   records: RecordDeps;
   traffic: TrafficDeps;
@@ -112,6 +114,7 @@ export function controlApp(deps: ControlDeps) {
   app.all("/console/*", (c) => deps.console(c.req.raw, c.env));
   app.route("/", logoutRoutes(deps.logout));
   app.route("/", inboundSignalRoutes(deps.signals));
+  app.route("/", ssfMetadataRoutes(deps.streams));
 
   app.use(authenticated(deps.authenticate));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
@@ -126,6 +129,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", revocationRoutes(deps.revocations));
   app.route("/", sessionRoutes(deps.sessions));
   app.route("/", signalRoutes(deps.signals));
+  app.route("/", streamRoutes(deps.streams));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));

@@ -19,7 +19,8 @@ export type IdPrefix =
   | "iso"
   | "det"
   | "rmd"
-  | "sig";
+  | "sig"
+  | "str";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

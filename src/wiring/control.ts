@@ -160,6 +160,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     sessions: { session, directory },
     records: traffic,
     traffic: { clock, traffic: traffic.series },
+    streams: { issuer, local, clock, registry, stream: objects.stream },
     signals: {
       ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },
       authenticate: authenticator(verifier),
