@@ -138,7 +138,7 @@ export class EndpointObject extends DurableObject<Env> {
     this.ctx.waitUntil(this.#durable.sweep());
     const rewrapped = await this.#rewrap();
     const endpoint = this.#store.config();
-    return ok({ rewrapped, gauges: endpoint ? this.#store.gauges(endpoint.id) : {} });
+    return ok({ rewrapped, gauges: endpoint ? this.#log.gauges(endpoint.id) : {} });
   }
 
   override async alarm(): Promise<void> {
