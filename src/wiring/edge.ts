@@ -5,6 +5,7 @@ import { CountedUses } from "../edge/counted-uses.ts";
 import { createDecider } from "../edge/decider.ts";
 import { DecisionRecorder } from "../edge/decision-recorder.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
+import { DetectionFeed } from "../edge/detection-feed.ts";
 import { explain } from "../edge/explain.ts";
 import { createForwardAuth } from "../edge/forward-auth.ts";
 import { Freshness } from "../edge/freshness.ts";
@@ -67,7 +68,8 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
     records: recorder,
     sleep,
   });
-  const observer = new Observers([refusalLog(log), recorder, traffic], log);
+  const detections = new DetectionFeed({ shard: objects.edge.detector, log, sleep });
+  const observer = new Observers([refusalLog(log), recorder, traffic, detections], log);
   const freshness = new Freshness({ replica, denylist, clock, log });
   const remoteKeys = new RemoteKeys({
     fetch: (url, init) => fetch(url, init),

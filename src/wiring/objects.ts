@@ -6,6 +6,7 @@ import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import type { UsePort } from "../edge/counted-uses.ts";
+import type { DetectorPort } from "../edge/detection-feed.ts";
 import type { TrafficPort } from "../edge/traffic-reporter.ts";
 import { type BucketPort, bucketShard } from "../limits/limits.ts";
 import type { Swept } from "../platform/durable.ts";
@@ -93,8 +94,16 @@ export function objectPorts(env: Env, log: Logger) {
           timeoutMs: LOG_TIMEOUT_MS,
           attempts: 1,
         }),
+      // What could not be told is told once more by whoever tells it.
+      detector: (shard: number) =>
+        objectPort<DetectorPort>(env.DETECTOR, String(shard), {
+          log,
+          timeoutMs: LOG_TIMEOUT_MS,
+          attempts: 1,
+        }),
       proof: (jkt: string) => edgePort<ProofPort>(env.PROOF, proofShard(jkt)),
     },
+    detector: (shard: number) => port<SweptObject>(env.DETECTOR, String(shard)),
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     signalInbox: (issuer: string) => port<SignalInboxPort & EndpointSweep>(env.SIGNAL_INBOX, issuer),

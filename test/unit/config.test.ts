@@ -19,6 +19,7 @@ const good = {
       "DENYLIST",
       "MONITOR",
       "TRAFFIC",
+      "DETECTOR",
       "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
