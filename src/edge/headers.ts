@@ -121,11 +121,11 @@ export type OwnHeaders = Identity & {
  */
 export function headersForOrigin(headers: Headers, own: OwnHeaders): Headers {
   const forOrigin = new Headers(headers);
-  const upgrade = takeConnectionFields(forOrigin, isStripped);
+  const { taken, upgrade, cookie } = scan(headers, isStripped);
+  for (const name of taken) forOrigin.delete(name);
   if (!own.passAuthorization) forOrigin.delete("authorization");
   // An origin that had a session's cookie could use it at every other one.
-  const cookie = forOrigin.get("cookie");
-  if (cookie !== null && hasCookiePrefix(cookie, COOKIE_PREFIX)) {
+  if (cookie !== undefined && hasCookiePrefix(cookie, COOKIE_PREFIX) && forOrigin.has("cookie")) {
     const rest = withoutCookiePrefix(cookie, COOKIE_PREFIX);
     if (rest === "") forOrigin.delete("cookie");
     else forOrigin.set("cookie", rest);
@@ -151,10 +151,12 @@ export function writeIdentity(headers: Headers, { assertion, subject, scope, gra
 
 /** The origin's answer for the client, its body streamed on; an origin cannot speak in our name. */
 export function clientResponse(answer: Response, requestId: string): Response {
+  const { taken, setsCookies } = scan(answer.headers, isStrippedFromResponse);
   const response = new Response(answer.body, answer);
-  takeConnectionFields(response.headers, isStrippedFromResponse);
-  if (response.headers.has("set-cookie")) keepOurCookies(response.headers);
-  response.headers.set("x-request-id", requestId);
+  const { headers } = response;
+  for (const name of taken) headers.delete(name);
+  if (setsCookies) keepOurCookies(headers);
+  headers.set("x-request-id", requestId);
   return response;
 }
 
@@ -167,19 +169,23 @@ function keepOurCookies(headers: Headers): void {
   for (const line of theirs) headers.append("set-cookie", line);
 }
 
-/** Deletes what is stripped and what `Connection` names (RFC 9110 §7.6.1). Answers what was to be upgraded to. */
-function takeConnectionFields(headers: Headers, isTaken: (name: string) => boolean): string | undefined {
-  let connection: string | null = null;
-  let upgrade: string | undefined;
-  const taken: string[] = [];
-  for (const name of headers.keys()) if (isTaken(name)) taken.push(name);
-  for (const name of taken) {
-    if (name === "connection") connection = headers.get(name);
-    if (name === "upgrade") upgrade = headers.get(name) ?? undefined;
-    headers.delete(name);
-  }
-  if (connection !== null) for (const name of namesIn(connection)) headers.delete(name);
-  return upgrade;
+/** What is taken out of some headers, and what is asked of them beside. */
+type Scan = { taken: string[]; upgrade?: string; cookie?: string; setsCookies?: true };
+
+/**
+ * One pass over the fields: names that are stripped, and those that `Connection` names (RFC 9110 §7.6.1). By `forEach`,
+ * as an iterator is an object of the runtime's for each request, and one more for each field.
+ */
+function scan(headers: Headers, isTaken: (name: string) => boolean): Scan {
+  const found: Scan = { taken: [] };
+  headers.forEach((value, name) => {
+    if (isTaken(name)) found.taken.push(name);
+    if (name === "connection") found.taken.push(...namesIn(value));
+    else if (name === "upgrade") found.upgrade = value;
+    else if (name === "cookie") found.cookie = value;
+    else if (name === "set-cookie") found.setsCookies = true;
+  });
+  return found;
 }
 
 function namesIn(connection: string): string[] {
