@@ -28,7 +28,9 @@ class UnreadHeaders extends Headers {
   }
 
   override forEach(each: (value: string, name: string, parent: Headers) => void): void {
-    super.forEach((value, name) => each(value.replaceAll("?", "\ufffd"), name, this));
+    super.forEach((value, name) => {
+      each(value.replaceAll("?", "\ufffd"), name, this);
+    });
   }
 }
 
