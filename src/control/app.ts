@@ -9,6 +9,7 @@ import { accessRuleRoutes } from "../access/rule-routes.ts";
 import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
 import { browserRoutes } from "../browser/routes.ts";
+import { demanding } from "../platform/demand.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
@@ -18,6 +19,7 @@ import { type RemediationRouteDeps, remediationRoutes } from "../remediation/rem
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
+import { type StreamDeps, ssfMetadataRoutes, streamRoutes } from "../signals/stream-routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
 import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
@@ -26,6 +28,7 @@ import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
 import { webhookRoutes } from "../webhooks/routes.ts";
+import { apiRoutes } from "./api-routes.ts";
 import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./decision-routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
@@ -57,6 +60,7 @@ export type ControlDeps = {
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   signals: SignalDeps;
+  streams: StreamDeps;
   tokenState: TokenStateDeps;
   webhooks: ManageDeps;
 };
@@ -98,6 +102,7 @@ export function controlApp(deps: ControlDeps) {
   app.use((c, next) => (c.req.path === IMPORT_PATH ? next() : limited(c, next)));
 
   app.route("/", healthRoutes(deps.health));
+  app.route("/", apiRoutes({ issuer: deps.oauth.issuer, routes: () => app.routes }));
   app.route("/", oauthRoutes(deps.oauth));
   app.route("/", decisionMetadataRoutes(deps.decisions));
   app.route("/", tokenStateRoutes(deps.tokenState));
@@ -108,6 +113,7 @@ export function controlApp(deps: ControlDeps) {
   app.all("/console/*", (c) => deps.console(c.req.raw, c.env));
   app.route("/", logoutRoutes(deps.logout));
   app.route("/", inboundSignalRoutes(deps.signals));
+  app.route("/", ssfMetadataRoutes(deps.streams));
 
   app.use(authenticated(deps.authenticate));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
@@ -122,6 +128,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", revocationRoutes(deps.revocations));
   app.route("/", sessionRoutes(deps.sessions));
   app.route("/", signalRoutes(deps.signals));
+  app.route("/", streamRoutes(deps.streams));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));
@@ -133,10 +140,10 @@ export function controlApp(deps: ControlDeps) {
 }
 
 function authenticated(authenticate: Authenticate): MiddlewareHandler<HttpEnv> {
-  return async (c, next) => {
+  return demanding<MiddlewareHandler<HttpEnv>>({ token: true }, async (c, next) => {
     const actor = await authenticate(c.req.raw, c.env);
     if (actor instanceof Response) return actor;
     c.set("actor", actor);
     await next();
-  };
+  });
 }

@@ -13,5 +13,5 @@ export const CONTROL_SCOPES: readonly string[] = [
   "decisions:evaluate",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
   ...["remediation:read", "remediation:write"],
-  ...["signals:read", "signals:revoke"],
+  ...["signals:read", "signals:revoke", "ssf:manage"],
 ];

@@ -8,9 +8,11 @@ import { consoleLogger, faultText } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { SecretBox } from "../platform/secret-box.ts";
 import type { PolicyVersion } from "../policy/document.ts";
+import type { Json } from "../protocol/json.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SET_TYPE } from "../protocol/security-event.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { LiveToken } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -23,6 +25,7 @@ import {
   type MintedToken,
   type MintInput,
 } from "./access-token.ts";
+import { overdueEvent } from "./key-event.ts";
 import { KeyLifecycle, type KeysEntry, type Replacement } from "./key-lifecycle.ts";
 import { keyState, PURPOSES } from "./key-ring.ts";
 import { KeySettings } from "./key-settings.ts";
@@ -30,12 +33,18 @@ import type { KeyInfo, KeyReplacement, OverdueRotation, PlannedRotation } from "
 import { KEYRING_MIGRATIONS, KeyringStore, type SigningKeyRow } from "./keyring-store.ts";
 import { MINTED_SCHEMA, MintedStore } from "./minted-store.ts";
 import { MintedTokens } from "./minted-tokens.ts";
-import { overdueEvent } from "./overdue-event.ts";
 import { WrappedKeys } from "./wrapped-keys.ts";
 
 type LogPort = { append(entry: KeysEntry): Promise<Result<Receipt>> };
 type DirectoryPort = { putTokens(tokens: LiveToken[]): Promise<Result<null>> };
 type RegistryPort = { activePolicy(): Promise<Result<PolicyVersion>> };
+
+/** Kinds that say what they are in their `typ`, so that none is taken for another (RFC 8725 §3.11). */
+export type Statement = {
+  typ: typeof SET_TYPE;
+  claims: { [member: string]: Json };
+  until: number;
+};
 
 /** A key may be compromised while it signs. */
 const MAX_SIGNATURES = 3;
@@ -101,6 +110,26 @@ export class KeyringObject extends DurableObject<Env> {
       if (!row.ok) return row;
       const minted = await this.#sign(input, row.value, config.value.issuer);
       if (!minted.ok || !this.#isCompromised(row.value.kid)) return minted;
+    }
+    return err(problem("unavailable", "The signing key was replaced just now. Try again."));
+  }
+
+  /**
+   * Signs what is no access token, with the key of access tokens under a `typ` of its own. The key stays published
+   * until `until`, epoch seconds.
+   */
+  async signStatement({ typ, claims, until }: Statement): Promise<Result<string>> {
+    for (let round = 0; round < MAX_SIGNATURES; round++) {
+      const row = await this.#lifecycle.signingKey("access_token");
+      const key = row.ok ? await this.#keys.import(row.value) : row;
+      if (!row.ok || !key.ok) return (row.ok ? key : row) as Result<never>;
+      const { kid, publicJwk } = row.value;
+      const signed = await new SignJWT(claims)
+        .setProtectedHeader({ alg: publicJwk.alg, typ, kid })
+        .sign(key.value);
+      if (this.#isCompromised(kid)) continue;
+      this.#store.extendUse(kid, until);
+      return ok(signed);
     }
     return err(problem("unavailable", "The signing key was replaced just now. Try again."));
   }

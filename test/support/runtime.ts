@@ -87,12 +87,14 @@ export const OBJECTS = {
   ENDPOINT: "EndpointObject",
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
+  DETECTOR: "DetectorObject",
   REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
   SIGNAL_INBOX: "SignalInboxObject",
+  STREAM: "StreamObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */
