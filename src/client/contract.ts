@@ -269,6 +269,60 @@ export type ClientsUpdateBody = {
   disabled?: boolean;
 };
 
+/** A decision that was taken, as it is kept. */
+export type DecisionRecord = {
+  trace_version: 1;
+  decision_id: string;
+  outcome: "allow" | "refuse";
+  reason: string;
+  /** What the client is answered; 200 stands for what the origin says. */
+  status: number;
+  route?: string;
+  origin?: string;
+  seq?: number;
+  replica_age_ms?: number;
+  checks: {
+    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "uses" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
+    outcome: "passed" | "failed" | "skipped";
+    /** What the policy asks for, never what a token says. */
+    demand?: {
+      [member: string]: JsonValue;
+    };
+    reason?: string;
+    [member: string]: unknown;
+  }[];
+  /** What would turn a refusal around. */
+  remedies: {
+    kind: string;
+    [member: string]: unknown;
+  }[];
+  at: number;
+  surface: "proxy" | "forward_auth" | "service" | "authzen" | "control";
+  method: string;
+  /** What went wrong at the origin of a request that was let through. */
+  origin_fault?: string;
+  /** Of the token that was verified. */
+  token?: {
+    iss: string;
+    sub: string;
+    kid: string;
+    jti?: string;
+    client_id?: string;
+    grant?: string;
+    session?: string;
+  };
+  /** What a token says whose signature did not hold. */
+  unverified?: {
+    iss: string;
+    kid?: string;
+    jti?: string;
+  };
+  address?: string;
+  country?: string;
+  asn?: number;
+  [member: string]: unknown;
+};
+
 /** A decision with all that led to it. Members may be added. */
 export type DecisionTrace = {
   trace_version: 1;
@@ -282,7 +336,7 @@ export type DecisionTrace = {
   seq?: number;
   replica_age_ms?: number;
   checks: {
-    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
+    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "uses" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
     outcome: "passed" | "failed" | "skipped";
     /** What the policy asks for, never what a token says. */
     demand?: {
@@ -770,6 +824,8 @@ export type Policy = {
     mtls?: "off" | "optional" | "required";
     /** Whether the origin receives the access token as it was sent. */
     authorization?: "strip" | "pass";
+    /** Whether answers say in Server-Timing how long the decision and the origin took. */
+    server_timing?: boolean;
     /** X-Portcullis-… headers for the origin, beside the signed assertion. */
     identity_headers?: ("subject" | "scope" | "grant")[];
   }[];
@@ -913,6 +969,15 @@ export type Policy = {
     /** A revocation that would cut more live tokens than this needs a second person. */
     confirm_above: number;
   };
+  /** Absent: refusals only, for 24 hours, without addresses. */
+  decision_log?: {
+    /** The share of acceptances of which a line is written and a record is kept. */
+    sample_accepted?: number;
+    /** How long records are kept, where there are not so many that they go earlier. */
+    retention_hours?: number;
+    /** Whether records say the client's address, country and network. */
+    addresses?: boolean;
+  };
   /** The life of our own signing keys. Absent: ES256, replaced every 30 days, published a day ahead. */
   keys?: {
     /** Algorithm of the keys that are made from now on. */
@@ -936,6 +1001,156 @@ export type Policy = {
     reuse_window_seconds?: number;
     /** What the identity provider said of a person counts this long; then a refresh must bring a fresh `subject_token`. Absent: as long as the session. */
     reassert_seconds?: number;
+  };
+  /** What is noticed about tokens, and from when on. Absent: everything, by the defaults. */
+  detections?: {
+    /** Whether a detection names the client's address; without it, no address can be blocked. */
+    show_address?: boolean;
+    /** Tokens from one address whose signature does not hold under the key that they name. */
+    token_tampered?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** One token, used after its end. */
+    token_used_after_expiry?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** Uses so soon after the end are a clock that is behind, or a client that renews late. */
+      grace_seconds?: number;
+    };
+    /** One revoked token, used still. */
+    token_used_after_revocation?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** A spent refresh token was used again; its session is over. */
+    refresh_token_reused?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** Requests with one token (of a session: with its tokens). */
+    token_overused?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** How many times its own highest count is a detection, once it is known for five windows. */
+      times_own_rate?: number;
+    };
+    /** Addresses that one token, or session, is used from. */
+    token_many_addresses?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Countries that one token, or session, is used from. */
+    token_many_countries?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Networks (ASN) that one token, or session, is used from. */
+    token_many_networks?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Moves of one token, or session, that are too fast. A VPN switched on or off is one move. */
+    impossible_travel?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** Shorter ways are none. */
+      min_distance_km?: number;
+      /** Slower than this is possible. */
+      max_speed_kmh?: number;
+      /** Whether ways within one country count: providers move their addresses about in one. */
+      same_country?: boolean;
+    };
+    /** Different routes and resources that one subject was refused (403). */
+    scope_probing?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Different `kid`s from one address that no trusted issuer has. */
+    unknown_key_storm?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** A signing key is not replaced in time. */
+    key_rotation_overdue?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** A signing key was replaced as compromised. */
+    key_compromised?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** A receiver is gone, or has not answered for three days. */
+    webhook_endpoint_dead?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** Somebody took access without an approval. */
+    break_glass_used?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
   };
   /** What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md. */
   remediation?: {
@@ -1164,6 +1379,8 @@ export type Readiness = {
     name: string;
     ready: boolean;
     detail: string;
+    /** Nobody is kept from being ready by it. */
+    optional?: true;
   }[];
 };
 
@@ -1687,11 +1904,45 @@ export type SigningKey = {
   compromised_at?: number;
 };
 
+/** Decisions over time. */
+export type Traffic = {
+  since: number;
+  until: number;
+  step_seconds: number;
+  route?: string;
+  /** Steps without a decision are left out. */
+  series: {
+    at: number;
+    allow: number;
+    refuse: number;
+    /** Decisions by reason: those of acceptances are `token`, `public`, `vouched`. */
+    reasons: {
+      [member: string]: number;
+    };
+  }[];
+  /** The 20 that were refused most. */
+  routes: {
+    route: string;
+    allow: number;
+    refuse: number;
+    /** Decisions by reason: those of acceptances are `token`, `public`, `vouched`. */
+    reasons: {
+      [member: string]: number;
+    };
+  }[];
+  /** The 20 that were refused most, by the hour. */
+  tokens: {
+    iss: string;
+    jti: string;
+    refused: number;
+  }[];
+};
+
 /** Where events are sent. */
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   reviews_as?: {
     roles: string[];
@@ -1722,7 +1973,7 @@ export type WebhookEndpointsCreateBody = {
   /** https, a public host name, port 443 or 8443. */
   url: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   /** A secret that both sides have, or a key of which receivers get the public half. */
   signature?: "hmac" | "ed25519";
@@ -1760,7 +2011,7 @@ export type WebhookEndpointsUpdateBody = {
   /** https, a public host name, port 443 or 8443. */
   url?: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string | null;
   reviews_as?: {
     /** Roles that its approvers have when the access rule is looked at. */
@@ -1836,6 +2087,10 @@ export type Api = {
     rotateSecret(id: string, body?: ClientsRotateSecretBody, options?: CallOptions): Promise<ClientWithSecret>;
   };
   decisions: {
+    /** List decisions that were taken, newest first. Needs `decisions:read`. Refusals, and acceptances by the policy's sample. */
+    list(query?: { outcome?: "allow" | "refuse"; reason?: string; route?: string; sub?: string; jti?: string; since?: number; limit?: number; cursor?: string }, options?: CallOptions): Pages<DecisionRecord>;
+    /** Read a decision that was taken, with every check. Needs `decisions:read`. */
+    get(id: string, options?: CallOptions): Promise<DecisionRecord>;
     /** Ask what the gate would do with a request, and why. Needs `policy:read`. The gate's own engine; nothing is forwarded and nothing is counted. */
     explain(body: DecisionsExplainBody, options?: CallOptions): Promise<DecisionTrace>;
     /** Ask for one decision (AuthZEN 1.0). Needs `decisions:evaluate`. */
@@ -1954,6 +2209,10 @@ export type Api = {
     /** List what a transmitter told, newest first. Needs `signals:read`. */
     list(query?: { transmitter: string; limit?: number; cursor?: string }, options?: CallOptions): Pages<Signal>;
   };
+  traffic: {
+    /** Read decisions over time, and what is refused most. Needs `metrics:read`. */
+    read(query?: { since?: number; until?: number; step_seconds?: number; route?: string }, options?: CallOptions): Promise<Traffic>;
+  };
   webhookEndpoints: {
     /** Have events sent to a URL. Needs `webhooks:write`. */
     create(body: WebhookEndpointsCreateBody, options?: CallOptions & { idempotencyKey?: string }): Promise<WebhookEndpoint>;
@@ -2007,6 +2266,8 @@ export const OPERATIONS = {
     rotateSecret: { method: "POST", path: "/v1/clients/{id}/rotate-secret", sends: "json", answers: "json" },
   },
   decisions: {
+    list: { method: "GET", path: "/v1/decisions", query: true, answers: "pages" },
+    get: { method: "GET", path: "/v1/decisions/{id}", answers: "json" },
     explain: { method: "POST", path: "/v1/explain", sends: "json", answers: "json" },
     evaluate: { method: "POST", path: "/access/v1/evaluation", sends: "json", answers: "json" },
     evaluateAll: { method: "POST", path: "/access/v1/evaluations", sends: "json", answers: "json" },
@@ -2073,6 +2334,9 @@ export const OPERATIONS = {
   },
   signals: {
     list: { method: "GET", path: "/v1/signals/events", query: true, answers: "pages" },
+  },
+  traffic: {
+    read: { method: "GET", path: "/v1/traffic", query: true, answers: "json" },
   },
   webhookEndpoints: {
     create: { method: "POST", path: "/v1/webhook-endpoints", sends: "json", answers: "json", keyed: true },
