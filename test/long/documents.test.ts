@@ -72,7 +72,8 @@ describe("what the pages say works, from the top to the end", { timeout: PAGE_TI
       expect((await fetch(`${who.stack.running.issuer}/invoices/7`, { method: "POST" })).status).toBe(405);
     });
     expect(printed).toContain("+ routes invoices-read");
-    expect(printed).toContain("4 tests");
+    expect(printed).toContain("refused with 401");
+    expect(printed).toContain("4 passed, 0 failed");
   });
 
   it("docs/guides/approvals-with-slack.md", async () => {

@@ -18,7 +18,8 @@ const FIRST_PORT = 23_787;
 const SHOWN_ID = /\b([a-z]{3})_…/g;
 const SHOWN_KEY = /\b8Zq…/g;
 
-export type Ran = { code: number; printed: string };
+/** What a script printed: all of it, and its standard output alone. */
+export type Ran = { code: number; printed: string; out: string };
 
 /**
  * Somebody who does what a document says, block by block, against a local deployment of their own. Blocks of one person
@@ -82,7 +83,7 @@ export class Reader {
       .replace(SHOWN_ID, (_shown, kind: string) =>
         this.#lastPrinted(new RegExp(`\\b${kind}_[0-9a-z]{26}\\b`, "g")),
       )
-      .replace(SHOWN_KEY, () => this.#lastPrinted(/^[\w-]{43}(?= +access_token +\S+ +current)/gm));
+      .replace(SHOWN_KEY, () => this.#lastPrinted(/^[\w-]{43}(?= +acc\S+ +\S+ +curr)/gm));
   }
 
   #lastPrinted(pattern: RegExp): string {
@@ -108,13 +109,13 @@ export class Reader {
 
   /** What `policy show` prints, where the document leaves this step to the reader. */
   async #policyInForce(): Promise<unknown> {
-    const { printed, code } = await this.#sh(
+    const { printed, out, code } = await this.#sh(
       `set -a; . ./production.secrets; set +a
        PORTCULLIS_CLIENT_ID=operator PORTCULLIS_CLIENT_SECRET=$PORTCULLIS_OPERATOR_SECRET \
          npx portcullis policy show --issuer ${this.stack.running.issuer}`,
     );
     if (code !== 0) throw new Error(printed);
-    return parse(printed);
+    return parse(out);
   }
 
   async #run(script: string, who: string): Promise<Ran> {
@@ -135,6 +136,7 @@ export class Reader {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let printed = "";
+    let out = "";
     let answered = false;
     const take = (part: Buffer) => {
       printed += String(part);
@@ -143,11 +145,14 @@ export class Reader {
       answered = true;
       void answerDevicePage(address, browser);
     };
-    child.stdout.on("data", take);
+    child.stdout.on("data", (part: Buffer) => {
+      out += String(part);
+      take(part);
+    });
     child.stderr.on("data", take);
     return new Promise((done, fail) => {
       child.once("error", fail);
-      child.once("close", (code) => done({ code: code ?? -1, printed }));
+      child.once("close", (code) => done({ code: code ?? -1, printed, out }));
     });
   }
 }
