@@ -85,6 +85,7 @@ const BINDINGS = [
   "ENDPOINT",
   "DENYLIST",
   "MONITOR",
+  "AUDIT",
   "RATE_LIMIT",
   "PROOF",
   "SESSION",

@@ -4,6 +4,7 @@ import { newId } from "../platform/ids.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { AccessRequest, Transition } from "./access-request.ts";
 import { type AccessEvent, ALERT } from "./access-request-effects.ts";
+import { accessNotes } from "./audit-notes.ts";
 import type { AccessRequestStore } from "./access-request-store.ts";
 import { nextChange, onTime, passTime } from "./agenda.ts";
 import { grantRevocation } from "./grant.ts";
@@ -40,12 +41,13 @@ export class AccessRequestLedger {
   commit({ request, events }: Transition): AccessRequest {
     const { store, durable, clock, onChange } = this.#o;
     const nowMs = clock();
-    durable.commit(() => {
+    durable.commit((note) => {
       const before = store.read()?.request;
       store.write(request);
       durable.outbox.put({ id: "directory", lane: "directory", kind: "directory.put", payload: null });
       if (!before?.grant?.revoked) this.#putRevocation(request);
       for (const type of events) this.#putEvent(type, request, nowMs);
+      for (const each of accessNotes(before, request, events)) note(each);
     });
     onChange();
     return request;

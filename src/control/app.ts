@@ -5,6 +5,7 @@ import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
 import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
+import { type AuditDeps, auditRoutes } from "../audit/routes.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
 import type { BrowserDeps } from "../browser/ports.ts";
 import { browserRoutes } from "../browser/routes.ts";
@@ -35,6 +36,7 @@ export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
+  audit: AuditDeps;
   browser: BrowserDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
@@ -116,6 +118,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
+  app.route("/", auditRoutes(deps.audit));
   return app;
 }
 

@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { type AuditNote, auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { newId, siblingId } from "../platform/ids.ts";
@@ -6,6 +7,7 @@ import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { SecretBox } from "../platform/secret-box.ts";
+import type { AuditType } from "../protocol/audit-record.ts";
 import { fromUtf8, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -50,7 +52,7 @@ const KEPT_SECONDS = 7 * 86_400;
 const INDEX_FRACTION = 8;
 
 /** One refresh-token family (name: `ses_…`): its generation, its binding, its last answer, its end. */
-export class SessionObject extends DurableObject<Env> {
+export class SessionObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: SessionStore;
   readonly #durable: Durable;
@@ -73,6 +75,7 @@ export class SessionObject extends DurableObject<Env> {
         "directory.put": () => this.#index(),
         "webhook.publish": (row) => publishEvent(row.payload as SessionEvent, publishPorts(env)),
       },
+      audit: auditSink(env, () => `session/${this.#store.read()!.session.id}`),
       nextDueMs: () => this.#nextDueMs(),
       onDue: () => this.#passTime(),
     });
@@ -182,10 +185,13 @@ export class SessionObject extends DurableObject<Env> {
   }
 
   #write(session: Session): void {
-    this.#durable.commit(() => {
+    this.#durable.commit((note) => {
       const known = this.#store.read();
       this.#store.write(session);
-      if (!known) this.#store.addEvent(newId("evt", this.#clock()), "session.opened", this.#now());
+      if (!known) {
+        this.#store.addEvent(newId("evt", this.#clock()), "session.opened", this.#now());
+        note({ ...sessionNote("session.opened", session), by: session.subject });
+      }
       const stale = this.#now() - (known?.indexedAt ?? 0);
       if (stale * INDEX_FRACTION >= session.idle_end - session.refreshed_at) this.#putIndex();
     });
@@ -200,7 +206,7 @@ export class SessionObject extends DurableObject<Env> {
 
   #commitEnd(session: Session): void {
     const nowMs = this.#clock();
-    this.#durable.commit(() => {
+    this.#durable.commit((note) => {
       if (isRevoked(this.#store.read()?.session)) return;
       this.#store.write(session);
       this.#putIndex();
@@ -208,6 +214,7 @@ export class SessionObject extends DurableObject<Env> {
       if (!ended) return;
       const id = newId("evt", nowMs);
       this.#store.addEvent(id, `session.${ended.how}`, ended.at);
+      note({ ...sessionNote(`session.${ended.how}`, session), by: ended.by, reason: ended.reason });
       if (ended.how === "expired") return;
       this.#putRevocation(session.id, ended);
       const data = { session: presentSession(session, ended.at) };
@@ -277,6 +284,12 @@ export class SessionObject extends DurableObject<Env> {
   #now(): number {
     return epochSeconds(this.#clock());
   }
+}
+
+function sessionNote(type: AuditType, session: Session): AuditNote {
+  const { id, subject, kind, audience, scopes, binding, assertion } = session;
+  const data = { session: id, kind, audience, scopes, client: binding.client_id, issuer: assertion.issuer_id };
+  return { type, about: subject, data };
 }
 
 function isRevoked(session: Session | undefined): boolean {

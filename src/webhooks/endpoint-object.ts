@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { type Config, readConfig } from "../config.ts";
 import { systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
@@ -37,7 +37,7 @@ type Claimed = { delivery: Delivery; endpoint: EndpointConfig };
  * One webhook endpoint: its queue of deliveries, their attempts and its dead letters. Deliveries are tried
  * right after they are committed and again by the alarm; their order is not promised.
  */
-export class EndpointObject extends DurableObject<Env> {
+export class EndpointObject extends CausedObject {
   readonly #durable: Durable;
   readonly #store: DeliveryStore;
   readonly #log: DeliveryLog;
