@@ -157,9 +157,9 @@ function wire(env: Env): Result<Isolate, string[]> {
   const config = read.value;
   const objects = objectPorts(env, log);
   const edge = wireEdge({ env, config, objects, clock, log });
-  const { gate, forwardAuth, verifier, browser, decide } = edge;
+  const { gate, forwardAuth, verifier, browser, decisions } = edge;
   const { keyring, monitor } = objects;
-  const app = wireControl({ config, objects, verifier, browser, decide, clock, log });
+  const app = wireControl({ config, objects, verifier, browser, decisions, clock, log });
   return ok({
     config,
     app,

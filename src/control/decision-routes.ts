@@ -28,6 +28,8 @@ export type DecisionDeps = {
   /** Plain http is taken, as a local deployment takes it. */
   local: boolean;
   /** The gate's own decision, with what led to it; nothing is forwarded and nothing is counted. */
+  explain(ask: DecisionAsk, context: RequestContext): Promise<DecisionTrace>;
+  /** The same for a request that somebody lets through or refuses by it: it is a decision like the gate's. */
   decide(ask: DecisionAsk, context: RequestContext): Promise<DecisionTrace>;
 };
 
@@ -71,7 +73,7 @@ export function decisionRoutes(deps: DecisionDeps) {
       if (!ask.ok) return refuse(c, ask.error);
       const elsewhere = decidedElsewhere(ask.value, deps);
       if (elsewhere !== undefined) return refuse(c, problem("invalid_body", `url: ${elsewhere}.`));
-      return answer(c, ok(await deps.decide(ask.value, c.env)));
+      return answer(c, ok(await deps.explain(ask.value, c.env)));
     })
     .post("/access/v1/evaluation", evaluate, jsonBody(evaluationSchema), (c) =>
       evaluateAlone(c, c.req.valid("json"), deps),

@@ -25,6 +25,7 @@ export type AdmissionDeps = IdentifyDeps & {
 export type Demand = {
   /** Named in refusals. */
   route?: Route;
+  params?: Record<string, string>;
   /** The access token that was sent. */
   credential?: string;
   /** Gets the access token that stands for the session's cookie that was sent, in place of `credential`. */
@@ -126,6 +127,7 @@ async function attempt<D extends Demand>(
   if (!demanded.ok) return refused(demanded.error, REFUSAL_RECHECK_MS);
   const demand = demanded.value;
   const about: Partial<Refusal> = demand.route ? { route: demand.route } : {};
+  if (demand.params) about.params = demand.params;
   if (demand.dpop) about.dpop = true;
   let { credential } = demand;
   if (demand.exchange) {
@@ -144,8 +146,8 @@ async function attempt<D extends Demand>(
     const identified = identifying instanceof Promise ? await identifying : identifying;
     trace?.note("token", identified.ok);
     if (!identified.ok) {
-      const { reason } = identified.error;
-      return refused(refusal(`token_${reason}`, about), RECHECKED[reason]);
+      const { reason, ...whose } = identified.error;
+      return refused(refusal(`token_${reason}`, { ...about, ...whose }), RECHECKED[reason]);
     }
     token = identified.value;
     const wrong = misplaced(demand, token, about, trace);
@@ -191,7 +193,7 @@ function misplaced(
   about: Partial<Refusal>,
   trace: Trace | undefined,
 ): Refusal | undefined {
-  if (token.facts.jti !== undefined) about.jti = token.facts.jti;
+  about.token = token;
   const misdirected = demand.misdirected(token);
   trace?.note("audience", !misdirected);
   return misdirected && refusal(misdirected, about);

@@ -8,10 +8,15 @@ import { type AdmissionDeps, admit, type Demand } from "./admission.ts";
 import { hasTokenParameter, readCredential } from "./credential.ts";
 import { type Refusal, type RefuseReason, refusal } from "./decision.ts";
 import { type Staleness, stalenessOf } from "./freshness.ts";
+import type { ObservedAsk, Observer } from "./observation.ts";
 import { logRefusal, tell } from "./refusal.ts";
 import { ANY_SENDER, checkSender, isDpop, type Proven, type SenderRequest } from "./sender.ts";
 
-export type AuthenticateDeps = Omit<AdmissionDeps, "prepare"> & { log: Logger; requestId: string };
+export type AuthenticateDeps = Omit<AdmissionDeps, "prepare"> & {
+  log: Logger;
+  observer: Required<Observer>;
+  requestId: string;
+};
 
 /** A refusal as the caller answers it: the problem, and the `WWW-Authenticate` value where there is one. */
 export type Unauthenticated = { problem: Problem; challenge?: string };
@@ -40,13 +45,14 @@ export async function authenticateOwn(
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
   const query = request.url.indexOf("?");
   const search = query === -1 ? "" : request.url.slice(query);
-  if (hasTokenParameter(search)) return refused(refusal("credential_in_query"), deps);
+  if (hasTokenParameter(search)) return refused(refusal("credential_in_query"), deps, request);
   const credential = readCredential(request, SOURCES);
-  if (!credential.ok) return refused(refusal(`credential_${credential.error}`), deps);
+  if (!credential.ok) return refused(refusal(`credential_${credential.error}`), deps, request);
   const sent = credential.value;
-  if (!sent) return refused(refusal("credential_missing"), deps);
+  if (!sent) return refused(refusal("credential_missing"), deps, request);
   const proven: Proven = {};
   return authenticate(deps, {
+    request,
     credential: sent.token,
     dpop: isDpop(sent, ANY_SENDER),
     misdirected: (token) => {
@@ -95,6 +101,8 @@ export async function authenticateAnyOwn(
 }
 
 type Call = Pick<Demand, "credential" | "dpop" | "unproven"> & {
+  /** The call that its own token is to open. */
+  request?: SenderRequest;
   misdirected(token: VerifiedToken, view: ReplicaView): RefuseReason | undefined;
 };
 
@@ -103,14 +111,15 @@ async function authenticate(
   call: Call,
   staleness = BOUNDED,
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
+  const { request } = call;
   try {
     const admission = await admit((view) => ok(demandOf(view, call, staleness)), deps);
-    if (!admission.ok) return refused(admission.error, deps);
+    if (!admission.ok) return refused(admission.error, deps, request);
     const { token } = admission.value;
-    return token ? ok(token) : refused(refusal("credential_missing"), deps);
+    return token ? ok(token) : refused(refusal("credential_missing"), deps, request);
   } catch (fault) {
     deps.log("error", "authenticate.fault", { request_id: deps.requestId, fault: faultText(fault) });
-    return refused(refusal("internal"), deps);
+    return refused(refusal("internal"), deps, request);
   }
 }
 
@@ -124,8 +133,14 @@ function demandOf(view: ReplicaView, call: Call, staleness: Staleness): Demand {
   };
 }
 
-function refused(why: Refusal, deps: AuthenticateDeps): Result<never, Unauthenticated> {
-  const { issuer, log, requestId } = deps;
-  logRefusal(log, why, requestId);
+/** A token that is only asked about is nobody's request: of its refusal there is a line, and no more. */
+function refused(
+  why: Refusal,
+  deps: AuthenticateDeps,
+  request?: ObservedAsk,
+): Result<never, Unauthenticated> {
+  const { issuer, log, observer, requestId, clock, waitUntil } = deps;
+  if (request) observer.decided(why, request, requestId, "control", clock(), waitUntil);
+  else logRefusal(log, why, requestId);
   return err(tell(why, issuer, requestId, `${issuer}/.well-known/oauth-protected-resource`));
 }

@@ -42,13 +42,14 @@ type Matter = Counting &
 /** What a grant would give. */
 const CURED_BY_A_GRANT: ReadonlySet<RefuseReason> = new Set(["scope_missing", "resource_not_granted"]);
 
-type RouteDemand = Demand & Required<Pick<Demand, "route">> & { origin: Origin };
+type RouteDemand = Demand & Required<Pick<Demand, "route" | "params">> & { origin: Origin };
 
 /**
  * Decides on one request: target, route, credential, then {@link admit}. The route that is decided on is the
  * one that is forwarded to. Throws nothing that is expected; whoever calls it refuses where it does throw.
  */
 export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision> {
+  const startedMs = deps.clock();
   const target = readTarget(ask.url);
   deps.trace?.note("target", target.ok);
   if (!target.ok) return refusal(`target_${target.error}`);
@@ -62,7 +63,7 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
   const admission = await admit(demandOf, deps, matter.session);
   if (!admission.ok) {
     matter.use?.release();
-    return admission.error;
+    return { ...admission.error, tookMs: deps.clock() - startedMs };
   }
   const { demand, token, view } = admission.value;
   // Only where it was refused a moment before: nothing counted is let through uncounted.
@@ -75,11 +76,13 @@ export async function authorize(ask: Ask, deps: AuthorizeDeps): Promise<Decision
     route: demand.route,
     origin: demand.origin,
     target: target.value,
+    params: demand.params,
     ...(token ? { token, recheck: () => recheck(demandOf, matter) } : {}),
     ...(matter.use ? { use: matter.use } : {}),
     ...(proven.nextNonce === undefined ? {} : { dpopNonce: proven.nextNonce }),
     ...(matter.count === undefined ? {} : { count: matter.count }),
     ...knowledge(view, deps.clock),
+    tookMs: deps.clock() - startedMs,
   };
 }
 
@@ -126,6 +129,7 @@ function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Ref
   const denied = (token: VerifiedToken | undefined) => deniedBy(route, params, token, view, matter);
   const demand: RouteDemand = {
     route,
+    params,
     origin,
     ...(credential && !credential.session ? { credential: credential.token } : {}),
     dpop: isDpop(credential, route),

@@ -1,7 +1,7 @@
 import type { ExactCount, LimitFault } from "../limits/limits.ts";
 import type { Origin, Route } from "../policy/document.ts";
 import type { ProofFault } from "../tokens/proof-checker.ts";
-import type { TokenFault, VerifiedToken } from "../tokens/verify.ts";
+import type { TokenFault, UnverifiedIds, VerifiedToken } from "../tokens/verify.ts";
 import type { Askable } from "./askable.ts";
 import type { HeldUse, UseFault } from "./counted-uses.ts";
 import type { CredentialFault } from "./credential.ts";
@@ -44,44 +44,54 @@ export type RefuseReason =
 /** What the decision was taken on: the last log entry that the isolate had seen, and how long ago it had asked. */
 export type Knowledge = { seq?: number; replicaAgeMs?: number };
 
-export type Refusal = Knowledge & {
-  outcome: "refuse";
-  reason: RefuseReason;
-  route?: Route;
-  /** Methods that the path takes, where the method was refused. */
-  allow?: string[];
-  /** The resource that the route is about. */
-  resource?: string;
-  /** What whoever sent the token may ask for to be let through. */
-  ask?: Askable;
-  /** Id of the token, once it was verified. */
-  jti?: string;
-  /** The challenge asks for a proof of possession (RFC 9449 §7.1). */
-  dpop?: boolean;
-  /** The nonce that the next proof has to hold (RFC 9449 §9). */
-  dpopNonce?: string;
-  /** When it is worth to try again, and what is left of an exact limit. */
-  retryAfterSeconds?: number;
-  count?: ExactCount;
-};
+/** How long a decision took, which is what it waited for: the platform's clock stands still while code runs. */
+type Timed = { tookMs?: number };
 
-export type Allowance = Knowledge & {
-  outcome: "allow";
-  reason: AllowReason;
-  route: Route;
-  origin: Origin;
-  target: Target;
-  /** Absent on a public route that was called without one. */
-  token?: VerifiedToken;
-  /** The nonce that proofs have to hold from now on, where the one that was used is soon too old. */
-  dpopNonce?: string;
-  /** The use that the request takes of a counted grant: it counts unless it is released. */
-  use?: HeldUse;
-  /** What is left of the route's limit, where it is exact. */
-  count?: ExactCount;
-  /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
-  recheck?: () => Promise<Refusal | undefined>;
-};
+export type Refusal = Knowledge &
+  Timed & {
+    outcome: "refuse";
+    reason: RefuseReason;
+    route?: Route;
+    /** Methods that the path takes, where the method was refused. */
+    allow?: string[];
+    /** The resource that the route is about. */
+    resource?: string;
+    /** What whoever sent the token may ask for to be let through. */
+    ask?: Askable;
+    /** The token, once it was verified. */
+    token?: VerifiedToken;
+    /** What the token says whose signature did not hold. */
+    unverified?: UnverifiedIds;
+    /** The parameters of the path, once the route was found. */
+    params?: Record<string, string>;
+    /** The challenge asks for a proof of possession (RFC 9449 §7.1). */
+    dpop?: boolean;
+    /** The nonce that the next proof has to hold (RFC 9449 §9). */
+    dpopNonce?: string;
+    /** When it is worth to try again, and what is left of an exact limit. */
+    retryAfterSeconds?: number;
+    count?: ExactCount;
+  };
+
+export type Allowance = Knowledge &
+  Timed & {
+    outcome: "allow";
+    reason: AllowReason;
+    route: Route;
+    origin: Origin;
+    target: Target;
+    params: Record<string, string>;
+    /** Absent on a public route that was called without one. */
+    token?: VerifiedToken;
+    /** The nonce that proofs have to hold from now on, where the one that was used is soon too old. */
+    dpopNonce?: string;
+    /** The use that the request takes of a counted grant: it counts unless it is released. */
+    use?: HeldUse;
+    /** What is left of the route's limit, where it is exact. */
+    count?: ExactCount;
+    /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
+    recheck?: () => Promise<Refusal | undefined>;
+  };
 
 /** The machine's verdict on one request. Its id is the request's. */
 export type Decision = Allowance | Refusal;

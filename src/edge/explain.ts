@@ -1,6 +1,7 @@
 import type { DecisionTrace } from "../protocol/decision-trace.ts";
 import { problemStatus } from "../protocol/problem.ts";
 import { type Ask, type AuthorizeDeps, authorize } from "./authorize.ts";
+import type { Decision } from "./decision.ts";
 import { problemCodeOf } from "./refusal.ts";
 import { remediesOf } from "./remedies.ts";
 import { Trace } from "./trace.ts";
@@ -10,15 +11,18 @@ const ALLOWED_STATUS = 200;
 
 /**
  * The gate's decision on a request, with each check that led to it. By the very engine of the gate, with a trace
- * and without limits and uses: nothing is forwarded, and nothing is counted against anybody.
+ * and without limits and uses: nothing is forwarded, and nothing is counted against anybody. `decided` is told of
+ * the decision where it is one on a real request, and not only a question.
  */
 export async function explain(
   ask: Ask,
   deps: Omit<AuthorizeDeps, "limits" | "uses" | "trace" | "prepare">,
   decisionId: string,
+  decided?: (decision: Decision) => void,
 ): Promise<DecisionTrace> {
   const trace = new Trace();
   const decision = await authorize(ask, { ...deps, trace });
+  decided?.(decision);
   return {
     trace_version: 1,
     decision_id: decisionId,

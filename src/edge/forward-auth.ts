@@ -1,12 +1,14 @@
+import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { equalText } from "../protocol/equal-text.ts";
 import { type Problem, problem, problemResponse, problemStatus } from "../protocol/problem.ts";
 import type { Decided, Decider } from "./decider.ts";
-import { refusal } from "./decision.ts";
+import { type Decision, type Refusal, refusal } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
 import { writeIdentity } from "./headers.ts";
+import type { Observer } from "./observation.ts";
 import { isFromNginx, readExtAuthz, readForwarded } from "./original-request.ts";
-import { logRefusal, refusalResponse } from "./refusal.ts";
+import { refusalResponse } from "./refusal.ts";
 
 /** Answers a proxy that asks whether a request may pass. */
 export type ForwardAuth = (request: Request, requestId: string, waitUntil: WaitUntil) => Promise<Response>;
@@ -15,6 +17,8 @@ export type ForwardAuthDeps = {
   issuer: string;
   log: Logger;
   decide: Decider;
+  observer: Required<Observer>;
+  clock: Clock;
   /** What proxies show, the one in use and the one before it; none where forward auth is off. */
   secrets: readonly string[];
 };
@@ -58,20 +62,28 @@ async function answerProxy(
   waitUntil: WaitUntil,
   deps: ForwardAuthDeps,
 ): Promise<Response> {
-  const { issuer, log, decide } = deps;
+  const { issuer, log, decide, observer, clock } = deps;
   const foreign = proxyProblem(headers.get(PROXY_SECRET_HEADER), deps.secrets);
   if (foreign) return refused(foreign, requestId, log);
   const isExtAuthz = url.startsWith(EXT_AUTHZ_PREFIX, issuer.length);
   const original = isExtAuthz ? readExtAuthz(method, headers) : readForwarded(headers);
   if (!original.ok) return refused(problem("invalid_request", original.error), requestId, log);
+  const ask = { ...original.value, headers: ofClient(headers) };
+  const observed = (decision: Decision) =>
+    observer.decided(decision, ask, requestId, "forward_auth", clock(), waitUntil);
+  const refusedAs = (why: Refusal) => {
+    observed(why);
+    return refusalResponse(why, issuer, requestId);
+  };
   try {
-    const decided = await decide({ ...original.value, headers: ofClient(headers) }, waitUntil);
-    if (decided.ok) return allowed(decided.value, requestId);
-    logRefusal(log, decided.error, requestId);
-    return refusalResponse(decided.error, issuer, requestId);
+    const decided = await decide(ask, waitUntil);
+    if (!decided.ok) return refusedAs(decided.error);
+    const answer = allowed(decided.value, requestId);
+    observed(decided.value.allowance);
+    return answer;
   } catch (fault) {
     log("error", "forward_auth.fault", { request_id: requestId, fault: faultText(fault) });
-    return refusalResponse(refusal("internal"), issuer, requestId);
+    return refusedAs(refusal("internal"));
   }
 }
 

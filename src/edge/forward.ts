@@ -23,28 +23,28 @@ export function originUrl(
   return (url.endsWith("/") ? url.slice(0, -1) : url) + path + search;
 }
 
+/** What is sent on of a request's body; nothing where it has none. */
+export function bodyToForward({ method, body, headers }: Request): Result<Request["body"], ForwardFault> {
+  if (body === null || !WITHOUT_BODY.includes(method)) return ok(body);
+  // The runtime hands over a stream for a body that is said to have no bytes, too.
+  return headers.get("content-length") === "0" ? ok(null) : err("request_body");
+}
+
 /**
  * Sends the request on, once, whatever its method: a gate cannot know what the origin did before it failed.
  * Bodies are streamed, redirects go to the client. The time limit is for the answer's headers; a body may take
  * as long as it takes. What went wrong is told without the exception, whose text may hold the address.
  */
 export async function forward(
-  request: Request,
-  to: { url: string; timeoutMs: number; requestId: string; headers: Headers },
+  { method }: Pick<Request, "method">,
+  to: { url: string; timeoutMs: number; requestId: string; headers: Headers; body: Request["body"] },
   fetch: OriginFetch,
-): Promise<Result<Response, OriginFault | ForwardFault>> {
-  const { method } = request;
-  let { body } = request;
-  if (body !== null && WITHOUT_BODY.includes(method)) {
-    // The runtime hands over a stream for a body that is said to have no bytes, too.
-    if (request.headers.get("content-length") !== "0") return err("request_body");
-    body = null;
-  }
+): Promise<Result<Response, OriginFault>> {
   // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.
   const init: RequestInit & { duplex: "half" } = {
     method,
     headers: to.headers,
-    body,
+    body: to.body,
     redirect: "manual",
     duplex: "half",
   };

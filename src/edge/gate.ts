@@ -11,12 +11,13 @@ import type { CountedUses } from "./counted-uses.ts";
 import { stripCarriers } from "./credential.ts";
 import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
-import { forward, type OriginFetch, originUrl } from "./forward.ts";
+import { bodyToForward, forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
 import { headersForOrigin, type Identity, type OwnHeaders } from "./headers.ts";
 import { identityOf } from "./identity.ts";
+import type { Observer } from "./observation.ts";
 import { keepOpen, type Pipe } from "./open-connection.ts";
-import { logRefusal, refusalResponse } from "./refusal.ts";
+import { refusalResponse } from "./refusal.ts";
 import type { SessionTokens } from "./session-tokens.ts";
 import { signInRedirect } from "./sign-in-redirect.ts";
 import type { TokenCache } from "./token-cache.ts";
@@ -41,6 +42,7 @@ export type GateDeps = {
   /** Service bindings, for origins that are one. */
   services: ReadonlyMap<string, { fetch: OriginFetch }>;
   pipe: Pipe;
+  observer: Required<Observer>;
 };
 
 /** `requestId` names the request and the decision on it (`dec_…`). */
@@ -54,7 +56,7 @@ export function createGate(deps: GateDeps): Gate {
   return async function gate(request, requestId, waitUntil) {
     const answer = await handle(request, requestId, waitUntil, deps);
     if (answer.ok) return answer.value;
-    logRefusal(deps.log, answer.error, requestId);
+    deps.observer.decided(answer.error, request, requestId, "proxy", deps.clock(), waitUntil);
     const elsewhere = await signInRedirect(request, answer.error, deps.issuer);
     if (elsewhere) {
       elsewhere.headers.set("x-request-id", requestId);
@@ -80,7 +82,7 @@ async function handle(
       return identity;
     }
     decision.use?.spend();
-    return await send(request, requestId, decision, identity.value, deps);
+    return await send(request, requestId, waitUntil, decision, identity.value, deps);
   } catch (fault) {
     deps.log("error", "gate.fault", { request_id: requestId, fault: faultText(fault) });
     return err(refusal("internal"));
@@ -90,10 +92,12 @@ async function handle(
 async function send(
   request: Request,
   requestId: string,
+  waitUntil: WaitUntil,
   allowance: Allowance,
   identity: Identity,
   deps: GateDeps,
 ): Promise<Result<Response, Refusal>> {
+  const { clock, observer } = deps;
   const { route, origin, target, token, dpopNonce, count } = allowance;
   const own: OwnHeaders = {
     requestId,
@@ -117,9 +121,15 @@ async function send(
   }
   const service = origin.service === undefined ? deps : deps.services.get(origin.service);
   if (!service) return err(refusal("origin_unreachable", { route }));
-  const to = { url, timeoutMs: origin.timeout_ms, requestId, headers };
+  const body = bodyToForward(request);
+  if (!body.ok) return err(refusal(body.error, { route }));
+  const to = { url, timeoutMs: origin.timeout_ms, requestId, headers, body: body.value };
+  const sentAtMs = clock();
+  observer.decided(allowance, request, requestId, "proxy", sentAtMs, waitUntil);
   const answer = await forward(request, to, (at, init) => service.fetch(at, init));
-  if (!answer.ok) return err(refusal(answer.error, { route }));
+  const fault = answer.ok ? undefined : refusal(answer.error, { route });
+  observer.answered(allowance, fault, requestId, clock() - sentAtMs, waitUntil);
+  if (!answer.ok) return ok(refusalResponse(fault!, deps.issuer, requestId, request.url));
   // To whoever proved possession here, a nonce of the origin's would be one of ours.
   if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
   if (count) {

@@ -19,7 +19,7 @@ export function identify(
   const known = recall(token, view, deps);
   if (!known) return verify(token, view, nowSeconds, deps, waitUntil);
   const late = windowFault(known, nowSeconds);
-  return late ? err({ reason: late }) : ok(known);
+  return late ? err({ reason: late, token: known }) : ok(known);
 }
 
 async function verify(

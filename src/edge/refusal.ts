@@ -12,6 +12,7 @@ import {
 import { askLink, presentAsk } from "./askable.ts";
 import type { Refusal, RefuseReason } from "./decision.ts";
 import { metadataUrl } from "./guarded.ts";
+import type { Observer } from "./observation.ts";
 import { TELLINGS } from "./tellings.ts";
 
 /** What a refusal is called on the wire; it decides the status. */
@@ -87,6 +88,18 @@ export function refusalResponse(
   });
 }
 
+/** The log's part of observing. */
+export function refusalLog(log: Logger): Observer {
+  return {
+    decided: (decision, _ask, decisionId) => {
+      if (decision.outcome === "refuse") logRefusal(log, decision, decisionId);
+    },
+    answered: (_allowance, fault, decisionId) => {
+      if (fault) logRefusal(log, fault, decisionId);
+    },
+  };
+}
+
 /** One line for each refusal: what was decided, why and on what knowledge; never the token or its claims. */
 export function logRefusal(log: Logger, refused: Refusal, requestId: string): void {
   const status = problemStatus(TELLINGS[refused.reason].code);
@@ -97,6 +110,6 @@ export function logRefusal(log: Logger, refused: Refusal, requestId: string): vo
     route: refused.route?.id,
     seq: refused.seq,
     replica_age_ms: refused.replicaAgeMs,
-    jti: refused.jti,
+    jti: refused.token?.facts.jti,
   });
 }

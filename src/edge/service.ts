@@ -8,10 +8,11 @@ import type { TokenFacts } from "../revocation/rule.ts";
 import { authOf } from "../tokens/auth.ts";
 import type { AdmissionDeps } from "./admission.ts";
 import { BOUNDED, STRICT } from "./authenticate.ts";
-import type { Decider } from "./decider.ts";
-import { type Refusal, refusal } from "./decision.ts";
+import type { Decider, RequestAsk } from "./decider.ts";
+import { type Decision, type Refusal, refusal } from "./decision.ts";
 import { writeIdentity } from "./headers.ts";
-import { logRefusal, refusalResponse } from "./refusal.ts";
+import type { Observer } from "./observation.ts";
+import { refusalResponse } from "./refusal.ts";
 
 const claimText = z.string().min(1).max(2048);
 const revocationAskSchema = z.object({
@@ -32,6 +33,7 @@ const revocationAskSchema = z.object({
 export type ServiceDeps = Omit<AdmissionDeps, "prepare"> & {
   log: Logger;
   decide: Decider;
+  observer: Required<Observer>;
   requestId: string;
 };
 
@@ -44,12 +46,22 @@ const UNKNOWN = problem(
 
 /** {@link Decider} for a Worker that answers the request itself. */
 export async function authorizeFor(ask: AuthorizeAsk, deps: ServiceDeps): Promise<AuthorizeAnswer> {
-  const { requestId, log } = deps;
+  const { requestId, log, clock, observer, waitUntil } = deps;
+  const { method, url, cf } = ask;
+  // Of headers that are none, nobody is told.
+  let asked: RequestAsk = { method, url, headers: new Headers(), cf };
+  const observed = (decision: Decision) =>
+    observer.decided(decision, asked, requestId, "service", clock(), waitUntil);
+  const refusedAs = (why: Refusal) => {
+    observed(why);
+    return refused(why, deps);
+  };
   try {
-    const { method, url, cf } = ask;
-    const decided = await deps.decide({ method, url, headers: new Headers(ask.headers), cf }, deps.waitUntil);
-    if (!decided.ok) return await refused(decided.error, deps);
+    asked = { ...asked, headers: new Headers(ask.headers) };
+    const decided = await deps.decide(asked, waitUntil);
+    if (!decided.ok) return await refusedAs(decided.error);
     const { allowance, identity } = decided.value;
+    observed(allowance);
     const headers = new Headers();
     writeIdentity(headers, identity);
     return {
@@ -62,7 +74,7 @@ export async function authorizeFor(ask: AuthorizeAsk, deps: ServiceDeps): Promis
     };
   } catch (fault) {
     log("error", "service.fault", { request_id: requestId, fault: faultText(fault) });
-    return refused(refusal("internal"), deps);
+    return refusedAs(refusal("internal"));
   }
 }
 
@@ -111,8 +123,7 @@ function factsOf(
   };
 }
 
-async function refused(why: Refusal, { issuer, log, requestId }: ServiceDeps): Promise<AuthorizeAnswer> {
-  logRefusal(log, why, requestId);
+async function refused(why: Refusal, { issuer, requestId }: ServiceDeps): Promise<AuthorizeAnswer> {
   const answer = refusalResponse(why, issuer, requestId);
   const { status, headers } = answer;
   return {

@@ -117,8 +117,8 @@ export function createGuard<Bindings = unknown>(options: GuardOptions<Bindings>)
     const checked = await check(asked, setting);
     if (checked.ok) return { ok: true, auth: authOf(checked.value) };
     const id = newId("dec", clock());
-    const { reason, jti } = checked.error;
-    log("info", "guard.refused", { decision_id: id, reason, jti });
+    const { reason, token } = checked.error;
+    log("info", "guard.refused", { decision_id: id, reason, jti: token?.facts.jti });
     return { ok: false, response: refusalResponse(checked.error, options.issuer, id) };
   };
 }
@@ -136,7 +136,7 @@ async function check<Bindings>(
   const verified = await verify(token, setting);
   if (!verified.ok) return verified;
   const { facts, confirmation, audience, maxUses } = verified.value;
-  const about: Partial<Refusal> = { route, ...(facts.jti === undefined ? {} : { jti: facts.jti }) };
+  const about: Partial<Refusal> = { route, token: verified.value };
   if (confirmation) return err(refusal("sender_not_taken", about));
   if (maxUses !== undefined) return err(refusal("uses_not_counted", about));
   const wanted = verified.value.own ? options.audience : setting.issuers.get(facts.iss)?.audience;

@@ -46,6 +46,8 @@ const START_TOLERANCE_SECONDS = 60;
 /** The year 5138; a NumericDate above it is milliseconds, or a mistake. */
 const MAX_NUMERIC_DATE = 1e11;
 const MAX_LIST_ITEMS = 256;
+/** One that is longer is the `jti` of no token. */
+export const MAX_JTI_CHARS = 128;
 
 /** RFC 6749 §3.3. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
@@ -183,7 +185,7 @@ type Base = {
  */
 function readBase(claims: Claims): Base | undefined {
   const sub = text(claims, "sub", 255);
-  const jti = text(claims, "jti", 128);
+  const jti = text(claims, "jti", MAX_JTI_CHARS);
   const iat = numericDate(claims, "iat");
   const expiresAt = numericDate(claims, "exp");
   const notBefore = numericDate(claims, "nbf");

@@ -5,9 +5,10 @@ import { type JoseHeader, mediaSubtype, readJoseHeader } from "../protocol/jose-
 import type { Json } from "../protocol/json.ts";
 import type { KeyPurpose } from "../protocol/jwk.ts";
 import { type CompactJws, isSignatureAlgorithm, readCompactJws, signatureHolds } from "../protocol/jws.ts";
+import { PLAIN_TEXT } from "../protocol/plain-text.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { ACCESS_TOKEN_TYPE } from "./access-token.ts";
-import { readIssuerClaims, readOwnClaims, type VerifiedToken, windowFault } from "./claims.ts";
+import { MAX_JTI_CHARS, readIssuerClaims, readOwnClaims, type VerifiedToken, windowFault } from "./claims.ts";
 import type { RemoteKeys, WaitUntil } from "./remote-keys.ts";
 
 export type { VerifiedToken } from "./claims.ts";
@@ -25,7 +26,14 @@ export type TokenFault = {
     | "expired"
     | "not_yet_valid"
     | "issuer_keys_unavailable";
+  /** The token, where its signature held. */
+  token?: VerifiedToken;
+  /** What it says, where its issuer is known and its signature did not hold, or could not be looked at. */
+  unverified?: UnverifiedIds;
 };
+
+/** Said by whoever sent the token, and by nobody else. Only what fits an id is kept. */
+export type UnverifiedIds = { iss: string; kid?: string; jti?: string };
 
 export type OwnKeys = ReadonlyMap<string, { kid: string; purpose: KeyPurpose; alg: string; key: CryptoKey }>;
 
@@ -63,15 +71,25 @@ export async function verifyAccessToken(
   const key = issuer
     ? await issuerKey(issuer, header.value, context)
     : ownKey(parts.header, header.value, context.keys);
-  if (!key.ok) return fault(key.error);
+  if (!key.ok) return err({ reason: key.error, unverified: unverifiedIds(parts.claims, header.value) });
   const holds = issuer?.secret_ref === undefined ? signatureHolds : macHolds;
-  if (!(await holds(parts, header.value.alg, key.value.key))) return fault("signature");
+  if (!(await holds(parts, header.value.alg, key.value.key))) {
+    return err({ reason: "signature", unverified: unverifiedIds(parts.claims, header.value) });
+  }
   const verified = issuer
     ? readIssuerClaims(parts.claims, issuer, key.value)
     : readOwnClaims(parts.claims, key.value);
   if (!verified) return fault("claims");
   const late = windowFault(verified, context.nowSeconds);
-  return late ? fault(late) : ok(verified);
+  return late ? err({ reason: late, token: verified }) : ok(verified);
+}
+
+/** `iss` is one that the policy names, or our own: it chose the keys. */
+function unverifiedIds({ iss, jti }: Record<string, Json>, { kid }: JoseHeader): UnverifiedIds {
+  const ids: UnverifiedIds = { iss: iss as string };
+  if (kid !== undefined) ids.kid = kid;
+  if (typeof jti === "string" && jti.length <= MAX_JTI_CHARS && PLAIN_TEXT.test(jti)) ids.jti = jti;
+  return ids;
 }
 
 function fault(reason: TokenFault["reason"]): Result<never, TokenFault> {

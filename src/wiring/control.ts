@@ -37,13 +37,13 @@ export type ControlWiring = {
   objects: ObjectPorts;
   verifier: SharedVerifier;
   browser: BrowserDeps;
-  decide: DecisionDeps["decide"];
+  decisions: Pick<DecisionDeps, "explain" | "decide">;
   clock: Clock;
   log: Logger;
 };
 
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
-export function wireControl({ config, objects, verifier, browser, decide, clock, log }: ControlWiring) {
+export function wireControl({ config, objects, verifier, browser, decisions, clock, log }: ControlWiring) {
   const { issuer, local } = config;
   const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
   const { replica } = verifier;
@@ -101,7 +101,7 @@ export function wireControl({ config, objects, verifier, browser, decide, clock,
     browser,
     links,
     clients: { registry, ids, clock, local },
-    decisions: { issuer, local, decide },
+    decisions: { issuer, local, ...decisions },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
     logout: { ...browser, logger: log, directory, log: objects.log },
@@ -176,7 +176,7 @@ export function wireSweep({
   objects,
   clock,
   log,
-}: Omit<ControlWiring, "verifier" | "browser" | "decide">): SweepDeps {
+}: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
   return {
     logger: log,

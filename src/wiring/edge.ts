@@ -9,6 +9,8 @@ import { explain } from "../edge/explain.ts";
 import { createForwardAuth } from "../edge/forward-auth.ts";
 import { Freshness } from "../edge/freshness.ts";
 import { createGate } from "../edge/gate.ts";
+import { Observers } from "../edge/observation.ts";
+import { refusalLog } from "../edge/refusal.ts";
 import { SessionTokens } from "../edge/session-tokens.ts";
 import { TokenCache } from "../edge/token-cache.ts";
 import { Limits } from "../limits/limits.ts";
@@ -49,22 +51,27 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const denied = new DeniedTokens((known, iss, jti) =>
     confirmDenied(known, iss, jti, { denylist: objects.edge.denylist, kv: env.KV }),
   );
+  const observer = new Observers([refusalLog(log)], log);
   const ages = new AgeReporter(objects.monitor, clock);
   const observe: AgeReporter["observe"] = (...decision) => ages.observe(...decision);
   const freshness = new Freshness({ replica, denylist, clock, log, observe });
-  const secrets = new SharedSecrets(config.issuerSecrets);
-  const remoteKeys = new RemoteKeys({ fetch: (url, init) => fetch(url, init), clock, log, secrets });
+  const remoteKeys = new RemoteKeys({
+    fetch: (url, init) => fetch(url, init),
+    ...{ clock, log },
+    secrets: new SharedSecrets(config.issuerSecrets),
+  });
   const nonces = new DpopNonces(config.wrapping.PORTCULLIS_SECRET, clock);
   const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: objects.edge.proof });
   const tokens = new TokenCache();
   const uses = new CountedUses({ counter: objects.edge.uses, clock, newId: () => newId("use", clock()) });
-  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens };
+  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens, observer };
   const browser = wireBrowser({ config, objects, keys: remoteKeys, clock, log });
   const sessions = new SessionTokens(sessionAsk(browser), clock);
   const signer = new AssertionSigner({ issuer, clock, key: assertionKey(objects.keyring) });
   const limits = new Limits({ limiters: config.limiters, bucket: objects.edge.bucket });
   const decider = createDecider({ ...verifier, sessions, signer, limits, uses });
-  const forwardAuth = createForwardAuth({ issuer, log, decide: decider, secrets: config.proxySecrets });
+  const secrets = config.proxySecrets;
+  const forwardAuth = createForwardAuth({ issuer, log, clock, observer, decide: decider, secrets });
   const gate = createGate({
     ...verifier,
     sessions,
@@ -77,11 +84,18 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   });
   // A proof that is only looked at is not used up by it.
   const unused = { use: async () => ok(true) };
-  const decide: DecisionDeps["decide"] = (ask, { requestId, waitUntil }) => {
-    const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: () => unused });
-    return explain(ask, { ...verifier, sessions, proofs, waitUntil }, requestId);
-  };
-  return { gate, forwardAuth, decider, verifier, browser, decide };
+  const explaining =
+    (isDecision: boolean): DecisionDeps["decide"] =>
+    (ask, { requestId, waitUntil }) => {
+      const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: () => unused });
+      const deps = { ...verifier, sessions, proofs, waitUntil };
+      if (!isDecision) return explain(ask, deps, requestId);
+      return explain(ask, deps, requestId, (decision) =>
+        observer.decided(decision, ask, requestId, "authzen", clock(), waitUntil),
+      );
+    };
+  const decisions = { explain: explaining(false), decide: explaining(true) };
+  return { gate, forwardAuth, decider, verifier, browser, decisions };
 }
 
 /** What verifies a token as the gate does: one set for each isolate. */

@@ -1,8 +1,11 @@
 import { type AssertionKey, AssertionSigner } from "../../src/edge/assertion.ts";
 import { CountedUses, type UsePort } from "../../src/edge/counted-uses.ts";
+import type { Allowance, Decision, Refusal } from "../../src/edge/decision.ts";
 import { type ConfirmDenied, DeniedTokens } from "../../src/edge/denied-tokens.ts";
 import { Freshness } from "../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../src/edge/gate.ts";
+import { type ObservedAsk, Observers, type Surface } from "../../src/edge/observation.ts";
+import { refusalLog } from "../../src/edge/refusal.ts";
 import { type SessionAsk, SessionTokens } from "../../src/edge/session-tokens.ts";
 import { TokenCache } from "../../src/edge/token-cache.ts";
 import { Limits } from "../../src/limits/limits.ts";
@@ -231,6 +234,24 @@ export class EdgeWorld {
     return this.#signer;
   }
 
+  /** What observers are told, beside the log's. */
+  readonly decided: { decision: Decision; ask: ObservedAsk; id: string; surface: Surface; atMs: number }[] =
+    [];
+  readonly answered: { allowance: Allowance; fault: Refusal | undefined; id: string; originMs: number }[] =
+    [];
+  readonly observer = new Observers(
+    [
+      refusalLog((...line) => this.logger(...line)),
+      {
+        decided: (decision, ask, id, surface, atMs) =>
+          void this.decided.push({ decision, ask, id, surface, atMs }),
+        answered: (allowance, fault, id, originMs) =>
+          void this.answered.push({ allowance, fault, id, originMs }),
+      },
+    ],
+    (...line) => this.logger(...line),
+  );
+
   /** What `authorize` and `authenticateOwn` are given. */
   get deps() {
     const {
@@ -243,6 +264,7 @@ export class EdgeWorld {
       tokens,
       uses,
       waitUntil,
+      observer,
     } = this;
     return {
       issuer: ISSUER,
@@ -256,6 +278,7 @@ export class EdgeWorld {
       tokens,
       uses,
       waitUntil,
+      observer,
     };
   }
 

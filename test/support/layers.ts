@@ -16,7 +16,10 @@ export const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** Rooms that run in Node, beside the Worker, and the only rooms of the Worker that each may import. */
-export const NODE_ROOMS: Readonly<Record<string, readonly string[]>> = { local: ["protocol"] };
+export const NODE_ROOMS: Readonly<Record<string, readonly string[]>> = {
+  local: ["protocol"],
+  importers: ["protocol", "policy"],
+};
 
 export type SourceFile = { path: string; text: string };
 

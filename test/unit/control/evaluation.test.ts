@@ -47,7 +47,7 @@ async function post(path: string, body: unknown, headers: Record<string, string>
     c.set("actor", { subject: "pep", clientId: "pep", scopes, roles: [] });
     await next();
   });
-  app.route("/", decisionRoutes({ issuer: ISSUER, local: false, decide }));
+  app.route("/", decisionRoutes({ issuer: ISSUER, local: false, decide, explain: decide }));
   const response = await app.request(path, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },

@@ -39,7 +39,7 @@ function forwardAuthOf(secrets: string[]): ForwardAuth {
     signer: world.signer,
     limits: world.limits,
   });
-  return createForwardAuth({ issuer: ISSUER, log: world.logger, decide, secrets });
+  return createForwardAuth({ ...world.deps, decide, secrets });
 }
 
 beforeEach(async () => {
@@ -282,7 +282,7 @@ describe("the original request", () => {
       asks.push(ask);
       return { ok: false, error: refusal("no_route") };
     };
-    forwardAuth = createForwardAuth({ issuer: ISSUER, log: world.logger, decide, secrets: [SECRET] });
+    forwardAuth = createForwardAuth({ ...world.deps, decide, secrets: [SECRET] });
     await ask("/forward-auth", traefik("/orders/1?a=b", { "cf-connecting-ip": "192.0.2.9", cookie: "a=b" }));
     const [{ method, url, headers, ...rest }] = asks as [Parameters<Decider>[0]];
     expect({ method, url }).toEqual({ method: "GET", url: "https://api.example.com/orders/1?a=b" });
@@ -361,8 +361,7 @@ describe("a refusal for nginx", () => {
 
   it("is one too where deciding fails unexpectedly", async () => {
     const broken = createForwardAuth({
-      issuer: ISSUER,
-      log: world.logger,
+      ...world.deps,
       decide: () => Promise.reject(new Error("broken")),
       secrets: [SECRET],
     });

@@ -3,6 +3,7 @@ import { type RefuseReason, refusal } from "../../../src/edge/decision.ts";
 import { logRefusal, REFUSE_REASONS, refusalResponse, tell } from "../../../src/edge/refusal.ts";
 import type { LogFields } from "../../../src/platform/log.ts";
 import { policySchema } from "../../../src/policy/document.ts";
+import type { VerifiedToken } from "../../../src/tokens/claims.ts";
 import { policyOf } from "../../support/edge-world.ts";
 
 const ISSUER = "https://auth.example.com";
@@ -110,7 +111,8 @@ describe("what a refused client is told", () => {
 describe("the line in the log", () => {
   it("has the reason, the route, the knowledge and the token's id", () => {
     const lines: [string, string, LogFields | undefined][] = [];
-    const why = refusal("token_revoked", { route, jti: "tok_1", seq: 7, replicaAgeMs: 250 });
+    const token = { facts: { jti: "tok_1" } } as VerifiedToken;
+    const why = refusal("token_revoked", { route, token, seq: 7, replicaAgeMs: 250 });
     logRefusal((...line) => lines.push(line as never), why, "dec_1");
     logRefusal((...line) => lines.push(line as never), refusal("stale"), "dec_1");
     expect(lines[0]).toEqual([
