@@ -4,11 +4,12 @@ import { newId } from "../platform/ids.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { AccessRequest, Transition } from "./access-request.ts";
 import { type AccessEvent, ALERT } from "./access-request-effects.ts";
-import { accessNotes } from "./audit-notes.ts";
 import type { AccessRequestStore } from "./access-request-store.ts";
 import { nextChange, onTime, passTime } from "./agenda.ts";
+import { accessNotes } from "./audit-notes.ts";
 import { grantRevocation } from "./grant.ts";
 import { presentRequest } from "./present.ts";
+import type { ReviewInput } from "./round.ts";
 
 type LedgerOptions = {
   store: AccessRequestStore;
@@ -51,6 +52,17 @@ export class AccessRequestLedger {
     });
     onChange();
     return request;
+  }
+
+  /** A review that came signed or by a link; one that came with an access token is recorded as a refused call. */
+  noteRefusedReview({ approver, via, id }: ReviewInput): void {
+    const request = this.#o.store.read()?.request;
+    if (!request || via === undefined) return;
+    const about = request.requester.subject;
+    const data = { access_request: request.id, review: id };
+    this.#o.durable.commit((note) =>
+      note({ type: "access_request.review_refused", by: approver, about, data }),
+    );
   }
 
   /** Tells what time alone has changed. */

@@ -137,7 +137,11 @@ export class AccessRequestObject extends CausedObject {
     reviewer: Person,
     rule: AccessRule | null,
   ): Promise<Result<AccessRequest>> {
-    return this.#change((request, now) => applyReview(request, input, reviewer, rule ?? undefined, now));
+    const reviewed = await this.#change((request, now) =>
+      applyReview(request, input, reviewer, rule ?? undefined, now),
+    );
+    if (!reviewed.ok && reviewed.error.code === "forbidden") this.#ledger.noteRefusedReview(input);
+    return reviewed;
   }
 
   /** Asks for more time for the grant; idempotent by the extension's id. */

@@ -148,10 +148,13 @@ export class AuditStore {
       .toArray()[0];
   }
 
-  /** Those that a log up to this size holds, oldest first. */
-  checkpoints(upTo: number): CheckpointRow[] {
+  /** Those after `from` and that of `to`, oldest first. */
+  checkpoints(from: number, to: number): CheckpointRow[] {
     return this.#sql
-      .exec<CheckpointRow>("SELECT * FROM checkpoints WHERE size <= ? ORDER BY size", upTo)
+      .exec<CheckpointRow>(
+        "SELECT * FROM checkpoints WHERE (size > ? AND size < ?) OR size = ? ORDER BY size",
+        ...[from, to, to],
+      )
       .toArray();
   }
 
@@ -162,6 +165,67 @@ export class AuditStore {
          AND size NOT IN (SELECT MAX(size) FROM checkpoints GROUP BY at / 86400)`,
       before,
     );
+  }
+
+  /** Takes the text of the records below the seq; their hashes stay. */
+  prune(from: number, before: number): void {
+    this.#sql.exec(
+      "UPDATE records SET leaf = NULL, disclosures = NULL WHERE seq >= ? AND seq < ?",
+      from,
+      before,
+    );
+    this.#sql.exec("DELETE FROM persons WHERE seq >= ? AND seq < ?", from, before);
+  }
+
+  /** When the record was made; undefined where there is none. */
+  atOf(seq: number): number | undefined {
+    return this.#sql.exec<{ at: number }>("SELECT at FROM records WHERE seq = ?", seq).toArray()[0]?.at;
+  }
+
+  /** The first record at or above `from` that is not older than the moment, but at most `limit` further on. */
+  firstSince(from: number, moment: number, limit: number): number {
+    const end = Math.min(from + limit, this.size());
+    const row = this.#sql
+      .exec<{ seq: number | null }>(
+        "SELECT MIN(seq) AS seq FROM records WHERE seq >= ? AND seq < ? AND at >= ?",
+        ...[from, end, moment],
+      )
+      .one();
+    return row.seq ?? end;
+  }
+
+  /** Where the subject is named. */
+  naming(subject: string, limit: number): { seq: number; member: DisclosedMember }[] {
+    return this.#sql
+      .exec<{ seq: number; member: DisclosedMember }>(
+        "SELECT seq, member FROM persons WHERE subject = ? ORDER BY seq LIMIT ?",
+        subject,
+        limit,
+      )
+      .toArray();
+  }
+
+  /** Which of the members say something. */
+  disclosed(seq: number, members: readonly DisclosedMember[]): DisclosedMember[] {
+    const disclosures = this.#disclosures(seq);
+    return members.filter((member) => disclosures[member]);
+  }
+
+  /** Forgets what the record's members said. */
+  erase(seq: number, members: readonly DisclosedMember[]): void {
+    const disclosures = this.#disclosures(seq);
+    for (const member of members) {
+      delete disclosures[member];
+      this.#sql.exec("DELETE FROM persons WHERE seq = ? AND member = ?", seq, member);
+    }
+    this.#sql.exec("UPDATE records SET disclosures = ? WHERE seq = ?", JSON.stringify(disclosures), seq);
+  }
+
+  #disclosures(seq: number): Disclosures {
+    const row = this.#sql
+      .exec<{ disclosures: string | null }>("SELECT disclosures FROM records WHERE seq = ?", seq)
+      .one();
+    return JSON.parse(row.disclosures ?? "{}");
   }
 
   state<T>(name: string): T | undefined {

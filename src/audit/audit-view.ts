@@ -1,5 +1,7 @@
+import type { ExportHeader, PrunedLine, RecordLine } from "../protocol/audit-export.ts";
 import type { AuditEntry, AuditLeaf, DisclosedMember, Disclosures } from "../protocol/audit-record.ts";
 import { DISCLOSED_MEMBERS } from "../protocol/audit-record.ts";
+import { base64 } from "../protocol/encoding.ts";
 import type { StoredRecord } from "./audit-store.ts";
 
 /** A record as the API shows it; `erased` names the members whose value was taken away. */
@@ -14,4 +16,16 @@ export function presentRecord({ leaf, disclosures }: StoredRecord): AuditRecord 
   });
   const erased = DISCLOSED_MEMBERS.filter((member) => commitments[member] && !shown[member]);
   return { ...open, ...Object.fromEntries(values), ...(erased.length ? { erased } : {}) };
+}
+
+/** How an export begins, and the checkpoints that it has after the record that was the last one then. */
+export type ExportPlan = { header: ExportHeader; checkpoints: { size: number; note: string }[] };
+
+export function exportLine(
+  { seq, leaf, disclosures }: StoredRecord,
+  hash: Uint8Array,
+): RecordLine | PrunedLine {
+  const leaf_hash = base64(hash);
+  if (leaf === null) return { seq, leaf_hash };
+  return { seq, leaf_hash, leaf, disclosures: JSON.parse(disclosures ?? "{}") };
 }

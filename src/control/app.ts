@@ -9,9 +9,11 @@ import { type AuditDeps, auditRoutes } from "../audit/routes.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
 import type { BrowserDeps } from "../browser/ports.ts";
 import { browserRoutes } from "../browser/routes.ts";
+import { causedBy } from "../platform/cause.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
+import type { Result } from "../protocol/result.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
@@ -24,19 +26,24 @@ import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
 import { webhookRoutes } from "../webhooks/routes.ts";
+import { type AuditedCallDeps, causedByActor, causedByCall, recordRefusal } from "./audited-calls.ts";
 import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./decision-routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
 
-/** Reads who calls from the request's access token, or answers the refusal. */
-export type Authenticate = (request: Request, context: RequestContext) => Promise<Actor | Response>;
+/** Reads who calls from the request's access token, or answers the refusal, with who it was where that is known. */
+export type Authenticate = (
+  request: Request,
+  context: RequestContext,
+) => Promise<Result<Actor, { response: Response; actor?: Actor }>>;
 
 export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
   audit: AuditDeps;
+  auditedCalls: AuditedCallDeps;
   browser: BrowserDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
@@ -86,6 +93,7 @@ export function controlApp(deps: ControlDeps) {
     c.set("requestId", c.env.requestId);
     await next();
   });
+  app.use(causedByCall(deps.auditedCalls));
   const limited = bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: (c) => problemResponse(problem("body_too_large", "At most 1 MiB."), c.get("requestId")),
@@ -101,7 +109,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", browserRoutes(deps.browser));
   app.route("/", logoutRoutes(deps.logout));
 
-  app.use(authenticated(deps.authenticate));
+  app.use(authenticated(deps));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
   app.route("/", accessRequestRoutes(deps.access));
   app.route("/", accessEventRoutes(deps.access));
@@ -122,11 +130,18 @@ export function controlApp(deps: ControlDeps) {
   return app;
 }
 
-function authenticated(authenticate: Authenticate): MiddlewareHandler<HttpEnv> {
+function authenticated({ authenticate, auditedCalls }: ControlDeps): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
-    const actor = await authenticate(c.req.raw, c.env);
-    if (actor instanceof Response) return actor;
-    c.set("actor", actor);
-    await next();
+    const caller = await authenticate(c.req.raw, c.env);
+    const actor = caller.ok ? caller.value : caller.error.actor;
+    return causedBy(causedByActor(actor), async () => {
+      if (!caller.ok) {
+        await recordRefusal(auditedCalls, caller.error.response);
+        return caller.error.response;
+      }
+      c.set("actor", caller.value);
+      await next();
+      await recordRefusal(auditedCalls, c.res);
+    });
   };
 }

@@ -1,4 +1,10 @@
-import { type AuditActor, type AuditEntry, type AuditType, PORTCULLIS, TIME } from "../protocol/audit-record.ts";
+import {
+  type AuditActor,
+  type AuditEntry,
+  type AuditType,
+  PORTCULLIS,
+  TIME,
+} from "../protocol/audit-record.ts";
 import type { Json } from "../protocol/json.ts";
 import type { Result } from "../protocol/result.ts";
 import { type Cause, currentCause } from "./cause.ts";
@@ -66,7 +72,7 @@ export class AuditOutbox {
   note(note: AuditNote): void {
     if (!this.#sink) throw new Error(`"${note.type}" is noted by an object that has no audit sink`);
     const nowMs = this.#clock();
-    const entry = entryOf(note, this.#sink.source(), newId("evt", nowMs), epochSeconds(nowMs));
+    const entry = auditEntry(note, this.#sink.source(), newId("evt", nowMs), epochSeconds(nowMs));
     this.#sql.exec("INSERT INTO audit_outbox (entry) VALUES (?)", JSON.stringify(entry));
     this.#outbox.put({ id: "audit", lane: "audit", kind: AUDIT_EFFECT, payload: null });
   }
@@ -88,7 +94,8 @@ export class AuditOutbox {
   }
 }
 
-function entryOf(note: AuditNote, source: string, id: string, at: number): AuditEntry {
+/** The note with who caused it and from where. */
+export function auditEntry(note: AuditNote, source: string, id: string, at: number): AuditEntry {
   const { type, by, about, reason, data } = note;
   // What happens by itself has no caller, also where a call is what made us see to it.
   const cause = by === TIME || by === PORTCULLIS ? undefined : currentCause();

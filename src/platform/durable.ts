@@ -1,4 +1,10 @@
-import { AUDIT_EFFECT, AUDIT_OUTBOX_SCHEMA, AuditOutbox, type AuditSink, type TakeNote } from "./audit-outbox.ts";
+import {
+  AUDIT_EFFECT,
+  AUDIT_OUTBOX_SCHEMA,
+  AuditOutbox,
+  type AuditSink,
+  type TakeNote,
+} from "./audit-outbox.ts";
 import type { Clock } from "./clock.ts";
 import { faultText, type Logger } from "./log.ts";
 import { migrate } from "./migrations.ts";

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
+import { type AuditPolicy, auditSchema, DEFAULT_AUDIT_POLICY } from "./audit-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
@@ -52,6 +53,9 @@ export const policySchema = z.strictObject({
   sessions: sessionsSchema
     .exactOptional()
     .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
+  audit: auditSchema
+    .exactOptional()
+    .describe("The audit log. Absent: kept for ever, without addresses, anchored once a minute."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -85,4 +89,9 @@ export function confirmAbove(document: PolicyDocument): number {
 /** How our own signing keys live. */
 export function keyPolicy(document: PolicyDocument): KeyPolicy {
   return document.keys ?? DEFAULT_KEY_POLICY;
+}
+
+/** How the audit log is kept. */
+export function auditPolicy(document: PolicyDocument): AuditPolicy {
+  return document.audit ?? DEFAULT_AUDIT_POLICY;
 }

@@ -5,6 +5,7 @@ import type { Json } from "./json.ts";
 export const AUDIT_TYPES = [
   "access_request.created",
   "access_request.reviewed",
+  "access_request.review_refused",
   "access_request.stage_passed",
   "access_request.escalated",
   "access_request.approved",

@@ -46,7 +46,9 @@ export async function openCheckpoint(
   const text = note.slice(0, end + 1);
   const signature = await signatureBy(key, note.slice(end + 2));
   if (!signature) return { fault: `it has no signature by ${key.name}` };
-  const imported = await crypto.subtle.importKey("raw", bufferOf(key.publicKey), "Ed25519", false, ["verify"]);
+  const imported = await crypto.subtle.importKey("raw", bufferOf(key.publicKey), "Ed25519", false, [
+    "verify",
+  ]);
   const genuine = await crypto.subtle.verify("Ed25519", imported, bufferOf(signature), utf8(text));
   if (!genuine) return { fault: "its signature does not verify" };
   const [, origin, size, root] = /^([^\n]+)\n(0|[1-9]\d{0,14})\n([A-Za-z0-9+/]{43}=)\n/.exec(text) ?? [];

@@ -24,7 +24,9 @@ function ruleNotes(rule: Revocation): AuditNote[] {
 
 function liftNotes(rule: Revocation, actor: string, reason: string | undefined): AuditNote[] {
   if (rule.actor === PROBE_ACTOR) return [];
-  return [{ ...aboutRule("revocation.lifted", rule), by: actor, ...(reason === undefined ? {} : { reason }) }];
+  return [
+    { ...aboutRule("revocation.lifted", rule), by: actor, ...(reason === undefined ? {} : { reason }) },
+  ];
 }
 
 /** The rule without what names a person. */

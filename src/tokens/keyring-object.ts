@@ -1,7 +1,7 @@
-import { auditSink } from "../platform/audit-outbox.ts";
-import { CausedObject } from "../platform/caused-object.ts";
 import { type JWK, SignJWT } from "jose";
 import { readConfig } from "../config.ts";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";

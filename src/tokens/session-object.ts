@@ -1,4 +1,4 @@
-import { type AuditNote, auditSink } from "../platform/audit-outbox.ts";
+import { auditSink } from "../platform/audit-outbox.ts";
 import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
@@ -7,7 +7,6 @@ import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { SecretBox } from "../platform/secret-box.ts";
-import type { AuditType } from "../protocol/audit-record.ts";
 import { fromUtf8, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -41,6 +40,7 @@ import {
   SessionFlow,
   type SessionFlowDeps,
 } from "./session-flow.ts";
+import { sessionNote } from "./session-note.ts";
 import type { SessionDirectoryPort, SessionKeyringPort, SessionLogPort } from "./session-ports.ts";
 import { SESSION_MIGRATIONS, SessionStore } from "./session-store.ts";
 
@@ -284,12 +284,6 @@ export class SessionObject extends CausedObject {
   #now(): number {
     return epochSeconds(this.#clock());
   }
-}
-
-function sessionNote(type: AuditType, session: Session): AuditNote {
-  const { id, subject, kind, audience, scopes, binding, assertion } = session;
-  const data = { session: id, kind, audience, scopes, client: binding.client_id, issuer: assertion.issuer_id };
-  return { type, about: subject, data };
 }
 
 function isRevoked(session: Session | undefined): boolean {

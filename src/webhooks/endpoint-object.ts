@@ -1,5 +1,5 @@
-import { CausedObject } from "../platform/caused-object.ts";
 import { type Config, readConfig } from "../config.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";

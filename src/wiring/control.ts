@@ -15,7 +15,7 @@ import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
-import { confirmAbove } from "../policy/document.ts";
+import { auditPolicy, confirmAbove } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
@@ -98,6 +98,13 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     authenticate: authenticator(verifier),
     access,
     audit: { audit: objects.audit },
+    auditedCalls: {
+      ...{ audit: objects.audit, clock, logger: log },
+      recordsAddresses: () => {
+        const document = replica.peek()?.policy.document;
+        return document !== undefined && auditPolicy(document).record_addresses;
+      },
+    },
     browser,
     links,
     clients: { registry, ids, clock, local },

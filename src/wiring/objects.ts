@@ -2,6 +2,7 @@ import type { JWK } from "jose";
 import type { AccessRequestPort, DirectoryReadPort } from "../access/ports.ts";
 import type { AuditReadPort } from "../audit/routes.ts";
 import type { LogoutDeps } from "../browser/backchannel-logout.ts";
+import type { AuditedCallDeps } from "../control/audited-calls.ts";
 import type { CanaryDeps } from "../control/canary.ts";
 import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
@@ -9,7 +10,6 @@ import type { SweepDeps } from "../control/sweep.ts";
 import type { AgeReportPort } from "../edge/age-reporter.ts";
 import type { UsePort } from "../edge/counted-uses.ts";
 import { type BucketPort, bucketShard } from "../limits/limits.ts";
-import type { AuditSink } from "../platform/audit-outbox.ts";
 import type { Swept } from "../platform/durable.ts";
 import type { ReservationPort } from "../platform/idempotency.ts";
 import { siblingId } from "../platform/ids.ts";
@@ -60,7 +60,7 @@ export function objectPorts(env: Env, log: Logger) {
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
     >(env.DIRECTORY),
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
-    audit: port<AuditReadPort & AuditSink["port"] & SweptObject>(env.AUDIT),
+    audit: port<AuditReadPort & AuditedCallDeps["audit"] & SweptObject>(env.AUDIT),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
     log: port<RevocationLogPort & EmergencyPort & SweepDeps["log"] & SweptObject>(env.LOG),
     edge: {

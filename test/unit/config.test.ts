@@ -18,6 +18,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "AUDIT",
       "RATE_LIMIT",
       "PROOF",
       "SESSION",

@@ -1,0 +1,23 @@
+/** A file's commits that change nobody's authority, so that they take no note for the audit log: how many, and why. */
+export const UPKEEP: Readonly<Record<string, readonly [commits: number, why: string]>> = {
+  "src/access/access-request-effects.ts": [2, "what has been told, and the log's receipt"],
+  "src/access/directory-object.ts": [5, "an index, limits and idempotency keys"],
+  "src/access/grant-tokens.ts": [3, "tokens within a grant that is recorded, and the polling for them"],
+  "src/access/grant-uses.ts": [3, "uses of a grant that is recorded, leased and given back"],
+  "src/audit/audit-log.ts": [2, "the audit log itself"],
+  "src/audit/audit-object.ts": [1, "the audit log itself: what changes it is a record in it"],
+  "src/audit/audit-upkeep.ts": [1, "refusals that are counted"],
+  "src/limits/rate-limit-object.ts": [1, "token buckets"],
+  "src/registry/client-register.ts": [1, "assertions that were used"],
+  "src/registry/endpoint-register.ts": [1, "the same secrets under another wrapping"],
+  "src/remediation/monitor-object.ts": [3, "measurements"],
+  "src/replication/compaction.ts": [1, "a lift that is recorded once the log has it"],
+  "src/replication/log-object.ts": [1, "the KV denylist, written anew"],
+  "src/revocation/denylist-object.ts": [6, "the filter's parts, their publication and their expiry"],
+  "src/tokens/key-lifecycle.ts": [1, "that a key takes over sooner: the rotation itself is recorded"],
+  "src/tokens/keyring-object.ts": [1, "what has been told"],
+  "src/tokens/minted-tokens.ts": [1, "tokens within authority that is recorded"],
+  "src/tokens/proof-object.ts": [1, "proofs that were used"],
+  "src/tokens/session-object.ts": [2, "the log's receipt, and what is forgotten after its time"],
+  "src/webhooks/endpoint-object.ts": [7, "deliveries; the registry records what becomes of the endpoint"],
+};
