@@ -98,6 +98,8 @@ export class AuditObject extends CausedObject {
   /** Adds entries in their order, once for each id. */
   async append(entries: AuditEntry[]): Promise<Result<null>> {
     await this.#log.append(() => entries);
+    // What the audit log is told of first, it need not wait for its next alarm to learn.
+    if (entries.some(({ type }) => type === "policy.activated")) this.ctx.waitUntil(this.#adopt());
     return ok(null);
   }
 
@@ -215,10 +217,16 @@ export class AuditObject extends CausedObject {
 
   async #onDue(nowMs: number): Promise<void> {
     if ((this.#upkeep.nextDueMs() ?? Infinity) > nowMs) return;
-    const policy = await this.#registry.activePolicy();
-    // Where the registry does not answer, what was known holds.
-    if (policy.ok) this.#store.setState("policy", auditPolicy(policy.value.document));
+    await this.#adopt();
     await this.#upkeep.onDue(nowMs);
+  }
+
+  /** Learns what the policy in force says; where the registry does not answer, what was known holds. */
+  async #adopt(): Promise<void> {
+    const policy = await this.#registry.activePolicy();
+    if (!policy.ok) return;
+    const wanted = auditPolicy(policy.value.document);
+    this.#durable.commit(() => this.#store.setState("policy", wanted));
   }
 
   #now(): number {

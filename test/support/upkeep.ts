@@ -5,7 +5,7 @@ export const UPKEEP: Readonly<Record<string, readonly [commits: number, why: str
   "src/access/grant-tokens.ts": [3, "tokens within a grant that is recorded, and the polling for them"],
   "src/access/grant-uses.ts": [3, "uses of a grant that is recorded, leased and given back"],
   "src/audit/audit-log.ts": [2, "the audit log itself"],
-  "src/audit/audit-object.ts": [1, "the audit log itself: what changes it is a record in it"],
+  "src/audit/audit-object.ts": [2, "the audit log itself, and what the policy says of it"],
   "src/audit/audit-upkeep.ts": [1, "refusals that are counted"],
   "src/limits/rate-limit-object.ts": [1, "token buckets"],
   "src/registry/client-register.ts": [1, "assertions that were used"],
