@@ -1,4 +1,3 @@
-import * as z from "zod";
 import { err, ok, type Result } from "./protocol/result.ts";
 
 /** What the deployment is told from outside: one variable and the secrets. */
@@ -30,50 +29,57 @@ const ISSUER_SECRET_PREFIX = "ISSUER_SECRET_";
 const SIGN_IN_SECRET_PREFIX = "SIGN_IN_SECRET_";
 const MIN_DISTINCT_CHARS = 12;
 
-/** A secret that was generated, not typed or copied from an example. */
-const secret = z
-  .string("is not set")
-  .min(1, "is not set")
-  .min(MIN_SECRET_CHARS, `must have at least ${MIN_SECRET_CHARS} characters`)
-  .refine(
-    (text) => new Set(text).size >= MIN_DISTINCT_CHARS,
-    "is a sample value or a pattern, not a random secret",
-  )
-  .refine((text) => !/change.?me|example|placeholder|your[-_ ]/i.test(text), "is a sample value");
+type Environment = Record<string, unknown>;
 
-const environment = z
-  .looseObject({
-    ISSUER: z
-      .string("is not set")
-      .min(1, "is not set")
-      .refine(
-        (text) => LOOPBACK.test(text) || HTTPS_ORIGIN.test(text),
-        "must be an https origin in lower case without a path, e.g. https://auth.example.com",
-      ),
-    PORTCULLIS_SECRET: secret,
-    // A secret that is set to nothing is not there.
-    PORTCULLIS_SECRET_PREVIOUS: z.literal("").or(secret).optional(),
-    PORTCULLIS_OPERATOR_SECRET: secret,
-    PORTCULLIS_FORWARD_AUTH_SECRET: z.literal("").or(secret).optional(),
-    PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS: z.literal("").or(secret).optional(),
-  })
-  .refine((e) => e.PORTCULLIS_SECRET !== e.PORTCULLIS_OPERATOR_SECRET, {
-    path: ["PORTCULLIS_OPERATOR_SECRET"],
-    message: "must differ from PORTCULLIS_SECRET",
-  })
-  .refine((e) => e.PORTCULLIS_SECRET !== e.PORTCULLIS_SECRET_PREVIOUS, {
-    path: ["PORTCULLIS_SECRET_PREVIOUS"],
-    message: "must be the secret before PORTCULLIS_SECRET; leave it out where there is none",
-  })
+/** The secrets that are ours to make; the others of the environment have owners elsewhere. */
+const OWN_SECRETS = {
+  PORTCULLIS_SECRET: "required",
+  PORTCULLIS_SECRET_PREVIOUS: "optional",
+  PORTCULLIS_OPERATOR_SECRET: "required",
+  PORTCULLIS_FORWARD_AUTH_SECRET: "optional",
+  PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS: "optional",
+} as const;
+
+/** A secret must be generated, not typed or copied from an example. */
+function secretFault(text: unknown): string | undefined {
+  if (typeof text !== "string" || text === "") return "is not set";
+  if (text.length < MIN_SECRET_CHARS) return `must have at least ${MIN_SECRET_CHARS} characters`;
+  if (/change.?me|example|placeholder|your[-_ ]/i.test(text)) return "is a sample value";
+  if (new Set(text).size < MIN_DISTINCT_CHARS) return "is a sample value or a pattern, not a random secret";
+  return undefined;
+}
+
+function ownSecretFaults(env: Environment): string[] {
+  const faults: string[] = [];
+  for (const [name, need] of Object.entries(OWN_SECRETS)) {
+    // An optional secret that is set to nothing is not there.
+    const absent = need === "optional" && (env[name] === undefined || env[name] === "");
+    const fault = absent ? undefined : secretFault(env[name]);
+    if (fault) faults.push(`${name}: ${fault}`);
+  }
+  const { PORTCULLIS_SECRET: root, PORTCULLIS_OPERATOR_SECRET: operator } = env;
+  if (root && root === operator)
+    faults.push("PORTCULLIS_OPERATOR_SECRET: must differ from PORTCULLIS_SECRET");
+  if (root && root === env.PORTCULLIS_SECRET_PREVIOUS) {
+    faults.push(
+      "PORTCULLIS_SECRET_PREVIOUS: must be the secret before PORTCULLIS_SECRET; leave it out where there is none",
+    );
+  }
+  const shown = env.PORTCULLIS_FORWARD_AUTH_SECRET;
   // It stands in the proxies' configurations, where neither of the others has a place.
-  .refine(
-    ({ PORTCULLIS_FORWARD_AUTH_SECRET: shown, ...e }) =>
-      !shown || (shown !== e.PORTCULLIS_SECRET && shown !== e.PORTCULLIS_OPERATOR_SECRET),
-    {
-      path: ["PORTCULLIS_FORWARD_AUTH_SECRET"],
-      message: "must differ from PORTCULLIS_SECRET and PORTCULLIS_OPERATOR_SECRET",
-    },
-  );
+  if (shown && (shown === root || shown === operator)) {
+    faults.push(
+      "PORTCULLIS_FORWARD_AUTH_SECRET: must differ from PORTCULLIS_SECRET and PORTCULLIS_OPERATOR_SECRET",
+    );
+  }
+  return faults;
+}
+
+function issuerFault(issuer: unknown): string | undefined {
+  if (typeof issuer !== "string" || issuer === "") return "is not set";
+  if (LOOPBACK.test(issuer) || HTTPS_ORIGIN.test(issuer)) return undefined;
+  return "must be an https origin in lower case without a path, e.g. https://auth.example.com";
+}
 
 const BINDINGS = [
   "KV",
@@ -84,6 +90,7 @@ const BINDINGS = [
   "DIRECTORY",
   "ENDPOINT",
   "DENYLIST",
+  "DEVICE_LOGIN",
   "MONITOR",
   "AUDIT",
   "RATE_LIMIT",
@@ -94,10 +101,11 @@ const BINDINGS = [
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;
 
 /** Reads the environment, or says for each fault what is wrong; a fault's text never holds the value. */
-export function readConfig(env: Record<string, unknown>): Result<Config, string[]> {
+export function readConfig(env: Environment): Result<Config, string[]> {
   const faults = BINDINGS.filter((name) => !env[name]).map((name) => `${name}: the binding is missing`);
-  const parsed = environment.safeParse(env);
-  if (!parsed.success) faults.push(...parsed.error.issues.map((i) => `${i.path.join(".")}: ${i.message}`));
+  const misnamed = issuerFault(env.ISSUER);
+  if (misnamed) faults.push(`ISSUER: ${misnamed}`);
+  faults.push(...ownSecretFaults(env));
   const issuerSecrets = new Map<string, string>();
   const signInSecrets = new Map<string, string>();
   for (const [name, value] of Object.entries(env)) {
@@ -124,22 +132,23 @@ export function readConfig(env: Record<string, unknown>): Result<Config, string[
       faults.push(`${name}: the name must end in the limiter's period, _10S or _60S`);
     }
   }
-  if (faults.length > 0 || !parsed.success) return err(faults);
-  const { ISSUER, PORTCULLIS_SECRET, PORTCULLIS_SECRET_PREVIOUS, PORTCULLIS_OPERATOR_SECRET } = parsed.data;
-  const { PORTCULLIS_FORWARD_AUTH_SECRET, PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS } = parsed.data;
+  if (faults.length > 0) return err(faults);
+  const { ISSUER, ...secrets } = env as Record<"ISSUER" | keyof typeof OWN_SECRETS, string>;
   return ok({
     issuer: ISSUER,
     wrapping: {
-      PORTCULLIS_SECRET,
-      ...(PORTCULLIS_SECRET_PREVIOUS ? { PORTCULLIS_SECRET_PREVIOUS } : {}),
+      PORTCULLIS_SECRET: secrets.PORTCULLIS_SECRET,
+      ...(secrets.PORTCULLIS_SECRET_PREVIOUS
+        ? { PORTCULLIS_SECRET_PREVIOUS: secrets.PORTCULLIS_SECRET_PREVIOUS }
+        : {}),
     },
-    operatorSecret: PORTCULLIS_OPERATOR_SECRET,
+    operatorSecret: secrets.PORTCULLIS_OPERATOR_SECRET,
     local: LOOPBACK.test(ISSUER),
     issuerSecrets,
     signInSecrets,
     services: new Map(Object.entries(env).filter(isService)),
-    proxySecrets: PORTCULLIS_FORWARD_AUTH_SECRET
-      ? [PORTCULLIS_FORWARD_AUTH_SECRET, PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS || []].flat()
+    proxySecrets: secrets.PORTCULLIS_FORWARD_AUTH_SECRET
+      ? [secrets.PORTCULLIS_FORWARD_AUTH_SECRET, secrets.PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS || []].flat()
       : [],
     limiters,
   });

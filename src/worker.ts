@@ -1,11 +1,8 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { answerAtHost } from "./browser/host-routes.ts";
 import type { BrowserDeps } from "./browser/ports.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { controlApp } from "./control/app.ts";
-import { type CanaryDeps, runCanary } from "./control/canary.ts";
-import { misconfiguredHealth } from "./control/health-routes.ts";
-import { type SweepDeps, sweep } from "./control/sweep.ts";
+import { misconfiguredHealth } from "./control/misconfigured.ts";
 import {
   type ForwardAuth,
   isForwardAuthPath,
@@ -21,11 +18,9 @@ import { controlPathOf, hostSessionPathOf } from "./policy/reserved-paths.ts";
 import { problem, problemResponse } from "./protocol/problem.ts";
 import { ok, type Result } from "./protocol/result.ts";
 import type { PortcullisService } from "./protocol/service.ts";
-import { canaryDeps } from "./wiring/canary.ts";
-import { wireControl, wireSweep } from "./wiring/control.ts";
 import { wireEdge } from "./wiring/edge.ts";
 import { objectPorts } from "./wiring/objects.ts";
-import { type ServiceWiring, serviceFor } from "./wiring/service.ts";
+import type { ServiceWiring } from "./wiring/service.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
@@ -35,21 +30,24 @@ export { RegistryObject } from "./registry/registry-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
 export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
+export { DeviceLoginObject } from "./tokens/device-login-object.ts";
 export { KeyringObject } from "./tokens/keyring-object.ts";
 export { ProofObject } from "./tokens/proof-object.ts";
 export { SessionObject } from "./tokens/session-object.ts";
 export { EndpointObject } from "./webhooks/endpoint-object.ts";
 
-/** What an isolate keeps from request to request. */
+/**
+ * What an isolate keeps from request to request. What only some requests need is loaded when the first of them
+ * comes: an isolate that only forwards never evaluates the control plane.
+ */
 type Isolate = {
   config: Config;
-  app: ReturnType<typeof controlApp>;
   gate: Gate;
   browser: BrowserDeps;
   forwardAuth: ForwardAuth;
   service: ServiceWiring;
-  sweep: SweepDeps;
-  canary: CanaryDeps;
+  control(): Promise<ReturnType<typeof controlApp>>;
+  cron(waitUntil: WaitUntil): Promise<void>;
 };
 
 const clock = systemClock;
@@ -63,7 +61,7 @@ export default {
     const requestId = nextRequestId(clock());
     isolate ??= wire(env);
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
-    const { config, app, gate, forwardAuth, browser } = isolate.value;
+    const { config, control, gate, forwardAuth, browser } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
     const path = controlPathOf(request.url, config.issuer);
@@ -73,7 +71,7 @@ export default {
       return atHost(request, requestId, browser);
     }
     if (path === undefined) return gate(request, requestId, waitUntil);
-    const response = await app.fetch(request, { requestId, waitUntil });
+    const response = await (await control()).fetch(request, { requestId, waitUntil });
     const answered = new Response(response.body, response);
     // AuthZEN answers with the caller's own.
     if (!answered.headers.has("x-request-id")) answered.headers.set("x-request-id", requestId);
@@ -83,18 +81,14 @@ export default {
   async scheduled(_event, env, ctx) {
     isolate ??= wire(env);
     if (!isolate.ok) return log("error", "misconfigured", { faults: isolate.error });
-    await sweep(isolate.value.sweep);
-    ctx.waitUntil(
-      runCanary(isolate.value.canary).catch((fault) =>
-        log("error", "canary.fault", { fault: faultText(fault) }),
-      ),
-    );
+    await isolate.value.cron((work) => ctx.waitUntil(work));
   },
 } satisfies ExportedHandler<Env>;
 
 /** A browser's session at a host of the policy's routes. */
 async function atHost(request: Request, requestId: string, browser: BrowserDeps): Promise<Response> {
   try {
+    const { answerAtHost } = await import("./browser/host-routes.ts");
     const answer = await answerAtHost(request, requestId, browser);
     answer.headers.set("x-request-id", requestId);
     return answer;
@@ -109,19 +103,22 @@ async function atHost(request: Request, requestId: string, browser: BrowserDeps)
 
 /** For other Workers of the account, by a service binding with the entrypoint `Portcullis`. */
 export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisService {
-  authorize(ask: Parameters<PortcullisService["authorize"]>[0]) {
-    return this.#service().authorize(ask);
+  async authorize(ask: Parameters<PortcullisService["authorize"]>[0]) {
+    const service = await this.#service();
+    return service.authorize(ask);
   }
 
-  isRevoked(ask: Parameters<PortcullisService["isRevoked"]>[0]) {
-    return this.#service().isRevoked(ask);
+  async isRevoked(ask: Parameters<PortcullisService["isRevoked"]>[0]) {
+    const service = await this.#service();
+    return service.isRevoked(ask);
   }
 
-  requestAccess(ask: Parameters<PortcullisService["requestAccess"]>[0]) {
-    return this.#service().requestAccess(ask);
+  async requestAccess(ask: Parameters<PortcullisService["requestAccess"]>[0]) {
+    const service = await this.#service();
+    return service.requestAccess(ask);
   }
 
-  #service(): PortcullisService {
+  async #service(): Promise<PortcullisService> {
     isolate ??= wire(this.env);
     if (!isolate.ok) {
       log("error", "misconfigured", { faults: isolate.error });
@@ -129,6 +126,7 @@ export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisServi
       throw new Error("Portcullis is not configured: /readyz and its log say what is wrong.");
     }
     const waitUntil: WaitUntil = (work) => this.ctx.waitUntil(work);
+    const { serviceFor } = await import("./wiring/service.ts");
     return serviceFor(isolate.value.service, { requestId: nextRequestId(clock()), waitUntil });
   }
 }
@@ -157,17 +155,20 @@ function wire(env: Env): Result<Isolate, string[]> {
   const config = read.value;
   const objects = objectPorts(env, log);
   const edge = wireEdge({ env, config, objects, clock, log });
-  const { gate, forwardAuth, verifier, browser, decisions } = edge;
-  const { keyring, monitor } = objects;
-  const app = wireControl({ config, objects, verifier, browser, decisions, clock, log });
+  const { gate, forwardAuth, browser } = edge;
+  let app: ReturnType<typeof controlApp> | undefined;
+  const control = async () => {
+    if (app) return app;
+    const { wireControl } = await import("./wiring/control.ts");
+    app ??= wireControl({ ...edge, config, objects, clock, log });
+    return app;
+  };
+  const cron = async (waitUntil: WaitUntil) => {
+    const { runCron } = await import("./wiring/cron.ts");
+    await runCron({ verifier: edge.verifier, config, objects, clock, log }, env.KV, waitUntil);
+  };
   return ok({
-    config,
-    app,
-    gate,
-    browser,
-    forwardAuth,
-    service: { issuer: config.issuer, app, edge },
-    sweep: wireSweep({ config, objects, clock, log }),
-    canary: canaryDeps({ ...verifier, keyring, revocations: objects.log, monitor, kv: env.KV }),
+    ...{ config, gate, browser, forwardAuth, control, cron },
+    service: { issuer: config.issuer, control, edge },
   });
 }

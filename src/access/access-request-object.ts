@@ -5,6 +5,7 @@ import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
 import type { Person } from "../policy/access-conditions.ts";
+import { loadConditionsOf } from "../policy/condition.ts";
 import type { AccessRule } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import { problem } from "../protocol/problem.ts";
@@ -92,6 +93,7 @@ export class AccessRequestObject extends CausedObject {
     audience: string,
     emergency = false,
   ): Promise<Result<AccessRequest>> {
+    await loadConditionsOf({ access_rules: [rule] });
     const known = this.#store.read();
     if (known) return ok(known.request);
     const begin = emergency ? breakGlass : openRequest;
@@ -146,6 +148,7 @@ export class AccessRequestObject extends CausedObject {
 
   /** Asks for more time for the grant; idempotent by the extension's id. */
   async extend(ask: ExtensionAsk, person: Person, rule: AccessRule | null): Promise<Result<AccessRequest>> {
+    if (rule) await loadConditionsOf({ access_rules: [rule] });
     return this.#change((request, now) => {
       if (request.requester.subject !== person.subject) return err(NOT_FOUND);
       return askExtension(request, ask, person, rule ?? undefined, now);

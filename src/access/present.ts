@@ -68,7 +68,8 @@ function presentRound(round: Round, now: number): Shown {
   };
 }
 
-function presentTree(tree: ApprovalTree): Shown {
+/** Who must approve, as it is shown. */
+export function presentTree(tree: ApprovalTree): Shown {
   if ("all" in tree) return { all: tree.all.map(presentTree) };
   if ("any" in tree) return { any: tree.any.map(presentTree) };
   const { roles, subjects, count } = tree;

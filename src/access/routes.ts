@@ -13,9 +13,9 @@ import {
 import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
 import type { Person } from "../policy/access-conditions.ts";
-import { MAX_USES } from "../policy/access-rule-schema.ts";
 import { approversOf, groundsOf, mayReview, ownGrounds } from "../policy/access-rules.ts";
 import type { AccessRule, PolicyDocument } from "../policy/document.ts";
+import { MAX_USES } from "../policy/max-uses.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import { preferredWaitSeconds } from "../protocol/prefer.ts";
 import { problem } from "../protocol/problem.ts";

@@ -1,7 +1,7 @@
 import type { AuditNote } from "../platform/audit-outbox.ts";
 import { newId } from "../platform/ids.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
-import type { AuditPolicy } from "../policy/audit-schema.ts";
+import type { AuditPolicy } from "../policy/audit-policy.ts";
 import { type AuditEntry, type DisclosedMember, PORTCULLIS } from "../protocol/audit-record.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";

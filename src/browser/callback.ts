@@ -5,10 +5,10 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Assertion } from "../tokens/session.ts";
 import { verifyIdToken } from "./id-token.ts";
-import { redirect } from "./page.ts";
 import type { BrowserDeps } from "./ports.ts";
 import { findSession, readTerms } from "./presented-session.ts";
 import type { Provider } from "./provider.ts";
+import { redirect } from "./redirect.ts";
 import { readReturnTo } from "./return-to.ts";
 import { clearCookie, readCookie, SESSION_COOKIE, setCookie } from "./session-cookie.ts";
 import { type SignIn, signInCookie } from "./sign-in.ts";
@@ -77,7 +77,8 @@ async function readAssertion(
   policy: PolicyDocument,
   deps: BrowserDeps,
 ): Promise<Result<Assertion>> {
-  const idToken = await deps.providers.idToken(provider, signIn, answer);
+  const providers = await deps.providers();
+  const idToken = await providers.idToken(provider, signIn, answer);
   if (!idToken.ok) return idToken;
   const { nonce } = signIn;
   const expected = { issuer: provider, clientId: provider.sign_in.client_id, nonce };

@@ -4,9 +4,10 @@ import { HOST_SESSION_PATH } from "../policy/reserved-paths.ts";
 import { equalText } from "../protocol/equal-text.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { challengeOf, type HandOver } from "./hand-over.ts";
-import { page, redirect } from "./page.ts";
+import { page } from "./page.ts";
 import type { BrowserDeps } from "./ports.ts";
 import { readTerms } from "./presented-session.ts";
+import { redirect } from "./redirect.ts";
 import { clearCookie, HAND_OVER_COOKIE, readCookie, SESSION_COOKIE, setCookie } from "./session-cookie.ts";
 import { showSession, signOut } from "./session-view.ts";
 

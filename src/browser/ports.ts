@@ -21,7 +21,8 @@ export type BrowserDeps = {
   newSessionId(): string;
   /** The session that a cookie names; undefined for what is none of ours. */
   sessionOf(cookie: string): Promise<string | undefined>;
-  providers: Providers;
+  /** Loaded when the first person signs in. */
+  providers(): Promise<Providers>;
   keys: ProviderKeys;
   signIns: Sealed<SignIn>;
   handOvers: Sealed<HandOver>;

@@ -2,10 +2,11 @@ import { html } from "hono/html";
 import { equalText } from "../protocol/equal-text.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { isSameOrigin } from "../protocol/same-origin.ts";
-import { page, redirect } from "./page.ts";
+import { page } from "./page.ts";
 import type { BrowserDeps } from "./ports.ts";
 import { type PresentedSession, presentedSession } from "./presented-session.ts";
 import type { Provider } from "./provider.ts";
+import { redirect } from "./redirect.ts";
 import { clearCookie, csrfTokenOf, SESSION_COOKIE } from "./session-cookie.ts";
 
 /** For the page that asks, and for no other site; and for this cookie only. */
@@ -88,5 +89,7 @@ async function csrfTokenGiven(request: Request): Promise<string> {
 async function endSessionUrl({ record }: PresentedSession, deps: BrowserDeps): Promise<string | undefined> {
   const policy = await deps.policy();
   const provider = policy.ok ? policy.value.issuers.find(({ id }) => id === record.issuer_id) : undefined;
-  return provider?.sign_in ? deps.providers.endSessionUrl(provider as Provider) : undefined;
+  if (!provider?.sign_in) return undefined;
+  const providers = await deps.providers();
+  return providers.endSessionUrl(provider as Provider);
 }

@@ -5,10 +5,11 @@ import type { PolicyDocument } from "../policy/document.ts";
 import { HOST_SESSION_PATH } from "../policy/reserved-paths.ts";
 import { type Problem, problem, problemStatus } from "../protocol/problem.ts";
 import { HAND_OVER_SECONDS, is256Bits } from "./hand-over.ts";
-import { page, redirect } from "./page.ts";
+import { page } from "./page.ts";
 import type { BrowserDeps } from "./ports.ts";
 import { presentedSession } from "./presented-session.ts";
 import type { Provider } from "./provider.ts";
+import { redirect } from "./redirect.ts";
 import { type ReturnTo, readReturnTo } from "./return-to.ts";
 import { setCookie } from "./session-cookie.ts";
 import { clearLeftSignIns, SIGN_IN_SECONDS, type SignIn, signInCookie } from "./sign-in.ts";
@@ -66,7 +67,8 @@ async function toProvider(
     ...(asked.challenge === undefined ? {} : { challenge: asked.challenge }),
     expires_at: epochSeconds(deps.clock()) + SIGN_IN_SECONDS,
   };
-  const url = await deps.providers.authorizationUrl(provider, begun);
+  const providers = await deps.providers();
+  const url = await providers.authorizationUrl(provider, begun);
   if (!url.ok) return refusalPage(url.error);
   const cookie = await deps.signIns.seal(begun, begun.state);
   const left = clearLeftSignIns(request.headers.get("cookie"));

@@ -5,9 +5,10 @@ import { accessEventRoutes } from "../access/event-routes.ts";
 import { grantRoutes } from "../access/grant-routes.ts";
 import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
+import { accessRuleRoutes } from "../access/rule-routes.ts";
 import { type AuditDeps, auditRoutes } from "../audit/routes.ts";
+import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
-import type { BrowserDeps } from "../browser/ports.ts";
 import { browserRoutes } from "../browser/routes.ts";
 import { causedBy } from "../platform/cause.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
@@ -44,9 +45,11 @@ export type ControlDeps = {
   access: AccessDeps;
   audit: AuditDeps;
   auditedCalls: AuditedCallDeps;
-  browser: BrowserDeps;
+  browser: DevicePageDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
+  /** The pages for people; it knows by itself who is signed in. */
+  console: (request: Request, context: RequestContext) => Response | Promise<Response>;
   decisions: DecisionDeps;
   health: HealthDeps;
   imports: ImportRouteDeps;
@@ -107,12 +110,15 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", inboundRoutes(deps.inbound));
   app.route("/", linkPageRoutes(deps.links));
   app.route("/", browserRoutes(deps.browser));
+  app.all("/console", (c) => deps.console(c.req.raw, c.env));
+  app.all("/console/*", (c) => deps.console(c.req.raw, c.env));
   app.route("/", logoutRoutes(deps.logout));
 
   app.use(authenticated(deps));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
   app.route("/", accessRequestRoutes(deps.access));
   app.route("/", accessEventRoutes(deps.access));
+  app.route("/", accessRuleRoutes(deps.access));
   app.route("/", linkRoutes(deps.links));
   app.route("/", grantRoutes(deps.access));
   // Before the revocations, whose ids would take these paths.

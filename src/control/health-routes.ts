@@ -11,7 +11,7 @@ export type HealthDeps = {
   keyring: { ready(): Promise<Result<{ overdue: OverdueRotation[] }>> };
 };
 
-type Check = { name: string; ready: boolean; detail: string };
+export type Check = { name: string; ready: boolean; detail: string };
 
 /**
  * `/healthz`: the Worker answers. `/readyz`: 200 where it can decide requests, else 503 and what is missing.
@@ -52,13 +52,4 @@ async function checkKeys(deps: HealthDeps): Promise<Check[]> {
 
 function rfc3339(seconds: number): string {
   return new Date(seconds * 1000).toISOString();
-}
-
-/** The same answers where the deployment itself is not configured; nothing else is served then. */
-export function misconfiguredHealth(path: string, faults: string[]): Response | undefined {
-  const headers = { "cache-control": "no-store" };
-  if (path === "/healthz") return Response.json({ status: "ok" }, { headers });
-  if (path !== "/readyz") return undefined;
-  const checks: Check[] = faults.map((detail) => ({ name: "configuration", ready: false, detail }));
-  return Response.json({ ready: false, checks }, { status: 503, headers });
 }

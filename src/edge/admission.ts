@@ -2,8 +2,10 @@ import type { Clock } from "../platform/clock.ts";
 import type { Route } from "../policy/document.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
+import type { Suspect } from "../revocation/rule.ts";
 import { type VerifiedToken, windowFault } from "../tokens/claims.ts";
 import type { TokenFault } from "../tokens/verify.ts";
+import { addressOf, constrain, isBlocked } from "./constraints.ts";
 import { type Knowledge, type Refusal, type RefuseReason, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import type { Freshness, Staleness, WaitUntil } from "./freshness.ts";
@@ -25,6 +27,8 @@ export type AdmissionDeps = IdentifyDeps & {
 export type Demand = {
   /** Named in refusals. */
   route?: Route;
+  /** The request's, where rules for addresses hold: not in the control plane, where such a rule can be lifted. */
+  headers?: Pick<Headers, "get">;
   params?: Record<string, string>;
   /** The access token that was sent. */
   credential?: string;
@@ -35,6 +39,8 @@ export type Demand = {
   /** Refusals ask for a proof of possession. */
   dpop?: boolean;
   tokenNeeded: boolean;
+  /** Rules that only constrain a token do not matter: it is to be ended. */
+  unconstrained?: boolean;
   staleness: Staleness;
   /** The token is one for this place at all: whose it is, and for which audience. */
   misdirected(token: VerifiedToken): RefuseReason | undefined;
@@ -129,6 +135,9 @@ async function attempt<D extends Demand>(
   const about: Partial<Refusal> = demand.route ? { route: demand.route } : {};
   if (demand.params) about.params = demand.params;
   if (demand.dpop) about.dpop = true;
+  if (isBlocked(demand.headers, view, deps.clock() / 1000, trace)) {
+    return refused(refusal("address_blocked", about), REFUSAL_RECHECK_MS);
+  }
   let { credential } = demand;
   if (demand.exchange) {
     const exchanged = await demand.exchange();
@@ -173,7 +182,7 @@ async function attempt<D extends Demand>(
   const ready = deps.freshness.ready(view, demand.staleness, deps.waitUntil);
   const fresh = ready
     ? ok(ready)
-    : await deps.freshness.ensure(view, demand.staleness, token?.facts, deps.waitUntil);
+    : await deps.freshness.ensure(view, demand.staleness, suspectOf(token, demand), deps.waitUntil);
   if (!fresh.ok) {
     trace?.note(fresh.error === "revoked" ? "revocation" : "freshness", false);
     return refused(refusal(fresh.error === "revoked" ? "token_revoked" : "stale", about));
@@ -212,15 +221,30 @@ function lookAt<D extends Demand>(
     return { kind: "changed", view };
   }
   const now = clock() / 1000;
+  if (view !== before && isBlocked(demand.headers, view, now, undefined))
+    return refused(refusal("address_blocked", about));
   const ended = token && endOf(token, view, now, trace);
   if (ended) return refused({ ...ended, ...about });
   const listed = token && denied.look(view, token.facts, now);
   if (listed === "unconfirmed") return { kind: "changed", view };
   if (token) trace?.note("revocation", listed !== "denied");
   if (listed === "denied") return refused(refusal("token_revoked", about));
-  const forbidden = demand.denied(token);
+  const rules = token && !demand.unconstrained && view.revocations.constraints(token.facts, now);
+  const left = rules ? constrain(token, rules, now, trace) : undefined;
+  if (left?.ok === false) return refused({ ...left.error, ...about });
+  const good = left ? left.value : token;
+  const forbidden = demand.denied(good);
   if (forbidden) return refused({ ...forbidden, ...about });
-  return { kind: "admitted", admission: token ? { demand, view, token } : { demand, view } };
+  return { kind: "admitted", admission: good ? { demand, view, token: good } : { demand, view } };
+}
+
+/** What KV is asked about where the log cannot be: made only then. */
+function suspectOf(token: VerifiedToken | undefined, { headers }: Demand): Suspect {
+  const address = headers && addressOf(headers);
+  return {
+    ...(token ? { facts: token.facts } : {}),
+    ...(address === undefined ? {} : { address }),
+  };
 }
 
 /** Faults that a newer view may cure. */

@@ -93,19 +93,23 @@ export async function authenticateSubjectToken(
 /**
  * Verifies an access token of ours, whatever it is for, and asks the log itself whether it was revoked. Whoever
  * asks about a bound token is not its sender, and proves nothing.
+ *
+ * @param toEnd whether the token is about to be revoked, which what is demanded of it must not hinder
  */
 export async function authenticateAnyOwn(
   accessToken: string,
   deps: AuthenticateDeps,
+  toEnd = false,
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
   const call: Call = {
     credential: accessToken,
+    unconstrained: toEnd,
     misdirected: (token) => (token.own ? undefined : "token_issuer"),
   };
   return authenticate(deps, call, STRICT);
 }
 
-type Call = Pick<Demand, "credential" | "dpop" | "unproven"> & {
+type Call = Pick<Demand, "credential" | "dpop" | "unproven" | "unconstrained"> & {
   /** The call that its own token is to open. */
   request?: SenderRequest;
   misdirected(token: VerifiedToken, view: ReplicaView): RefuseReason | undefined;

@@ -129,6 +129,7 @@ function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Ref
   const denied = (token: VerifiedToken | undefined) => deniedBy(route, params, token, view, matter);
   const demand: RouteDemand = {
     route,
+    headers: ask.headers,
     params,
     origin,
     ...(credential && !credential.session ? { credential: credential.token } : {}),

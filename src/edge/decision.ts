@@ -28,6 +28,7 @@ export type RefuseReason =
   | "session_unavailable"
   | "token_audience"
   | "token_revoked"
+  | "address_blocked"
   | `sender_${SenderFault}`
   | `proof_${ProofFault}`
   | PermissionFault
@@ -64,6 +65,8 @@ export type Refusal = Knowledge &
     unverified?: UnverifiedIds;
     /** The parameters of the path, once the route was found. */
     params?: Record<string, string>;
+    /** The sign-in that a rule demands of the token, where it is not its route that does. */
+    stepUp?: { acr_values?: string[]; max_age_seconds?: number };
     /** The challenge asks for a proof of possession (RFC 9449 §7.1). */
     dpop?: boolean;
     /** The nonce that the next proof has to hold (RFC 9449 §9). */

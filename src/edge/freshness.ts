@@ -4,11 +4,11 @@ import type { Route } from "../policy/document.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader, ReplicaView } from "../replication/replica.ts";
 import type { Tier } from "../revocation/receipt.ts";
-import type { TokenFacts } from "../revocation/rule.ts";
+import type { Suspect } from "../revocation/rule.ts";
 import { SharedAsk } from "./shared-ask.ts";
 
-/** Whether KV lists the token as denied: what stands where the log cannot be reached. */
-export type Denylist = (facts: TokenFacts) => Promise<Result<boolean>>;
+/** Whether KV lists the request as denied: what stands where the log cannot be reached. */
+export type Denylist = (suspect: Suspect) => Promise<Result<boolean>>;
 
 export type WaitUntil = (work: Promise<unknown>) => void;
 
@@ -145,15 +145,15 @@ export class Freshness {
   }
 
   /**
-   * The view to decide on. `revoked` where only the KV denylist could be asked and lists the token. After
+   * The view to decide on. `revoked` where only the KV denylist could be asked and lists the request. After
    * this nothing may be awaited before the decision.
    *
-   * @param facts the verified token; undefined where the request has none, and nothing could be revoked
+   * @param suspect the verified token and the address, as far as there are any: without both nothing is looked up
    */
   async ensure(
     view: ReplicaView,
     staleness: Staleness,
-    facts: TokenFacts | undefined,
+    suspect: Suspect,
     waitUntil: WaitUntil,
   ): Promise<Result<ReplicaView, "stale" | "revoked">> {
     const ready = this.ready(view, staleness, waitUntil);
@@ -163,7 +163,7 @@ export class Freshness {
     if (refreshed && (staleness.always || within(this.#ageMs(refreshed), staleness.boundMs))) {
       return ok(this.#taken(refreshed, this.#ageMs(refreshed), staleness, waitUntil));
     }
-    const old = await this.#withoutLog(latest, staleness, facts);
+    const old = await this.#withoutLog(latest, staleness, suspect);
     return old.ok ? ok(this.#taken(old.value, this.#ageMs(old.value), staleness, waitUntil)) : old;
   }
 
@@ -175,10 +175,11 @@ export class Freshness {
   async #withoutLog(
     view: ReplicaView,
     staleness: Staleness,
-    facts: TokenFacts | undefined,
+    suspect: Suspect,
   ): Promise<Result<ReplicaView, "stale" | "revoked">> {
     if (!within(this.#ageMs(view), staleness.denylistUntilMs)) return err("stale");
-    const listed = facts ? await this.#listed(facts) : "no";
+    const nobody = suspect.facts === undefined && suspect.address === undefined;
+    const listed = nobody ? "no" : await this.#listed(suspect);
     if (listed === "yes") return err("revoked");
     const limitMs = listed === "no" ? staleness.denylistUntilMs : staleness.blindUntilMs;
     return within(this.#ageMs(view), limitMs) ? ok(this.#o.replica.peek() ?? view) : err("stale");
@@ -192,9 +193,9 @@ export class Freshness {
     return this.#o.clock() - view.fetchedAtMs;
   }
 
-  async #listed(facts: TokenFacts): Promise<"yes" | "no" | "unknown"> {
+  async #listed(suspect: Suspect): Promise<"yes" | "no" | "unknown"> {
     try {
-      const found = await this.#o.denylist(facts);
+      const found = await this.#o.denylist(suspect);
       if (!found.ok) return "unknown";
       return found.value ? "yes" : "no";
     } catch (fault) {

@@ -19,7 +19,7 @@ type Access = Exclude<Route["access"], "public">;
 export type Scrutiny = { holds?: () => boolean; trace?: Trace | undefined };
 
 /** A clock of another issuer may be ahead of ours by this much. */
-const AHEAD_SECONDS = 60;
+export const AHEAD_SECONDS = 60;
 
 /**
  * Whether the token may use the route: all scopes, one of the others, one of the roles, a grant for the resource,

@@ -54,8 +54,8 @@ export function tell(
 }
 
 /** RFC 9470 §3: what an authorization request has to ask for. */
-function stepUpOf({ route }: Refusal): Pick<Challenge, "acrValues" | "maxAgeSeconds"> {
-  const wanted = route && route.access !== "public" ? route.access.step_up : undefined;
+function stepUpOf({ route, stepUp }: Refusal): Pick<Challenge, "acrValues" | "maxAgeSeconds"> {
+  const wanted = stepUp ?? (route && route.access !== "public" ? route.access.step_up : undefined);
   return {
     ...(wanted?.acr_values ? { acrValues: wanted.acr_values } : {}),
     ...(wanted?.max_age_seconds === undefined ? {} : { maxAgeSeconds: wanted.max_age_seconds }),

@@ -17,7 +17,7 @@ export function remediesOf(refused: Refusal, missingScopes: string[]): Remedy[] 
     case "resource_not_granted":
       return [{ kind: "grant", ...(resource === undefined ? {} : { resource }) }];
     case "step_up_needed":
-      return [{ kind: "sign_in", ...access?.step_up }];
+      return [{ kind: "sign_in", ...(refused.stepUp ?? access?.step_up) }];
     case "method_not_allowed":
       return [{ kind: "method", allow: allow ?? [] }];
     case "credential_missing":

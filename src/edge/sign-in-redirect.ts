@@ -1,5 +1,5 @@
 import { challengeOf, is256Bits, VERIFIER_SECONDS } from "../browser/hand-over.ts";
-import { redirect } from "../browser/page.ts";
+import { redirect } from "../browser/redirect.ts";
 import { HAND_OVER_COOKIE, readCookie, setCookie } from "../browser/session-cookie.ts";
 import { newSecret } from "../platform/ids.ts";
 import type { Refusal, RefuseReason } from "./decision.ts";

@@ -108,6 +108,11 @@ export const TELLINGS: Record<RefuseReason, Telling> = {
   token_issuer: INVALID_TOKEN,
   token_audience: INVALID_TOKEN,
   token_revoked: INVALID_TOKEN,
+  address_blocked: {
+    code: "forbidden",
+    detail: "Requests from this network address are refused for now.",
+    challenge: {},
+  },
   session_over: {
     code: "invalid_token",
     detail: "The session is over. Sign in again.",

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { METHODS } from "../policy/route-schema.ts";
+import { METHODS } from "../policy/methods.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import {
   type Imported,

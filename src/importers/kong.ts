@@ -1,6 +1,6 @@
 import { createPublicKey } from "node:crypto";
 import * as z from "zod";
-import { METHODS } from "../policy/route-schema.ts";
+import { METHODS } from "../policy/methods.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import {
   type Imported,

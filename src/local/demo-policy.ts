@@ -36,7 +36,8 @@ export function demoPolicy(addresses: Addresses) {
         algorithms: ["ES256", "RS256"],
         audience: IDENTITY_AUDIENCE,
         claims: { roles: "roles" },
-        sign_in: { client_id: BROWSER_CLIENT_ID },
+        // What the console shows and does is what its visitor's session may.
+        sign_in: { client_id: BROWSER_CLIENT_ID, session_scopes: DEMO_SCOPES },
       },
     ],
     origins: { demo: { url: addresses.origin, audience: ORIGIN_AUDIENCE } },

@@ -46,6 +46,7 @@ Try next, in a second terminal:
   ${`curl -i ${running.issuer}/orders`.padEnd(45)} refused: no token
   ${`curl -i ${running.issuer}/public/status`.padEnd(45)} open to all
 Or in a browser, signed in as one of the three:
+  ${running.issuer}/console
   ${running.issuer}/me
 `;
 }

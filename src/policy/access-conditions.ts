@@ -1,7 +1,7 @@
 import { compileCondition, type Facts } from "./condition.ts";
 import type { AccessRule } from "./document.ts";
 import { localTime } from "./local-time.ts";
-import { PARAM } from "./names.ts";
+import { PARAM } from "./path-pattern.ts";
 
 /** Who asks or reviews, as the access token says. `actors` act for the subject (RFC 8693 §4.1), nearest first. */
 export type Person = {

@@ -1,12 +1,18 @@
 import * as z from "zod";
-import { approvalTree } from "./approval-tree.ts";
-import { conditionSource } from "./condition.ts";
-import { DAY_SECONDS, name, roleName, scopeToken, seconds, timeZone } from "./names.ts";
-import { resourcePattern } from "./resource-name.ts";
+import { approvalTree } from "./approval-tree-schema.ts";
+import { MAX_USES } from "./max-uses.ts";
+import {
+  conditionSource,
+  DAY_SECONDS,
+  name,
+  resourcePattern,
+  roleName,
+  scopeToken,
+  seconds,
+  timeZone,
+} from "./names.ts";
 
 const HOUR_SECONDS = 3600;
-/** Uses that one grant can be counted to. */
-export const MAX_USES = 10_000;
 const LONGEST_SECONDS = 30 * DAY_SECONDS;
 
 const peopleShape = {

@@ -1,9 +1,9 @@
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { accessFacts, mayAskNow, type Person, type Wish } from "./access-conditions.ts";
-import { MAX_USES } from "./access-rule-schema.ts";
 import { leavesOf } from "./approval-tree.ts";
 import type { AccessRule, PolicyDocument } from "./document.ts";
+import { MAX_USES } from "./max-uses.ts";
 import { RESOURCE } from "./resource-name.ts";
 
 export type AccessAsk = Person & Wish;

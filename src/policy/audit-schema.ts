@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { DEFAULT_AUDIT_POLICY } from "./audit-policy.ts";
 
 export const auditSchema = z.strictObject({
   retain_days: z
@@ -11,17 +12,12 @@ export const auditSchema = z.strictObject({
     ),
   record_addresses: z
     .boolean()
-    .default(false)
+    .default(DEFAULT_AUDIT_POLICY.record_addresses)
     .describe("Records say from which address a call came, and not only from which country and network."),
   checkpoint_seconds: z
     .int()
     .min(1)
     .max(86_400)
-    .default(60)
+    .default(DEFAULT_AUDIT_POLICY.checkpoint_seconds)
     .describe("How long after a record the next signed checkpoint is anchored in KV and told to endpoints."),
 });
-
-export type AuditPolicy = z.output<typeof auditSchema>;
-
-/** What holds where the policy says nothing. */
-export const DEFAULT_AUDIT_POLICY: AuditPolicy = auditSchema.parse({});

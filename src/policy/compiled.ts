@@ -1,14 +1,8 @@
-import type { Condition } from "./condition.ts";
-import {
-  type Origin,
-  type PolicyDocument,
-  type PolicyVersion,
-  type Route,
-  type TrustedIssuer,
-  upgradePolicy,
-} from "./document.ts";
+import { type Condition, loadConditionsOf } from "./condition.ts";
+import type { Origin, PolicyDocument, Route, StoredPolicy, TrustedIssuer } from "./document.ts";
 import { routeConditions } from "./route-conditions.ts";
 import { RouteTable } from "./route-table.ts";
+import { currentDocument } from "./stored-policy.ts";
 
 /** A policy as the edge works with it: nothing is parsed or searched in a list for a request. */
 export type CompiledPolicy = {
@@ -31,13 +25,15 @@ const BOUNDED_MS = 2_000;
 const EVENTUAL_MS = 60_000;
 
 /**
- * Compiles a checked policy, which may have been stored before the schema was what it is now. Never throws for a
- * document that `policySchema` has parsed.
+ * Compiles a checked policy, which may have been stored before the schema was what it is now. All that has to be
+ * loaded for it is loaded here, once for each version: the decision on a request waits for nothing. Never throws
+ * for a document that `policySchema` has parsed.
  */
-export function compilePolicy({ version, document: stored }: PolicyVersion): CompiledPolicy {
-  const document = upgradePolicy(stored);
+export async function compilePolicy(stored: StoredPolicy): Promise<CompiledPolicy> {
+  const document = await currentDocument(stored);
+  await loadConditionsOf(document);
   return {
-    version,
+    version: stored.version,
     document,
     routes: new RouteTable(document.routes),
     conditions: routeConditions(document.routes),
@@ -47,7 +43,8 @@ export function compilePolicy({ version, document: stored }: PolicyVersion): Com
   };
 }
 
-function boundsOf(routes: readonly Route[]): CompiledPolicy["bounds"] {
+/** The oldest revocation state on which one of these routes accepts. */
+export function boundsOf(routes: readonly Route[]): CompiledPolicy["bounds"] {
   const bounds = { boundedMs: BOUNDED_MS, eventualMs: EVENTUAL_MS };
   for (const { consistency, on_stale } of routes) {
     const allowForMs = on_stale === "deny" ? 0 : on_stale.allow_for_seconds * 1000;

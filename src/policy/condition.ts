@@ -1,21 +1,37 @@
-import { celEnv, parse, plan } from "@bufbuild/cel";
-import * as z from "zod";
-import { err, ok, type Result } from "../protocol/result.ts";
+import type { Result } from "../protocol/result.ts";
+import type { Condition } from "./cel.ts";
+import type { AccessRule, Route } from "./document.ts";
 
-/** What a condition may look at: plain JSON under a few top-level names. */
-export type Facts = Record<string, unknown>;
+export type { Condition, Facts } from "./cel.ts";
 
-/** Holds only where the expression gives exactly `true`; an error, an unknown member or any other value is no. */
-export type Condition = (facts: Facts) => boolean;
+type Engine = typeof import("./cel.ts");
 
-export const MAX_CONDITION_CHARS = 1_000;
-/** Each level of `all`, `exists`, `map` … multiplies what one look costs. */
-const MAX_LOOPS_WITHIN = 2;
+let engine: Engine | undefined;
 
-const environment = celEnv();
+/**
+ * Loads what CEL is parsed and evaluated with: about 30 ms of processor time, once for each isolate, and nothing
+ * before the first policy that has a condition. To be awaited before anything else here is called.
+ */
+export async function loadConditions(): Promise<void> {
+  engine ??= await import("./cel.ts");
+}
 
-/** A CEL expression as the policy document holds it; that it parses is told when the policy is checked. */
-export const conditionSource = z.string().min(1).max(MAX_CONDITION_CHARS);
+/** The same, where one of these has a condition. */
+export async function loadConditionsOf(has: {
+  routes?: readonly Route[];
+  access_rules?: readonly AccessRule[];
+}): Promise<void> {
+  const { routes = [], access_rules: rules = [] } = has;
+  const needed =
+    routes.some(({ access }) => access !== "public" && access.condition !== undefined) ||
+    rules.some((rule) => conditionsOf(rule).length > 0);
+  if (needed) await loadConditions();
+}
+
+/** The sources of an access rule's conditions. */
+export function conditionsOf({ requesters, approve_when, deny_when }: AccessRule): string[] {
+  return [requesters.condition, approve_when, deny_when].filter((source) => source !== undefined);
+}
 
 /**
  * Compiles a CEL expression (https://cel.dev) over the given top-level names. The fault says what is wrong
@@ -26,85 +42,15 @@ export function compileCondition(
   names: readonly string[],
   wanted = true,
 ): Result<Condition, string> {
-  let expression: ReturnType<typeof parse>;
-  try {
-    expression = parse(source);
-  } catch (fault) {
-    return err(`is not CEL: ${fault instanceof Error ? fault.message : "it cannot be parsed"}`);
-  }
-  const unknown = [...unboundNames(expression.expr, new Set(names), 0)];
-  if (unknown.includes(TOO_DEEP)) return err(`has loops in loops deeper than ${MAX_LOOPS_WITHIN}`);
-  if (unknown.length > 0) {
-    return err(`names '${unknown[0]}', which it cannot see: it sees ${names.join(", ")}`);
-  }
-  const evaluate = plan(environment, expression) as (bindings: Facts) => unknown;
-  return ok((facts) => {
-    try {
-      return evaluate(celValue(facts) as Facts) === wanted;
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** Whole numbers become CEL's `int`, so that they can be counted with. */
-function celValue(value: unknown): unknown {
-  if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : value;
-  if (Array.isArray(value)) return value.map(celValue);
-  if (value === undefined) return null;
-  if (typeof value !== "object" || value === null) return value;
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  return Object.fromEntries(members.map(([name, member]) => [name, celValue(member)]));
+  return loaded().compileCondition(source, names, wanted);
 }
 
 /** The strings that an expression holds; none where it is not CEL. */
 export function textsOf(source: string): string[] {
-  try {
-    return [...literals(parse(source).expr)];
-  } catch {
-    return [];
-  }
+  return loaded().textsOf(source);
 }
 
-/** Every string constant, wherever in the tree it is. */
-function literals(tree: unknown): Set<string> {
-  const found = new Set<string>();
-  if (typeof tree !== "object" || tree === null) return found;
-  const { case: kind, value } = tree as Node;
-  if (kind === "stringValue") return found.add(value as string);
-  for (const child of Object.values(tree)) for (const text of literals(child)) found.add(text);
-  return found;
-}
-
-const TOO_DEEP = " ";
-
-type Node = { case?: string | undefined; value?: unknown };
-type Tree = { exprKind?: Node } | undefined;
-
-/** Names that stand for nothing: neither given, nor bound by a loop around them. */
-function unboundNames(tree: Tree, bound: ReadonlySet<string>, loops: number): Set<string> {
-  const found = new Set<string>();
-  const add = (child: unknown, known = bound, depth = loops) => {
-    for (const name of unboundNames(child as Tree, known, depth)) found.add(name);
-  };
-  const { case: kind, value } = tree?.exprKind ?? {};
-  const node = (value ?? {}) as Record<string, unknown>;
-  if (kind === "identExpr" && !bound.has(node.name as string)) found.add(node.name as string);
-  if (kind === "selectExpr") add(node.operand);
-  if (kind === "callExpr") for (const child of [node.target, ...(node.args as unknown[])]) add(child);
-  if (kind === "listExpr") for (const child of node.elements as unknown[]) add(child);
-  if (kind === "structExpr") {
-    for (const { keyKind, value: member } of node.entries as { keyKind: Node; value: unknown }[]) {
-      if (keyKind.case === "mapKey") add(keyKind.value);
-      add(member);
-    }
-  }
-  if (kind === "comprehensionExpr") {
-    if (loops === MAX_LOOPS_WITHIN) return new Set([TOO_DEEP]);
-    add(node.iterRange);
-    add(node.accuInit);
-    const inside = new Set([...bound, node.iterVar as string, node.accuVar as string]);
-    for (const child of [node.loopCondition, node.loopStep, node.result]) add(child, inside, loops + 1);
-  }
-  return found;
+function loaded(): Engine {
+  if (!engine) throw new Error("a condition is compiled before loadConditions()");
+  return engine;
 }

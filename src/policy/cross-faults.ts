@@ -1,7 +1,8 @@
 import { accessRuleFaults } from "./access-rule-faults.ts";
 import type { Route, TrustedIssuer } from "./document.ts";
 import type { Draft, Part } from "./draft.ts";
-import { JWKS_MAX_AGE_SECONDS, type KeyPolicy } from "./keys-schema.ts";
+import type { KeyPolicy } from "./key-policy.ts";
+import { JWKS_MAX_AGE_SECONDS } from "./keys-schema.ts";
 import { paramNames, parsePathPattern } from "./path-pattern.ts";
 import { isReservedPath } from "./reserved-paths.ts";
 import { accessFaults } from "./route-faults.ts";

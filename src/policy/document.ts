@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
-import { type AuditPolicy, auditSchema, DEFAULT_AUDIT_POLICY } from "./audit-schema.ts";
+import { auditSchema } from "./audit-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
-import { DEFAULT_KEY_POLICY, type KeyPolicy, keysSchema } from "./keys-schema.ts";
+import { keysSchema } from "./keys-schema.ts";
 import { name, roleName } from "./names.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
@@ -70,28 +70,10 @@ export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */
 export type PolicyVersion = { version: number; document: PolicyDocument };
 
-/**
- * A stored document as the schema has it today: with the defaults of members that came after it was put. One that
- * an older or newer schema wrote and this one refuses is taken as it is: it was checked when it was put.
- */
-export function upgradePolicy(stored: PolicyDocument): PolicyDocument {
-  const parsed = policySchema.safeParse(stored);
-  return parsed.success ? parsed.data : stored;
-}
-
-export const EMPTY_POLICY: PolicyVersion = { version: 0, document: policySchema.parse({}) };
+/** A version as it is kept and replicated: `schema` says by which schema its document was written. */
+export type StoredPolicy = PolicyVersion & { schema?: string };
 
 /** How many live tokens one person may cut with one revocation. */
 export function confirmAbove(document: PolicyDocument): number {
   return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;
-}
-
-/** How our own signing keys live. */
-export function keyPolicy(document: PolicyDocument): KeyPolicy {
-  return document.keys ?? DEFAULT_KEY_POLICY;
-}
-
-/** How the audit log is kept. */
-export function auditPolicy(document: PolicyDocument): AuditPolicy {
-  return document.audit ?? DEFAULT_AUDIT_POLICY;
 }

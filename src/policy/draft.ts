@@ -3,7 +3,8 @@ import { accessRuleSchema } from "./access-rule-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import type { AccessRule, Delegation, Origin, PolicyDocument, Route, TrustedIssuer } from "./document.ts";
 import { issuerSchema } from "./issuer-schema.ts";
-import { type KeyPolicy, keysSchema } from "./keys-schema.ts";
+import type { KeyPolicy } from "./key-policy.ts";
+import { keysSchema } from "./keys-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 

@@ -1,9 +1,8 @@
 import * as z from "zod";
+import { SHARED_SECRET_ALGORITHM } from "../protocol/signature-algorithm.ts";
 import { httpUrl, name } from "./names.ts";
 import { signInSchema } from "./sign-in-schema.ts";
 
-/** The one symmetric algorithm, for an issuer that shares a secret with this deployment, and for no other. */
-export const SHARED_SECRET_ALGORITHM = "HS256";
 /** Algorithms that a trusted issuer may use. */
 const ALGORITHMS = [
   ...(["ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"] as const),

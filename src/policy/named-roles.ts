@@ -1,6 +1,6 @@
 import { approversOf } from "./access-rules.ts";
-import { textsOf } from "./condition.ts";
-import type { AccessRule, PolicyDocument } from "./document.ts";
+import { conditionsOf, textsOf } from "./condition.ts";
+import type { PolicyDocument } from "./document.ts";
 
 /** Every role that the policy gives a meaning to: no other is carried into a token of ours. */
 export function namedRoles({ roles, routes, access_rules, delegation }: PolicyDocument): Set<string> {
@@ -9,12 +9,8 @@ export function namedRoles({ roles, routes, access_rules, delegation }: PolicyDo
     ...routes.flatMap(({ access }) => (access === "public" ? [] : access.roles)),
     ...access_rules.flatMap((rule) => [...rule.requesters.roles, ...(rule.break_glass?.roles ?? [])]),
     ...access_rules.flatMap(approversOf).flatMap(({ roles: named }) => named),
+    // What a condition compares with may be a role: `'on-call' in requester.roles`.
     ...access_rules.flatMap(conditionsOf).flatMap(textsOf),
     ...delegation.flatMap((rule) => [...rule.actors.roles, ...rule.for.roles]),
   ]);
-}
-
-/** What a condition compares with may be a role: `'on-call' in requester.roles`. */
-function conditionsOf({ requesters, approve_when, deny_when }: AccessRule): string[] {
-  return [requesters.condition, approve_when, deny_when].filter((source) => source !== undefined);
 }

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { isTimeZone } from "./local-time.ts";
+import { RESOURCE_PATTERN, ROUTE_RESOURCE } from "./resource-name.ts";
 
 /** Short names used as keys and in messages: letters, digits, `-`, `_`, `.`. */
 export const name = z
@@ -15,9 +16,17 @@ export const roleName = z
 export const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http or https URL" }).max(512);
 export const seconds = (max: number) => z.int().min(1).max(max);
 export const DAY_SECONDS = 86_400;
-/** A segment that stands for any one, and gives it a name. */
-export const PARAM = ":[a-z][a-z0-9_]*";
 export const timeZone = z
   .string()
   .max(64)
   .refine(isTimeZone, "must be a name of the IANA time zone database, such as Europe/Berlin");
+export const routeResource = z
+  .string()
+  .max(256)
+  .regex(ROUTE_RESOURCE, "must be segments like 'orders' or 'projects/:id'");
+export const resourcePattern = z
+  .string()
+  .max(256)
+  .regex(RESOURCE_PATTERN, "must be segments like 'orders', 'projects/:id' or 'projects/*'");
+/** A CEL expression as the policy document holds it; that it parses is told when the policy is checked. */
+export const conditionSource = z.string().min(1).max(1_000);

@@ -1,3 +1,6 @@
+/** A segment that stands for any one, and gives it a name. */
+export const PARAM = ":[a-z][a-z0-9_]*";
+
 /** One segment: a literal, or a parameter (`:name`, or `*` without a name). */
 type PatternSegment = { literal: string } | { param: string | undefined };
 

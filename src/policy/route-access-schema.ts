@@ -1,7 +1,13 @@
 import * as z from "zod";
-import { conditionSource } from "./condition.ts";
-import { DAY_SECONDS, roleName, scopeToken, seconds, timeZone } from "./names.ts";
-import { routeResource } from "./resource-name.ts";
+import {
+  conditionSource,
+  DAY_SECONDS,
+  roleName,
+  routeResource,
+  scopeToken,
+  seconds,
+  timeZone,
+} from "./names.ts";
 
 /** In a challenge, spaces part the values. */
 const acrValue = z

@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { limitSchema } from "./limit-schema.ts";
-import { httpUrl, name, PARAM, seconds } from "./names.ts";
+import { METHODS } from "./methods.ts";
+import { httpUrl, name, seconds } from "./names.ts";
+import { PARAM } from "./path-pattern.ts";
 import { accessSchema } from "./route-access-schema.ts";
 
 export const originSchema = z
@@ -96,8 +98,6 @@ const credentialSource = z.discriminatedUnion("from", [
 ]);
 
 const POSSESSION = ["off", "optional", "required"] as const;
-
-export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 export const routeSchema = z.strictObject({
   id: name,

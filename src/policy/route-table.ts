@@ -1,6 +1,6 @@
 import type { Route } from "./document.ts";
+import { METHODS } from "./methods.ts";
 import { type PathPattern, parsePathPattern, patternShape } from "./path-pattern.ts";
-import { METHODS } from "./route-schema.ts";
 
 export type RouteMatch = { kind: "match"; route: Route; params: Record<string, string> };
 /** `method`: the path is known, but not with this method; `allow` is sorted, for the `Allow` field. */

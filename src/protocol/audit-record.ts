@@ -52,6 +52,8 @@ export const AUDIT_TYPES = [
   "key.discarded",
   "key.retired",
   "key.compromised",
+  "device_login.approved",
+  "device_login.denied",
   "session.opened",
   "session.revoked",
   "session.reuse_detected",

@@ -6,6 +6,7 @@ export const CHECKS = [
   "target",
   "route",
   "credential",
+  "address",
   "token",
   "audience",
   "sender",

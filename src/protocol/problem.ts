@@ -53,6 +53,15 @@ export function problemStatus(code: ProblemCode): number {
   return PROBLEMS[code][0];
 }
 
+const OF_THE_FORM: ReadonlySet<string> = new Set(["type", "title", "status", "detail", "instance", "code"]);
+
+/** The problem in the wire form that {@link problemResponse} made. */
+export function readProblem(body: unknown): Problem {
+  const { code, detail } = body as Problem;
+  const extra = Object.entries(body as object).filter(([name]) => !OF_THE_FORM.has(name));
+  return problem(code, detail, extra.length > 0 ? Object.fromEntries(extra) : undefined);
+}
+
 /** The wire form, `application/problem+json`. `instance` is the request or decision id. */
 export function problemResponse(
   p: Problem,

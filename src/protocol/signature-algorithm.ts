@@ -1,6 +1,8 @@
 /** The algorithms of our own keys. */
 export const SIGNING_ALGORITHMS = ["ES256", "EdDSA", "RS256"] as const;
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
+/** The one symmetric algorithm, for an issuer that shares a secret with this deployment, and for no other. */
+export const SHARED_SECRET_ALGORITHM = "HS256";
 
 /** WebCrypto's parameters for importing a key of ours and for signing with it (RFC 7518 §3.1, RFC 8037 §3.1). */
 export const SIGNING_PARAMETERS: Record<

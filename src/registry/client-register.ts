@@ -12,14 +12,8 @@ import type { Revocation } from "../revocation/rule.ts";
 import { ClientAdmission } from "./admission.ts";
 import { AssertionStore } from "./assertion-store.ts";
 import { BOOTSTRAP_CLIENT_ID, bootstrapClient } from "./bootstrap-client.ts";
-import {
-  banRevocation,
-  type ClientPatch,
-  type ClientRecord,
-  cutRevocation,
-  patchedClient,
-  withSecret,
-} from "./client.ts";
+import { banRevocation, type ClientRecord, cutRevocation, patchedClient, withSecret } from "./client.ts";
+import type { ClientPatch } from "./client-schema.ts";
 import type { RegistryLogEntry } from "./log-port.ts";
 import { type RecordPage, RecordStore } from "./record-store.ts";
 

@@ -18,17 +18,15 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import {
-  type ClientPatch,
   type ClientRecord,
   checkHandOut,
   checkKeys,
-  clientPatchSchema,
-  newClientSchema,
   onlyNarrows,
   patchedClient,
   presentClient,
 } from "./client.ts";
 import type { ClientChange, ClientDeletion, ClientUpdate, SecretReplacement } from "./client-register.ts";
+import { type ClientPatch, clientPatchSchema, newClientSchema } from "./client-schema.ts";
 import type { RecordPage } from "./record-store.ts";
 
 export type ClientPort = {

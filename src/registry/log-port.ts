@@ -1,11 +1,11 @@
-import type { PolicyDocument } from "../policy/document.ts";
+import type { StoredPolicy } from "../policy/document.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 
 /** What the registry tells every edge. */
 export type RegistryLogEntry =
-  | { id: string; kind: "policy.activated"; version: number; document: PolicyDocument }
+  | ({ id: string; kind: "policy.activated" } & StoredPolicy)
   | { id: string; kind: "revocation.added"; rule: Revocation }
   | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason?: string };
 

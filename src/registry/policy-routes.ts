@@ -14,6 +14,7 @@ import {
 import { newId } from "../platform/ids.ts";
 import { accessRuleWarnings } from "../policy/access-rule-faults.ts";
 import { checkPolicy } from "../policy/check.ts";
+import { loadConditions } from "../policy/condition.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { diffPolicies } from "../policy/diff.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
@@ -121,7 +122,7 @@ export function policyRoutes(deps: PolicyRouteDeps) {
       const stored = await findVersion(registry, c.req.param("n"));
       if (!stored.ok) return refuse(c, stored.error);
       const { version, document } = stored.value;
-      const checked = checkPolicy(document, deps);
+      const checked = await check(document, deps);
       if (!checked.ok) {
         const detail = `Version ${version} is no longer acceptable: ${checked.error.detail} Put a corrected document.`;
         return refuse(c, problem("conflict", detail, checked.error.extra));
@@ -156,11 +157,11 @@ async function readCheck(c: Context<HttpEnv>, deps: PolicyRouteDeps): Promise<Re
   const input = await readObject(c);
   if (!input.ok) return input;
   if (!("document" in input.value)) {
-    const document = checkPolicy(input.value, deps);
+    const document = await check(input.value, deps);
     return document.ok ? ok({ document: document.value }) : document;
   }
   const { document: draft, ...rest } = input.value;
-  const document = checkPolicy(draft, deps);
+  const document = await check(draft, deps);
   if (!document.ok) return document;
   const simulation = simulationSchema.safeParse(rest);
   if (!simulation.success) return err(bodyProblem(simulation.error.issues));
@@ -173,7 +174,12 @@ async function readCheck(c: Context<HttpEnv>, deps: PolicyRouteDeps): Promise<Re
 
 async function readDocument(c: Context<HttpEnv>, deps: PolicyRouteDeps): Promise<Result<PolicyDocument>> {
   const input = await readObject(c);
-  return input.ok ? checkPolicy(input.value, deps) : input;
+  return input.ok ? check(input.value, deps) : input;
+}
+
+async function check(input: unknown, context: PolicyContext): Promise<Result<PolicyDocument>> {
+  await loadConditions();
+  return checkPolicy(input, context);
 }
 
 /** The body as one JSON object. Its size is limited by the control plane as for every body. */

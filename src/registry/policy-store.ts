@@ -1,9 +1,11 @@
-import { EMPTY_POLICY, type PolicyDocument, type PolicyVersion, upgradePolicy } from "../policy/document.ts";
+import type { PolicyDocument, StoredPolicy } from "../policy/document.ts";
+import { EMPTY_POLICY, SCHEMA_FINGERPRINT } from "../policy/stored-policy.ts";
 
 export const POLICY_SCHEMA = `
   CREATE TABLE policy_versions (
     version INTEGER PRIMARY KEY,
     document TEXT NOT NULL,
+    schema TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL
   );
@@ -30,7 +32,7 @@ type VersionRow = { version: number; created_at: number; created_by: string };
 export class PolicyStore {
   readonly #sql: SqlStorage;
   /** The one that was read last: versions never change, and the one in force is read with every grant. */
-  #read: PolicyVersion | undefined;
+  #read: StoredPolicy | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -40,9 +42,10 @@ export class PolicyStore {
   insert(documentText: string, actor: string, nowSeconds: number): number {
     return this.#sql
       .exec<{ version: number }>(
-        `INSERT INTO policy_versions (version, document, created_at, created_by)
-         VALUES ((SELECT COALESCE(MAX(version), 0) + 1 FROM policy_versions), ?, ?, ?) RETURNING version`,
+        `INSERT INTO policy_versions (version, document, schema, created_at, created_by)
+         VALUES ((SELECT COALESCE(MAX(version), 0) + 1 FROM policy_versions), ?, ?, ?, ?) RETURNING version`,
         documentText,
+        SCHEMA_FINGERPRINT,
         nowSeconds,
         actor,
       )
@@ -67,30 +70,33 @@ export class PolicyStore {
     return this.#activation("ORDER BY seq DESC LIMIT 1");
   }
 
-  active(): PolicyVersion {
+  active(): StoredPolicy {
     const version = this.current()?.version;
-    return version === undefined ? EMPTY_POLICY : { version, document: this.document(version) };
+    return version === undefined ? EMPTY_POLICY : this.stored(version);
   }
 
-  /** The document of a version that exists, as the schema has it now. */
-  document(version: number): PolicyDocument {
-    if (this.#read?.version === version) return this.#read.document;
-    const row = this.#sql
-      .exec<{ document: string }>("SELECT document FROM policy_versions WHERE version = ?", version)
+  /** A version that exists, as it was put. */
+  stored(version: number): StoredPolicy {
+    if (this.#read?.version === version) return this.#read;
+    const { document, schema } = this.#sql
+      .exec<{ document: string; schema: string }>(
+        "SELECT document, schema FROM policy_versions WHERE version = ?",
+        version,
+      )
       .one();
-    const document = upgradePolicy(JSON.parse(row.document));
-    this.#read = { version, document };
-    return document;
+    const stored = { version, document: JSON.parse(document), schema };
+    this.#read = stored;
+    return stored;
   }
 
-  find(version: number): PolicyVersionRecord | undefined {
+  find(version: number): PolicyVersionInfo | undefined {
     const row = this.#sql
       .exec<VersionRow>(
         "SELECT version, created_at, created_by FROM policy_versions WHERE version = ?",
         version,
       )
       .toArray()[0];
-    return row && { ...withState(row, this.current()), document: this.document(version) };
+    return row && withState(row, this.current());
   }
 
   /** Newest first, below `before`. */

@@ -6,6 +6,7 @@ import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
+import { currentDocument, SCHEMA_FINGERPRINT } from "../policy/stored-policy.ts";
 import { sha256Hex, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -90,13 +91,15 @@ export class RegistryObject extends CausedObject {
   }
 
   /** The policy in force; version 0, which refuses everything, where none was ever put. */
-  activePolicy(): Result<PolicyVersion> {
-    return ok(this.#policies.active());
+  async activePolicy(): Promise<Result<PolicyVersion>> {
+    const active = this.#policies.active();
+    return ok({ version: active.version, document: await currentDocument(active) });
   }
 
-  policyVersion(version: number): Result<PolicyVersionRecord> {
+  async policyVersion(version: number): Promise<Result<PolicyVersionRecord>> {
     const record = this.#policies.find(version);
-    return record ? ok(record) : err(noVersion(version));
+    if (!record) return err(noVersion(version));
+    return ok({ ...record, document: await currentDocument(this.#policies.stored(version)) });
   }
 
   /** Newest first; `before` is the last version of the page before. */
@@ -238,7 +241,11 @@ export class RegistryObject extends CausedObject {
     const pending = row.payload as PendingEntry;
     const entry: RegistryLogEntry =
       pending.kind === "policy.activated"
-        ? { ...pending, document: this.#policies.document(pending.version) }
+        ? {
+            ...pending,
+            document: await currentDocument(this.#policies.stored(pending.version)),
+            schema: SCHEMA_FINGERPRINT,
+          }
         : pending;
     const receipt = await this.#log.append(entry);
     if (!receipt.ok) throw new Error(receipt.error.detail);

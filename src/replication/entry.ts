@@ -1,4 +1,4 @@
-import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
+import type { StoredPolicy } from "../policy/document.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
 import type { FilterManifest } from "../revocation/filter.ts";
 import type { Revocation } from "../revocation/rule.ts";
@@ -9,7 +9,7 @@ export type LogEntry =
   | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason?: string }
   /** All keys that verify from now on; `rule` denies what a compromised one has signed. */
   | { id: string; kind: "keys.changed"; keys: PublicKeyRecord[]; rule?: Revocation }
-  | { id: string; kind: "policy.activated"; version: number; document: PolicyDocument }
+  | ({ id: string; kind: "policy.activated" } & StoredPolicy)
   | { id: string; kind: "filter.published"; filter: FilterManifest }
   /** Rules for one token each, which the filter in the log before it knows: replicas drop them. */
   | { id: string; kind: "rules.compacted"; ids: string[] }
@@ -23,7 +23,7 @@ export type Snapshot = {
   seq: number;
   /** When it was taken, epoch milliseconds. */
   at_ms: number;
-  policy: PolicyVersion;
+  policy: StoredPolicy;
   keys: PublicKeyRecord[];
   /** Revocations in force, without those that the filter stands for. */
   rules: Revocation[];

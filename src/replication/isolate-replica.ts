@@ -2,7 +2,7 @@ import type { Clock } from "../platform/clock.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { withTimeout } from "../platform/rpc.ts";
 import { compilePolicy } from "../policy/compiled.ts";
-import type { PolicyVersion } from "../policy/document.ts";
+import type { StoredPolicy } from "../policy/document.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import { SIGNING_PARAMETERS } from "../protocol/signature-algorithm.ts";
@@ -129,7 +129,7 @@ export class IsolateReplica implements ReplicaReader {
     const filter = await this.#filterOf(snapshot.filter);
     if (!filter.ok) return filter;
     const keys = await importKeys(snapshot.keys, this.#view?.keys);
-    const policy = compilePolicy(snapshot.policy);
+    const policy = await compilePolicy(snapshot.policy);
     const revocations = new RuleIndex();
     for (const rule of snapshot.rules) revocations.add(rule);
     // Another request may have gone further while the keys were imported.
@@ -154,17 +154,17 @@ export class IsolateReplica implements ReplicaReader {
   /** Folds entries in; everything that waits comes first, so that the change itself is one synchronous step. */
   async #fold(entries: readonly SequencedEntry[], fetchedAtMs: number): Promise<Result<ReplicaView>> {
     let newKeys: PublicKeyRecord[] | undefined;
-    let newPolicy: PolicyVersion | undefined;
+    let newPolicy: StoredPolicy | undefined;
     let newFilter: FilterManifest | undefined;
     for (const { entry } of entries) {
       if (entry.kind === "keys.changed") newKeys = entry.keys;
-      if (entry.kind === "policy.activated") newPolicy = { version: entry.version, document: entry.document };
+      if (entry.kind === "policy.activated") newPolicy = entry;
       if (entry.kind === "filter.published") newFilter = entry.filter;
     }
     const loaded = await this.#filterOf(newFilter);
     if (!loaded.ok) return loaded;
     const keys = newKeys && (await importKeys(newKeys, this.#view?.keys));
-    const policy = newPolicy && compilePolicy(newPolicy);
+    const policy = newPolicy && (await compilePolicy(newPolicy));
 
     const view = this.#view as ReplicaView;
     const head = entries.at(-1)?.seq ?? view.seq;

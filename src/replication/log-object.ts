@@ -4,7 +4,7 @@ import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
-import { compilePolicy } from "../policy/compiled.ts";
+import { boundsOf } from "../policy/compiled.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { LONGEST_KV_RETRY_MS } from "../revocation/denylist.ts";
@@ -133,7 +133,7 @@ export class LogObject extends CausedObject {
   }
 
   /**
-   * The revocation that hits one of these tokens, or null; read from the log itself. One that was made since
+   * The revocation that refuses one of these tokens, or null; read from the log itself. One that was made since
    * the moment counts also when it is over: a session lives longer than the token that it grew from.
    */
   hit(tokens: TokenFacts[], since: number): Result<Revocation | null> {
@@ -142,7 +142,7 @@ export class LogObject extends CausedObject {
       for (const key of probeKeys(facts)) {
         const found = this.#store
           .rulesSince(key, since, now)
-          .find(({ expires_at: _over, ...rule }) => hits(rule, facts, now));
+          .find(({ expires_at: _over, ...rule }) => !rule.effect && hits(rule, facts, now));
         if (found) return ok(found);
       }
     }
@@ -214,11 +214,11 @@ export class LogObject extends CausedObject {
         this.#manifests.put(entry.id, entry.filter, seq);
         break;
       case "policy.activated": {
-        const policy = { version: entry.version, document: entry.document };
+        const { id: _id, kind: _kind, ...policy } = entry;
         this.#store.setState("policy", policy);
         this.#store.setState(
           "bounds",
-          replaceBounds(this.#store.bounds(), compilePolicy(policy).bounds, nowMs),
+          replaceBounds(this.#store.bounds(), boundsOf(policy.document.routes), nowMs),
         );
         break;
       }

@@ -1,4 +1,5 @@
-import { EMPTY_POLICY, type PolicyVersion } from "../policy/document.ts";
+import type { StoredPolicy } from "../policy/document.ts";
+import { EMPTY_POLICY } from "../policy/stored-policy.ts";
 import type { PublicKeyRecord } from "../protocol/jwk.ts";
 import { namesOneToken } from "../revocation/denied-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -114,7 +115,7 @@ export class LogStore {
   /** True where the rule may leave the replicas for the list of denied tokens later. */
   insertRevocation(rule: Revocation, seq: number): boolean {
     if (rule.actor === PROBE_ACTOR) this.#forgetProbes(rule.created_at);
-    const movable = rule.expires_at !== undefined && namesOneToken(rule.match, rule.issued_before);
+    const movable = rule.expires_at !== undefined && namesOneToken(rule);
     this.#sql.exec(
       "INSERT OR IGNORE INTO revocations (id, file_key, rule, seq, expires_at, place) VALUES (?, ?, ?, ?, ?, ?)",
       rule.id,
@@ -211,7 +212,7 @@ export class LogStore {
     );
   }
 
-  policy(): PolicyVersion {
+  policy(): StoredPolicy {
     return this.#state("policy") ?? EMPTY_POLICY;
   }
 
@@ -223,7 +224,7 @@ export class LogStore {
     return this.#state("bounds") ?? INITIAL_BOUNDS;
   }
 
-  setState(name: "policy" | "keys" | "bounds", value: PolicyVersion | PublicKeyRecord[] | BoundsState): void {
+  setState(name: "policy" | "keys" | "bounds", value: StoredPolicy | PublicKeyRecord[] | BoundsState): void {
     this.#sql.exec("INSERT OR REPLACE INTO state VALUES (?, ?)", name, JSON.stringify(value));
   }
 

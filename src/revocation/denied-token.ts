@@ -1,5 +1,5 @@
 import type { Json } from "../protocol/json.ts";
-import type { Revocation, RevocationMatch } from "./rule.ts";
+import type { Revocation } from "./rule.ts";
 import { BUCKET_BITS, bucketOf, hashToken, tokenHash } from "./token-hash.ts";
 
 /** A token that is denied by name, one of any number. Without `iss` it is denied whoever issued it. */
@@ -15,6 +15,8 @@ export type DeniedToken = {
 
 /** A token to deny; without `expires_at` as long as any token can live. */
 export type DenialInput = Omit<DeniedToken, "expires_at"> & { expires_at?: number };
+
+type RuleContent = Pick<Revocation, "match" | "issued_before" | "effect">;
 
 /** What is to be stored. Without `extend` an entry that still denies the token stays as it is. */
 export type Denial = { token: DeniedToken; extend: boolean };
@@ -32,9 +34,9 @@ export function isClaim(value: Json | undefined): value is string {
   return !CONTROL.test(value) && value.isWellFormed();
 }
 
-/** Whether the rule hits one token by name and nothing else. */
-export function namesOneToken(match: RevocationMatch, issuedBefore: number | undefined): boolean {
-  if (match.jti === undefined || issuedBefore !== undefined) return false;
+/** Whether the rule refuses one token by name and does nothing else. */
+export function namesOneToken({ match, issued_before, effect }: RuleContent): boolean {
+  if (match.jti === undefined || issued_before !== undefined || effect !== undefined) return false;
   if (match.iss !== undefined && !isClaim(match.iss)) return false;
   return isClaim(match.jti) && Object.keys(match).every((member) => member === "jti" || member === "iss");
 }

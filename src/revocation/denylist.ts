@@ -3,7 +3,7 @@ import { sha256Hex, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { findInDeniedBuckets } from "./confirm-denied.ts";
-import { hits, probeKeys, type Revocation, type TokenFacts } from "./rule.ts";
+import { addressKey, hits, isOver, probeKeys, type Revocation, type Suspect } from "./rule.ts";
 
 /** KV refuses longer keys, and an expiry sooner than this. */
 const MAX_KV_KEY_BYTES = 512;
@@ -40,18 +40,19 @@ export function denylistTtlSeconds(rules: readonly Revocation[], nowSeconds: num
 }
 
 /**
- * Whether KV lists the token, by a rule or by name: what stands where the log cannot be reached. KV shows a
- * write elsewhere after up to 60 s or more.
+ * Whether KV lists the request, by a rule or by its token's name: what stands where the log cannot be reached. KV
+ * shows a write elsewhere after up to 60 s or more. A rule that only constrains counts as one that refuses: whether
+ * its demand is met is not looked into here.
  */
 export async function isListed(
   kv: Pick<KVNamespace, "get">,
-  facts: TokenFacts,
+  suspect: Suspect,
   nowSeconds: number,
 ): Promise<Result<boolean>> {
-  const { iss, jti } = facts;
+  const { iss, jti } = suspect.facts ?? {};
   const [rule, until] = await Promise.all([
-    findInDenylist(kv, facts, nowSeconds),
-    jti === undefined ? ok(0) : findInDeniedBuckets(kv, iss, jti),
+    findInDenylist(kv, suspect, nowSeconds),
+    iss === undefined || jti === undefined ? ok(0) : findInDeniedBuckets(kv, iss, jti),
   ]);
   if (rule.ok && rule.value) return ok(true);
   if (until.ok && until.value > nowSeconds) return ok(true);
@@ -59,17 +60,23 @@ export async function isListed(
   return until.ok ? ok(false) : until;
 }
 
-/** The rule in KV's denylist that hits the token. At most ten reads, in parallel. */
+/** The rule in KV's denylist that hits the request. At most eleven reads, in parallel. */
 export async function findInDenylist(
   kv: Pick<KVNamespace, "get">,
-  facts: TokenFacts,
+  { facts, address }: Suspect,
   nowSeconds: number,
 ): Promise<Result<Revocation | undefined>> {
+  const probes = facts ? probeKeys(facts) : [];
+  if (address !== undefined) probes.push(addressKey(address));
+  const isHit = (rule: Revocation) =>
+    rule.match.address === undefined
+      ? facts !== undefined && hits(rule, facts, nowSeconds)
+      : rule.match.address === address && !isOver(rule, nowSeconds);
   try {
-    const keys = await Promise.all(probeKeys(facts).map(denylistKey));
+    const keys = await Promise.all(probes.map(denylistKey));
     const reads = keys.map((key) => kv.get<Revocation[]>(key, "json"));
     const lists = await withTimeout(Promise.all(reads), KV_TIMEOUT_MS);
-    return ok(lists.flatMap((list) => list ?? []).find((rule) => hits(rule, facts, nowSeconds)));
+    return ok(lists.flatMap((list) => list ?? []).find(isHit));
   } catch {
     return err(problem("unavailable", "The KV denylist could not be read."));
   }

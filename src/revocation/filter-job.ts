@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { deniedBucketKey } from "./denied-token.ts";
 import { type DenylistStore, rangeOfPart } from "./denylist-store.ts";
@@ -115,7 +114,7 @@ export class FilterJob {
     const build = parts.insertPart({ ...row, next_expiry_at: keys.nextExpiryAt }, (number) => {
       const bucketBuilds = this.#bucketBuilds(bits, partition, before, number, keys.hi);
       const body = encodePart({ build: number, fuse, bucketBuilds });
-      return { body, digest: createHash("sha256").update(body).digest("hex") };
+      return { body, digest: sha256Hex(body) };
     });
     put({ id: `kv:filter:${build}`, lane: "kv:filter", kind: "kv.filter", payload: build });
   }
@@ -146,4 +145,10 @@ export class FilterJob {
     const lane = `kv:denied:${bucket % BUCKET_LANES}`;
     this.#o.put({ id: `kv:${deniedBucketKey(bucket)}`, lane, kind: "kv.denied", payload: bucket });
   }
+}
+
+/** In one step with the write. Node's module is loaded by the first part that is built, not by every isolate. */
+function sha256Hex(bytes: Uint8Array): string {
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  return createHash("sha256").update(bytes).digest("hex");
 }

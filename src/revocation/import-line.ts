@@ -11,7 +11,8 @@ import {
   namesOneToken,
   tokenOfRule,
 } from "./denied-token.ts";
-import { defaultExpiry, matchSchema, type Revocation } from "./rule.ts";
+import { defaultExpiry, type Revocation } from "./rule.ts";
+import { effectSchema, matchSchema } from "./rule-schema.ts";
 
 /** What one line asks for: a token by name, or a rule. `id` where the rule has one already. */
 export type ImportLine =
@@ -28,6 +29,7 @@ const ruleSchema = z
       .refine((id) => isId("rev", id), "is not the id of a revocation")
       .exactOptional(),
     match: matchSchema,
+    effect: effectSchema.exactOptional(),
     issued_before: z.number().min(0).max(MAX_EPOCH_SECONDS).exactOptional(),
     reason: z.string().min(1).max(MAX_REASON_CHARS),
     expires_at: z.number().min(0).max(MAX_EPOCH_SECONDS).exactOptional(),
@@ -52,7 +54,7 @@ function parseRule(value: Record<string, Json>, nowSeconds: number): Result<Impo
   }
   const { id, ...rule } = parsed.data;
   if (rule.expires_at !== undefined && rule.expires_at <= nowSeconds) return err(OVER);
-  if (id === undefined && namesOneToken(rule.match, rule.issued_before)) {
+  if (id === undefined && namesOneToken(rule)) {
     return ok({ kind: "token", token: tokenOfRule(rule) });
   }
   const expiresAt = rule.expires_at ?? defaultExpiry(rule.match, rule.issued_before, nowSeconds);

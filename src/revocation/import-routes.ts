@@ -110,10 +110,11 @@ async function* exportLines(deps: ImportRouteDeps): AsyncGenerator<Result<string
     const inForce = page.value.items.filter(({ state }) => state === "in_force");
     yield ok(
       inForce
-        .map(({ id, match, issued_before, reason, expires_at }) =>
+        .map(({ id, match, effect, issued_before, reason, expires_at }) =>
           exportLine({
             id,
             match,
+            ...(effect === undefined ? {} : { effect }),
             ...(issued_before === undefined ? {} : { issued_before }),
             reason,
             ...(expires_at === undefined ? {} : { expires_at }),

@@ -193,7 +193,7 @@ export class Import {
     const known = await log.revocation(id);
     if (known.ok) return this.#alreadyKnown(line, id, known.value.state);
     if (known.error.code !== "not_found") return known;
-    if (namesOneToken(rule.match, rule.issued_before)) {
+    if (namesOneToken(rule)) {
       this.#addToken(tokenOfRule(rule));
       return ok(null);
     }
@@ -266,12 +266,13 @@ const CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz";
 /** The id of a rule that came without one: the same content is the same rule, however often it is sent. */
 async function contentId({
   match,
+  effect,
   issued_before,
   reason,
   expires_at,
 }: NumberedRule["rule"]): Promise<string> {
   const members = Object.entries(match).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const text = JSON.stringify([members, issued_before ?? null, reason, expires_at ?? null]);
+  const text = JSON.stringify([members, issued_before ?? null, reason, expires_at ?? null, effect]);
   const digest = await sha256Bytes(utf8(text));
   return `rev_${Array.from(digest.subarray(0, 26), (byte) => CROCKFORD[byte & 31]).join("")}`;
 }

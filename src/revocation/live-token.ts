@@ -26,7 +26,7 @@ export type CutToken = Pick<LiveToken, "jti" | "sub" | "client_id" | "grant" | "
 export type LiveCount = { would_cut: WouldCut; exact: boolean; sample: CutToken[] };
 
 /** The parts of a match by which tokens of ours differ. */
-export type OwnMatch = Omit<RevocationMatch, "iss">;
+export type OwnMatch = Omit<RevocationMatch, "iss" | "address">;
 
 /**
  * Where the live tokens are looked up. `flush` has the key ring hand over what it recorded but has not passed
@@ -61,7 +61,8 @@ export async function countLive(
   return flushed.ok ? live.count(own, issuedBefore) : flushed;
 }
 
-/** Undefined where no token of ours can match, because it is for another issuer. */
-function ownMatch({ iss, ...rest }: RevocationMatch, issuer: string): OwnMatch | undefined {
+/** Undefined where no token of ours can match: it is for another issuer, or for an address and for no token at all. */
+function ownMatch({ iss, address, ...rest }: RevocationMatch, issuer: string): OwnMatch | undefined {
+  if (address !== undefined) return undefined;
   return iss !== undefined && iss !== issuer ? undefined : rest;
 }

@@ -1,12 +1,14 @@
 import * as z from "zod";
 import type { Clock } from "../platform/clock.ts";
 import type { CreationIds } from "../platform/idempotency.ts";
+import { ADDRESS_BLOCK, addressBlock } from "../protocol/address-block.ts";
 import { type Problem, problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { countLive, type LiveCount, type LiveTokens, type WouldCut } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
 import { CONFIRMATION_SECONDS, type RevocationRecord } from "./record.ts";
-import { defaultExpiry, matchSchema, type Revocation } from "./rule.ts";
+import { defaultExpiry, MAX_TOKEN_LIFE_SECONDS, type Revocation, type RevocationMatch } from "./rule.ts";
+import { effectSchema, matchSchema } from "./rule-schema.ts";
 
 export type RevokeDeps = {
   log: {
@@ -33,6 +35,7 @@ const epoch = z.number().min(0).max(1e11);
 export const revokeSchema = z
   .strictObject({
     match: matchSchema,
+    effect: effectSchema.exactOptional().describe("Absent: what it hits is refused."),
     issued_before: epoch.exactOptional(),
     reason: z.string().min(1).max(500),
     expires_at: epoch.exactOptional(),
@@ -68,6 +71,8 @@ export async function revoke(
   if (body.expires_at !== undefined && body.expires_at <= now) {
     return err(problem("invalid_body", "expires_at: must be in the future, in epoch seconds."));
   }
+  const unfit = body.match.address === undefined ? undefined : addressFault(body, now);
+  if (unfit) return err(problem("invalid_body", unfit));
   if (locksOut(body, now, deps.issuer)) {
     const detail =
       "issued_before: give a moment that is not in the future. Without it every token of this deployment is " +
@@ -88,6 +93,22 @@ export async function revoke(
   }
   const receipt = await deps.log.append({ id, kind: "revocation.added", rule });
   return receipt.ok ? ok({ kind: "in_force", receipt: receipt.value }) : receipt;
+}
+
+/** An address is somebody else's sooner or later, and no token has one. */
+function addressFault({ match, effect, issued_before, expires_at }: Body, now: number): string | undefined {
+  const { address = "", ...rest } = match;
+  if (!ADDRESS_BLOCK.test(addressBlock(address))) return "match.address: is no IPv4 or IPv6 address.";
+  if (Object.keys(rest).length > 0 || issued_before !== undefined || effect !== undefined) {
+    return "match.address: stands alone: it is looked at before a token is read, and refuses the request.";
+  }
+  if (expires_at !== undefined && expires_at <= now + MAX_TOKEN_LIFE_SECONDS) return undefined;
+  return "expires_at: is needed with match.address, at most 31 days ahead.";
+}
+
+/** As a rule holds it: an address in its one spelling. */
+function spelled({ address, ...rest }: RevocationMatch): RevocationMatch {
+  return address === undefined ? rest : { address: addressBlock(address) };
 }
 
 /** Whether nobody could lift the rule: it hits all tokens of ours, also those that are yet to be issued. */
@@ -164,7 +185,8 @@ function ruleOf(
   const expiresAt = body.expires_at ?? defaultEnd;
   return {
     id,
-    match: body.match,
+    match: spelled(body.match),
+    ...(body.effect ? { effect: body.effect } : {}),
     ...(body.issued_before === undefined ? {} : { issued_before: body.issued_before }),
     reason: body.reason,
     actor,

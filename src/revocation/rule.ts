@@ -1,30 +1,16 @@
-import * as z from "zod";
-import { PLAIN_TEXT } from "../protocol/plain-text.ts";
-
-/** What a token can hold; anything else would be acknowledged and hit nothing. */
-const claimText = z
-  .string()
-  .max(512)
-  .regex(PLAIN_TEXT, "no token holds this: a claim is printable ASCII, without spaces around it");
-
-/** Which tokens a revocation hits: all members must hold. */
-export const matchSchema = z.strictObject({
-  iss: z.string().min(1).max(512).exactOptional().describe("Issuer, exactly as in the token"),
-  jti: claimText.exactOptional().describe("One token"),
-  grant: claimText.exactOptional().describe("Every token of one grant"),
-  session: claimText.exactOptional().describe("Every token of one session (`sid`)"),
-  sub: claimText.exactOptional().describe("Every token of one subject"),
-  client_id: claimText.exactOptional().describe("Every token of one client"),
-  jkt: claimText.exactOptional().describe("Every token bound to one sender key (RFC 9449)"),
-  kid: claimText.exactOptional().describe("Every token signed by one key"),
-});
+import type * as z from "zod";
+import type { effectSchema, matchSchema } from "./rule-schema.ts";
 
 export type RevocationMatch = z.output<typeof matchSchema>;
+
+export type Effect = z.output<typeof effectSchema>;
 
 /** A revocation: data that hits any number of tokens. Times are epoch seconds (NumericDate). */
 export type Revocation = {
   id: string;
   match: RevocationMatch;
+  /** Absent: what it hits is refused. */
+  effect?: Effect;
   /** Only tokens whose `iat` is before this moment. */
   issued_before?: number;
   reason: string;
@@ -56,17 +42,26 @@ export type TokenFacts = {
   jkt?: string;
 };
 
+/** What one request is looked up by: its verified token, and where it came from, as a rule spells it. */
+export type Suspect = { facts?: TokenFacts; address?: string };
+
 /** From the narrowest to the widest: a rule is filed under the first member that it names. */
 export const MEMBERS = ["jti", "grant", "session", "sub", "client_id", "jkt", "kid", "iss"] as const;
 export type Member = (typeof MEMBERS)[number];
 
 /** Where a rule is filed: `member:value`, or `*` for a rule that names nothing but a moment. */
 export function fileKey(match: RevocationMatch): string {
+  if (match.address !== undefined) return addressKey(match.address);
   for (const member of MEMBERS) {
     const value = match[member];
     if (value !== undefined) return `${member}:${value}`;
   }
   return "*";
+}
+
+/** Where rules for an address are filed, by the block that it belongs to. */
+export function addressKey(block: string): string {
+  return `address:${block}`;
 }
 
 /** Every key under which a rule that hits this token can be filed: at most ten. */
@@ -81,9 +76,14 @@ export function probeKeys(facts: TokenFacts): string[] {
   return keys;
 }
 
-/** Whether the revocation hits the token now. */
+/** Whether the rule's own time has come to its end. */
+export function isOver(rule: Revocation, nowSeconds: number): boolean {
+  return rule.expires_at !== undefined && rule.expires_at <= nowSeconds;
+}
+
+/** Whether the rule hits the token now, whatever its effect; one for an address hits no token. */
 export function hits(rule: Revocation, facts: TokenFacts, nowSeconds: number): boolean {
-  if (rule.expires_at !== undefined && rule.expires_at <= nowSeconds) return false;
+  if (isOver(rule, nowSeconds) || rule.match.address !== undefined) return false;
   if (rule.issued_before !== undefined && facts.iat >= rule.issued_before) return false;
   const { match } = rule;
   for (const member of MEMBERS) {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { MAX_USES } from "../policy/access-rule-schema.ts";
+import { MAX_USES } from "../policy/max-uses.ts";
 import { scopeToken } from "../policy/names.ts";
 import { type Json, parseUniqueObject } from "../protocol/json.ts";
 import { type OAuthError, oauthError } from "../protocol/oauth-error.ts";

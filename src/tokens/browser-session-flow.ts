@@ -115,6 +115,14 @@ export class BrowserSessionFlow {
     return allowed.ok ? ok(presentSession(session, now)) : allowed;
   }
 
+  /** What the provider said of whose cookie it is: another session of theirs grows from it. */
+  async vouch(use: CookieUse): Promise<Result<Assertion>> {
+    const known = await this.who(use);
+    if (!known.ok) return known;
+    const session = this.#d.read();
+    return session ? ok(session.assertion) : err(OVER);
+  }
+
   /** Gives the session a cookie at another host. */
   handOver({ host, terms, ...code }: HandOverCall): Promise<Result<CookieAnswer>> {
     return this.#turns.take(async () => {

@@ -8,6 +8,7 @@ import {
   type ClientAssertion,
   readClientAssertion,
 } from "./client-assertion.ts";
+import { COMMAND_LINE_CLIENT } from "./public-client.ts";
 import type { RemoteKeys } from "./remote-keys.ts";
 
 /** What an OAuth endpoint knows of the client that calls. */
@@ -24,7 +25,7 @@ export type OAuthClient = {
   introspects?: string[];
 };
 
-/** Ways in which a client authenticates; none is for everybody. */
+/** Ways in which a registered client authenticates. */
 export const AUTH_METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt"] as const;
 
 type RegisteredClient = OAuthClient & { jwks?: object; jwks_uri?: string };
@@ -81,6 +82,7 @@ export async function authenticateClient(
   call: OAuthCall,
   deps: ClientAuthDeps,
 ): Promise<Result<AuthenticatedClient, OAuthError>> {
+  if (isPublic(call)) return ok({ ...COMMAND_LINE_CLIENT, at: epochSeconds(deps.clock()) });
   const credential = readCredential(call);
   if (!credential.ok) return credential;
   const outcome =
@@ -89,6 +91,12 @@ export async function authenticateClient(
       : await checkSecret(credential.value, call, deps);
   if (!outcome.ok) return outcome;
   return told(outcome.value);
+}
+
+/** It names itself and shows nothing: its calls are checked by what they carry, as a code or a refresh token. */
+function isPublic({ authorization, form }: OAuthCall): boolean {
+  const shown = ["client_secret", "client_assertion", "client_assertion_type"].some((name) => form.has(name));
+  return form.get("client_id") === COMMAND_LINE_CLIENT.id && authorization === null && !shown;
 }
 
 type SecretCredential = { method: "client_secret_basic" | "client_secret_post"; id: string; secret: string };

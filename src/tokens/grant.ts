@@ -9,6 +9,7 @@ import type { MintedToken, MintInput } from "./access-token.ts";
 import type { BackchannelPort } from "./backchannel-port.ts";
 import type { VerifiedToken } from "./claims.ts";
 import type { AuthenticatedClient, ClientAuthDeps } from "./client-auth.ts";
+import type { DeviceLoginPort } from "./device-login.ts";
 import type { SessionContext, Sessions } from "./refresh-grant.ts";
 import { type BindingDemand, type TokenType, tokenTypeOf } from "./sender-binding.ts";
 import { sessionBinding } from "./session.ts";
@@ -24,6 +25,7 @@ export type GrantDeps = ClientAuthDeps & {
   /** What the sender of the request has proven to hold; an error where it has to, and has not. */
   binding(demand: Omit<BindingDemand, "nonceNeeded">): Promise<Result<Confirmation | undefined, OAuthError>>;
   backchannel: BackchannelPort;
+  devices: DeviceLoginPort;
   sessions: Sessions;
 };
 

@@ -16,7 +16,8 @@ import { tokenTypeOf } from "./sender-binding.ts";
 export type TokenStateDeps = ClientAuthDeps & {
   sessions: Pick<Sessions, "session" | "sessionOf">;
   /** Verifies an access token of ours for any audience, and asks the log itself whether it was revoked. */
-  verifyOwn(token: string, context: RequestContext): Promise<Result<VerifiedToken>>;
+  /** `toEnd`: the token is about to be revoked, so that what is demanded of it does not matter. */
+  verifyOwn(token: string, context: RequestContext, toEnd: boolean): Promise<Result<VerifiedToken>>;
   log: {
     append(entry: { id: string; kind: "revocation.added"; rule: Revocation }): Promise<Result<Receipt>>;
   };
@@ -35,7 +36,7 @@ export async function introspect(
   deps: TokenStateDeps,
   context: RequestContext,
 ): Promise<Result<Record<string, Json>, OAuthError>> {
-  const live = await liveToken(token, deps, context);
+  const live = await liveToken(token, deps, context, false);
   if (!live.ok) return live;
   if (!live.value) return ok(INACTIVE);
   return ok(
@@ -62,7 +63,7 @@ export async function revokeToken(
       .revoke(client.id, "Revoked by its client.", client.id);
     return ended.ok || ended.error.code === "not_found" ? ok(null) : unavailable(ended.error.detail);
   }
-  const live = await liveToken(token, deps, context);
+  const live = await liveToken(token, deps, context, true);
   if (!live.ok) return live;
   if (live.value?.kind !== "access" || live.value.token.facts.client_id !== client.id) return ok(null);
   const rule = ruleFor(live.value.token, client.id, Math.floor(deps.clock() / 1000));
@@ -75,6 +76,7 @@ async function liveToken(
   token: string,
   deps: TokenStateDeps,
   context: RequestContext,
+  toEnd: boolean,
 ): Promise<Result<Live | undefined, OAuthError>> {
   const sessionId = await deps.sessions.sessionOf("refresh_token", token);
   if (sessionId !== undefined) {
@@ -82,7 +84,7 @@ async function liveToken(
     if (found.ok) return ok({ kind: "refresh", session: found.value });
     return found.error.code === "not_found" ? ok(undefined) : unavailable(found.error.detail);
   }
-  const verified = await deps.verifyOwn(token, context);
+  const verified = await deps.verifyOwn(token, context, toEnd);
   if (verified.ok) return ok({ kind: "access", token: verified.value });
   // A token that cannot be told to be good or bad is not said to be either.
   return problemStatus(verified.error.code) < 500 ? ok(undefined) : unavailable(verified.error.detail);

@@ -1,6 +1,6 @@
 import { type Clock, epochSeconds } from "../platform/clock.ts";
-import { keyPolicy, type PolicyVersion } from "../policy/document.ts";
-import { DEFAULT_KEY_POLICY, type KeyPolicy } from "../policy/keys-schema.ts";
+import type { PolicyVersion } from "../policy/document.ts";
+import { DEFAULT_KEY_POLICY, type KeyPolicy, keyPolicy } from "../policy/key-policy.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Periods } from "./key-ring.ts";
 import type { KeyringStore } from "./keyring-store.ts";

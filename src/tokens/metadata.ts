@@ -11,6 +11,9 @@ const SENDER_CONSTRAINTS = {
   tls_client_certificate_bound_access_tokens: true,
 };
 
+/** The command line's client shows nothing (RFC 7591 §2). */
+const WITH_COMMAND_LINE = [...AUTH_METHODS, "none"];
+
 /** RFC 8414 §2 and CIBA §4: what works, and nothing else. */
 export function serverMetadata(issuer: string) {
   return {
@@ -20,18 +23,19 @@ export function serverMetadata(issuer: string) {
     scopes_supported: CONTROL_SCOPES,
     response_types_supported: [],
     grant_types_supported: GRANT_TYPES,
-    token_endpoint_auth_methods_supported: AUTH_METHODS,
+    token_endpoint_auth_methods_supported: WITH_COMMAND_LINE,
     token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     authorization_details_types_supported: [RESOURCE_DETAIL_TYPE],
     introspection_endpoint: `${issuer}/oauth/introspect`,
     introspection_endpoint_auth_methods_supported: AUTH_METHODS,
     introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     revocation_endpoint: `${issuer}/oauth/revoke`,
-    revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+    revocation_endpoint_auth_methods_supported: WITH_COMMAND_LINE,
     revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     backchannel_authentication_endpoint: `${issuer}/oauth/bc-authorize`,
     backchannel_token_delivery_modes_supported: ["poll"],
     backchannel_user_code_parameter_supported: false,
+    device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
     ...SENDER_CONSTRAINTS,
   };
 }

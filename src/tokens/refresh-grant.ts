@@ -55,6 +55,18 @@ export async function openForExchange(
   return answered(await sessions.session(id).open({ opening, terms, scopes }));
 }
 
+/** Opens the session of a device whose person has approved; the same answer again until it is refreshed. */
+export async function openForDevice(
+  { id, ...asked }: { id: string; audience: string; scopes: string[]; assertion: Assertion },
+  { issuer, client, policy, binding, sessions }: SessionContext,
+): Promise<Result<SessionAnswer, OAuthError>> {
+  const terms = sessionTerms(policy, issuer, client.scopes);
+  if (!terms) return answered(err(problem("invalid_token", "Sessions are not allowed here.")));
+  const { subject } = asked.assertion.facts;
+  const opening = { ...asked, id, subject, binding, kind: GRANT_TYPE } as const;
+  return answered(await sessions.session(id).open({ opening, terms, scopes: asked.scopes }));
+}
+
 /** The `refresh_token` grant. `assertion` comes from the request's own subject token, verified. */
 export async function refreshGrant(
   request: RefreshRequest,

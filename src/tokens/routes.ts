@@ -7,6 +7,7 @@ import { problem, problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { authorizeBackchannel, BACKCHANNEL_PARAMETERS } from "./ciba.ts";
 import { authenticateClient, type OAuthCall } from "./client-auth.ts";
+import { authorizeDevice, DEVICE_PARAMETERS } from "./device-grant.ts";
 import { answerForm, formLimit, postOnly } from "./form-routes.ts";
 import { bindingDemand, type GrantDeps, grantRequest, readPolicy } from "./grant.ts";
 import { guardedMetadata, resourceMetadata, serverMetadata } from "./metadata.ts";
@@ -35,7 +36,9 @@ export function oauthRoutes(deps: OAuthDeps) {
   return app
     .post("/oauth/token", formLimit, (c) => answerGrant(c, deps, answerTokenRequest))
     .post("/oauth/bc-authorize", formLimit, (c) => answerGrant(c, deps, answerBackchannel, 403))
+    .post("/oauth/device_authorization", formLimit, (c) => answerGrant(c, deps, answerDevice))
     .all("/oauth/token", postOnly)
+    .all("/oauth/device_authorization", postOnly)
     .all("/oauth/bc-authorize", postOnly)
     .get("/.well-known/jwks.json", async (c) => {
       const jwks = await deps.keyring.jwks();
@@ -91,4 +94,12 @@ async function answerBackchannel(call: OAuthCall, deps: GrantDeps) {
   const bound = await deps.binding({ certificate: bindingDemand(client.value).certificate });
   if (!bound.ok) return bound;
   return authorizeBackchannel(grantRequest(call.form, client.value, bound.value), deps);
+}
+
+async function answerDevice(call: OAuthCall, deps: GrantDeps) {
+  const client = await authenticateClient(call, deps);
+  if (!client.ok) return client;
+  const known = knownParameters(call.form, DEVICE_PARAMETERS);
+  if (!known.ok) return known;
+  return authorizeDevice(grantRequest(call.form, client.value, undefined), deps, call.address);
 }

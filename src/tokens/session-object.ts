@@ -24,6 +24,7 @@ import {
   type SignInCall,
 } from "./browser-session-flow.ts";
 import {
+  type Assertion,
   endSession,
   presentSession,
   SESSION_RULE_SECONDS,
@@ -107,6 +108,11 @@ export class SessionObject extends CausedObject {
   /** Whose cookie it is. */
   who(use: CookieUse): Promise<Result<SessionRecord>> {
     return this.#browser.who(use);
+  }
+
+  /** What the provider said of whose cookie it is. */
+  vouch(use: CookieUse): Promise<Result<Assertion>> {
+    return this.#browser.vouch(use);
   }
 
   /** Gives the session a cookie at another host, once for each hand-over. */

@@ -5,6 +5,7 @@ import type { SessionRecord } from "../revocation/session-record.ts";
 import type { MintedToken, MintInput } from "./access-token.ts";
 import type { CookieUse } from "./browser-session.ts";
 import type { CookieAnswer, CookieToken, HandOverCall, SignInCall } from "./browser-session-flow.ts";
+import type { Assertion } from "./session.ts";
 import type { OpenCall, RefreshCall, SessionAnswer } from "./session-flow.ts";
 
 /** A session's object as others call it. */
@@ -21,6 +22,7 @@ export type BrowserSessionPort = {
   signIn(call: SignInCall): Promise<Result<CookieAnswer>>;
   token(use: CookieUse, audience: string): Promise<Result<CookieToken>>;
   who(use: CookieUse): Promise<Result<SessionRecord>>;
+  vouch(use: CookieUse): Promise<Result<Assertion>>;
   handOver(call: HandOverCall): Promise<Result<CookieAnswer>>;
   revoke(by: string, reason: string): Promise<Result<Receipt>>;
   revokeIfHit(rule: Revocation, by: string): Promise<Result<null>>;

@@ -37,6 +37,9 @@ export async function readSubject(
     const how = "a DPoP proof of that key, or the certificate that its client is registered with";
     return err(oauthError(error, `The ${what} is bound to its sender: it takes ${how}, on this request.`));
   }
+  if (verified.error.code === "insufficient_user_authentication") {
+    return err(oauthError(error, `The sign-in behind the ${what} is not enough any more: sign in again.`));
+  }
   if (verified.error.code !== "invalid_token") {
     return err(oauthError("temporarily_unavailable", verified.error.detail));
   }

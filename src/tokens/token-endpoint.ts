@@ -3,6 +3,8 @@ import { err, type Result } from "../protocol/result.ts";
 import { CIBA, cibaGrant } from "./ciba.ts";
 import { authenticateClient, type OAuthCall } from "./client-auth.ts";
 import { clientCredentialsGrant } from "./client-credentials.ts";
+import { deviceGrant } from "./device-grant.ts";
+import { DEVICE_CODE } from "./device-login.ts";
 import { bindingDemand, type Grant, type GrantDeps, grantRequest, type TokenResponse } from "./grant.ts";
 import { knownParameters } from "./oauth-form.ts";
 import { refreshTokenGrant } from "./refresh-token.ts";
@@ -14,6 +16,7 @@ const GRANTS = new Map<string, Grant>([
   ["refresh_token", refreshTokenGrant],
   [TOKEN_EXCHANGE, tokenExchangeGrant],
   [CIBA, cibaGrant],
+  [DEVICE_CODE, deviceGrant],
 ]);
 
 export const GRANT_TYPES: readonly string[] = [...GRANTS.keys()];

@@ -1,5 +1,4 @@
 import type { TrustedIssuer } from "../policy/document.ts";
-import { SHARED_SECRET_ALGORITHM } from "../policy/issuer-schema.ts";
 import { utf8 } from "../protocol/encoding.ts";
 import { type JoseHeader, mediaSubtype, readJoseHeader } from "../protocol/jose-header.ts";
 import type { Json } from "../protocol/json.ts";
@@ -7,6 +6,7 @@ import type { KeyPurpose } from "../protocol/jwk.ts";
 import { type CompactJws, isSignatureAlgorithm, readCompactJws, signatureHolds } from "../protocol/jws.ts";
 import { PLAIN_TEXT } from "../protocol/plain-text.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import { SHARED_SECRET_ALGORITHM } from "../protocol/signature-algorithm.ts";
 import { ACCESS_TOKEN_TYPE } from "./access-token.ts";
 import { MAX_JTI_CHARS, readIssuerClaims, readOwnClaims, type VerifiedToken, windowFault } from "./claims.ts";
 import type { RemoteKeys, WaitUntil } from "./remote-keys.ts";

@@ -10,7 +10,8 @@ import { EVENT_FILTERS, type EventFilter } from "./event.ts";
 import type { EndpointPort } from "./publish.ts";
 import { checkHandOut, type ReviewsAs, reviewsAsSchema } from "./reviews-as.ts";
 import { shownSecret } from "./signature.ts";
-import { type SlackInput, type SlackSecretBox, type SlackSettings, slackSchema } from "./slack-settings.ts";
+import { type SlackInput, slackSchema } from "./slack-schema.ts";
+import type { SlackSecretBox, SlackSettings } from "./slack-settings.ts";
 import { checkSlackUrl, checkWebhookUrl } from "./url-guard.ts";
 
 export type ManageDeps = {

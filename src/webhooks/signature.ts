@@ -1,5 +1,5 @@
-import { timingSafeEqual } from "node:crypto";
 import { base64, base64url, utf8 } from "../protocol/encoding.ts";
+import { equalText } from "../protocol/equal-text.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 
 /** How far a message's timestamp may be from now, to either side (Standard Webhooks). */
@@ -99,7 +99,7 @@ export async function verifyMessage(
   const expected = await Promise.all(secrets.map((secret) => hmac(secret, signed)));
   let found = -1;
   expected.forEach((value, index) => {
-    for (const candidate of candidates) if (equal(candidate, value)) found = index;
+    for (const candidate of candidates) if (equalText(candidate, value)) found = index;
   });
   return found === -1 ? err("mismatch") : ok(found);
 }
@@ -110,10 +110,4 @@ async function hmac(secret: Uint8Array<ArrayBuffer>, signed: Uint8Array<ArrayBuf
   ]);
   const digest = new Uint8Array(await crypto.subtle.sign("HMAC", key, signed));
   return `v1,${base64(digest)}`;
-}
-
-function equal(a: string, b: string): boolean {
-  const left = utf8(a);
-  const right = utf8(b);
-  return left.length === right.length && timingSafeEqual(left, right);
 }

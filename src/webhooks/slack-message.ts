@@ -1,4 +1,3 @@
-import * as z from "zod";
 import type { Json } from "../protocol/json.ts";
 import type { WebhookEvent } from "./event.ts";
 import type { SlackSettings } from "./slack-settings.ts";
@@ -6,18 +5,14 @@ import type { SlackSettings } from "./slack-settings.ts";
 /** Slack refuses a section's text above 3,000 characters. */
 const MAX_FIELD_CHARS = 500;
 
+const TEXTS = ["id", "state", "requester", "resource", "scope", "justification"] as const;
+
 /** What the message says of an access request; everything else of the event is left out. */
-const subjectSchema = z.object({
-  id: z.string(),
-  state: z.string(),
-  requester: z.string(),
-  resource: z.string(),
-  scope: z.string(),
-  duration_seconds: z.number(),
-  justification: z.string(),
-  ticket: z.string().optional(),
-  decide_in_chat: z.boolean().optional(),
-});
+type Subject = Record<(typeof TEXTS)[number], string> & {
+  duration_seconds: number;
+  ticket?: string;
+  decide_in_chat?: boolean;
+};
 
 type Block = { [member: string]: Json };
 
@@ -42,10 +37,9 @@ export function slackMessage(
   { channel, approvers }: Pick<SlackSettings, "channel" | "approvers">,
   issuer: string,
 ): { [member: string]: Json } {
-  const known = subjectSchema.safeParse(event.data.access_request);
+  const request = event.data.access_request;
   const to = channel === undefined ? {} : { channel };
-  if (!known.success) return { ...to, text: escapeMrkdwn(event.type) };
-  const request = known.data;
+  if (!isSubject(request)) return { ...to, text: escapeMrkdwn(event.type) };
   const text = `${escapeMrkdwn(event.type)}: ${field(request.requester)} – ${field(request.resource)}`;
   const blocks: Block[] = [{ type: "section", text: { type: "mrkdwn", text: describe(event, request) } }];
   if (ASKING.has(event.type)) {
@@ -85,7 +79,23 @@ export function escapeMrkdwn(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-function describe(event: WebhookEvent, request: z.output<typeof subjectSchema>): string {
+function isSubject(value: unknown): value is Subject {
+  if (typeof value !== "object" || value === null) return false;
+  const {
+    duration_seconds,
+    ticket = "",
+    decide_in_chat = false,
+    ...texts
+  } = value as Record<string, unknown>;
+  return (
+    TEXTS.every((name) => typeof texts[name] === "string") &&
+    typeof duration_seconds === "number" &&
+    typeof ticket === "string" &&
+    typeof decide_in_chat === "boolean"
+  );
+}
+
+function describe(event: WebhookEvent, request: Subject): string {
   const lines = [
     `*${escapeMrkdwn(event.type)}* (${field(request.state)})`,
     `Who: ${field(request.requester)}`,

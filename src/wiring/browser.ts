@@ -1,6 +1,6 @@
 import type { BrowserDeps } from "../browser/ports.ts";
 import { findSession } from "../browser/presented-session.ts";
-import { Providers } from "../browser/provider.ts";
+import type { Providers } from "../browser/provider.ts";
 import { Sealed } from "../browser/sealed.ts";
 import type { Config } from "../config.ts";
 import type { SessionAsk } from "../edge/session-tokens.ts";
@@ -8,6 +8,7 @@ import type { Clock } from "../platform/clock.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
+import { loadConditionsOf } from "../policy/condition.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok } from "../protocol/result.ts";
 import type { RemoteKeys } from "../tokens/remote-keys.ts";
@@ -25,17 +26,25 @@ export type BrowserWiring = {
 /** What signing in with a browser works with, once for each isolate. */
 export function wireBrowser({ config, objects, keys, clock, log }: BrowserWiring): BrowserDeps {
   const { issuer, local, wrapping, signInSecrets: secrets } = config;
+  const at = { issuer, local };
+  let providers: Providers | undefined;
   const credentials = new SecretBox(wrapping, SESSION_CREDENTIAL_PURPOSE);
   return {
-    ...{ issuer, local, clock, log, keys },
+    ...{ ...at, clock, log, keys },
     policy: async () => {
       const active = await objects.registry.activePolicy();
-      return active.ok ? ok(active.value.document) : active;
+      if (!active.ok) return active;
+      await loadConditionsOf(active.value.document);
+      return ok(active.value.document);
     },
     session: objects.session,
     newSessionId: () => newId("ses", clock()),
     sessionOf: (cookie) => sessionOf(credentials, "session_cookie", cookie),
-    providers: new Providers({ issuer, local, clock, log, secrets, fetch: (url, init) => fetch(url, init) }),
+    providers: async () => {
+      const { Providers } = await import("../browser/provider.ts");
+      providers ??= new Providers({ ...at, clock, log, secrets, fetch: (url, init) => fetch(url, init) });
+      return providers;
+    },
     signIns: new Sealed(new SecretBox(wrapping, "sign-in")),
     handOvers: new Sealed(new SecretBox(wrapping, "session-hand-over")),
   };

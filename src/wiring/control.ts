@@ -8,14 +8,14 @@ import type { Config } from "../config.ts";
 import { controlApp } from "../control/app.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
 import type { ReplicaReading } from "../control/exposition.ts";
-import type { SweepDeps } from "../control/sweep.ts";
 import { isGuarded } from "../edge/guarded.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
-import { auditPolicy, confirmAbove } from "../policy/document.ts";
+import { auditPolicy } from "../policy/audit-policy.ts";
+import { confirmAbove } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
@@ -28,6 +28,7 @@ import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
+import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
@@ -93,7 +94,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
   };
-  return controlApp({
+  const app: ReturnType<typeof controlApp> = controlApp({
     logger: log,
     authenticate: authenticator(verifier),
     access,
@@ -105,9 +106,10 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
         return document !== undefined && auditPolicy(document).record_addresses;
       },
     },
-    browser,
+    browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
+    console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
     decisions: { issuer, local, ...decisions },
     health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
     inbound,
@@ -133,6 +135,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
         poll: (id, clientId, confirmation) => accessRequest(id).poll(clientId, confirmation),
       },
       sessions,
+      devices: objects.devices,
     },
     policy: {
       ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
@@ -162,6 +165,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
       log: objects.log,
     },
   });
+  return app;
 }
 
 /** Tries access rules with sample people, and with the latest access requests. */
@@ -174,33 +178,6 @@ function simulator(directory: ObjectPorts["directory"], clock: Clock): PolicyRou
     if (!latest.ok) return latest;
     const decided_otherwise = replay(latest.value, after, now);
     return ok({ asks, replayed: latest.value.length, decided_otherwise });
-  };
-}
-
-/** What the cron looks after. */
-export function wireSweep({
-  config,
-  objects,
-  clock,
-  log,
-}: Omit<ControlWiring, "verifier" | "browser" | "decisions">): SweepDeps {
-  const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
-  return {
-    logger: log,
-    clock,
-    singletons: { keyring, registry, directory, log: objects.log, denylist, monitor, audit: objects.audit },
-    monitor,
-    log: objects.log,
-    keyring,
-    directory,
-    accessRequest,
-    session,
-    secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
-    endpoint,
-    endpoints: async () => {
-      const page = await registry.listEndpoints({ limit: 200 });
-      return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
-    },
   };
 }
 

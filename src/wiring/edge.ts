@@ -46,8 +46,8 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   });
   const filter = new FilterLoader({ kv: env.KV, denylist: objects.edge.denylist });
   const replica = new IsolateReplica({ log: deltas, filter, kv: env.KV, clock, logger: log });
-  const denylist = (facts: Parameters<typeof isListed>[1]) =>
-    isListed(env.KV, facts, Math.floor(clock() / 1000));
+  const denylist = (suspect: Parameters<typeof isListed>[1]) =>
+    isListed(env.KV, suspect, Math.floor(clock() / 1000));
   const denied = new DeniedTokens((known, iss, jti) =>
     confirmDenied(known, iss, jti, { denylist: objects.edge.denylist, kv: env.KV }),
   );

@@ -27,6 +27,7 @@ import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { ClientRegisterPort } from "../tokens/client-auth.ts";
+import type { DeviceLoginPort } from "../tokens/device-login.ts";
 import type { KeyRotationPort } from "../tokens/key-routes.ts";
 import { type ProofPort, proofShard } from "../tokens/proof-checker.ts";
 import type { KeyringPort } from "../tokens/routes.ts";
@@ -62,6 +63,7 @@ export function objectPorts(env: Env, log: Logger) {
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
     audit: port<AuditReadPort & AuditedCallDeps["audit"] & SweptObject>(env.AUDIT),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
+    devices: port<DeviceLoginPort & SweptObject>(env.DEVICE_LOGIN),
     log: port<RevocationLogPort & EmergencyPort & SweepDeps["log"] & SweptObject>(env.LOG),
     edge: {
       log: edgePort<LogReader>(env.LOG),

@@ -8,7 +8,7 @@ import type { wireEdge } from "./edge.ts";
 
 export type ServiceWiring = {
   issuer: string;
-  app: Pick<ReturnType<typeof controlApp>, "fetch">;
+  control(): Promise<Pick<ReturnType<typeof controlApp>, "fetch">>;
   edge: Pick<ReturnType<typeof wireEdge>, "verifier" | "decider">;
 };
 
@@ -17,7 +17,10 @@ const FIELD_VALUE = /^[\x21-\x7e]*$/;
 const UNFIT = problem("invalid_request", "token and idempotencyKey: visible ASCII only.");
 
 /** The service as one call sees it. */
-export function serviceFor({ issuer, app, edge }: ServiceWiring, context: RequestContext): PortcullisService {
+export function serviceFor(
+  { issuer, control, edge }: ServiceWiring,
+  context: RequestContext,
+): PortcullisService {
   const deps = { ...edge.verifier, decide: edge.decider, ...context };
   return {
     authorize: (ask) => authorizeFor(ask, deps),
@@ -30,6 +33,7 @@ export function serviceFor({ issuer, app, edge }: ServiceWiring, context: Reques
         ...(idempotencyKey === "" ? {} : { "idempotency-key": idempotencyKey }),
       };
       const init = { method: "POST", headers, body: JSON.stringify(request) };
+      const app = await control();
       const answer = await app.fetch(new Request(`${issuer}/v1/access-requests`, init), context);
       const body = await answer.json();
       return answer.ok ? ok(body as OpenedRequest) : err(problemOf(body));

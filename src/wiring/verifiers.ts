@@ -60,8 +60,8 @@ export function subjectTokenVerifier(verifier: Verifier): OAuthDeps["verifySubje
 
 /** Which token of ours is introspected or revoked. */
 export function ownTokenVerifier(verifier: Verifier): TokenStateDeps["verifyOwn"] {
-  return async (accessToken, context) => {
-    const token = await authenticateAnyOwn(accessToken, { ...verifier, ...context });
+  return async (accessToken, context, toEnd) => {
+    const token = await authenticateAnyOwn(accessToken, { ...verifier, ...context }, toEnd);
     return token.ok ? token : err(token.error.problem);
   };
 }

@@ -520,3 +520,106 @@ describe("a logout token", () => {
     expect((await me(later)).status).toBe(200);
   });
 });
+
+describe("a device without a browser", () => {
+  const CLI = { client_id: "portcullis-cli" };
+  const post = (path: string, form: Record<string, string>) =>
+    stand.gate.call(path, { form: { ...CLI, ...form } });
+  const poll = (device_code: string) =>
+    post("/oauth/token", { grant_type: "urn:ietf:params:oauth:grant-type:device_code", device_code });
+  type Begun = {
+    device_code: string;
+    user_code: string;
+    verification_uri: string;
+    verification_uri_complete: string;
+  };
+  const begin = async (form: Record<string, string> = {}) =>
+    bodyOf<Begun>(await post("/oauth/device_authorization", form), 200);
+  const formOf = (text: string) =>
+    Object.fromEntries(
+      [...text.matchAll(/name="(csrf_token|user_code)" value="([^"]+)"/g)].map(([, name, value]) => [
+        name!,
+        value!,
+      ]),
+    );
+  const decide = (browser: Browser, form: Record<string, string>, origin = issuer) =>
+    browser.step(`${issuer}/session/device`, { method: "POST", form, headers: { origin } });
+
+  it("is signed in by a person who confirms its code, and renews and ends like a session of theirs", async () => {
+    const begun = await begin({ scope: "requests:create requests:read grants:read" });
+    expect(begun.verification_uri_complete).toBe(`${issuer}/session/device?user_code=${begun.user_code}`);
+    expect(await poll(begun.device_code)).toMatchObject({
+      status: 400,
+      body: { error: "authorization_pending" },
+    });
+    expect(await poll(begun.device_code)).toMatchObject({ status: 400, body: { error: "slow_down" } });
+    const alice = new Browser("alice");
+    const page = await alice.open(begun.verification_uri_complete);
+    expect(page.text).toContain(begun.user_code);
+    expect(page.text).toContain("demo|alice");
+    const form = formOf(page.text);
+    expect((await decide(alice, { ...form, decision: "allow" }, "https://evil.example")).status).toBe(403);
+    expect((await decide(alice, { ...form, csrf_token: "x", decision: "allow" })).status).toBe(403);
+    expect(await decide(alice, { ...form, decision: "allow" })).toMatchObject({ status: 200 });
+    expect((await decide(alice, { ...form, decision: "deny" })).text).toContain("decided on already");
+    const other = await stand.gate.newClient({ grant_types: ["client_credentials"] });
+    const stolen = {
+      grant_type: "urn:ietf:params:oauth:grant-type:device_code",
+      device_code: begun.device_code,
+    };
+    expect(await stand.gate.call("/oauth/token", { client: other, form: stolen })).toMatchObject({
+      status: 400,
+      body: { error: "unauthorized_client" },
+    });
+    type Tokens = { access_token: string; refresh_token: string; scope: string };
+    const tokens = bodyOf<Tokens>(await poll(begun.device_code), 200);
+    expect(tokens.scope.split(" ").toSorted()).toEqual(["requests:create", "requests:read"]);
+    expect(decodeJwt(tokens.access_token)).toMatchObject({
+      sub: "demo|alice",
+      client_id: "portcullis-cli",
+      aud: issuer,
+    });
+    expect((await stand.gate.call("/v1/access-requests", { token: tokens.access_token })).status).toBe(200);
+    expect(await post("/oauth/introspect", { token: tokens.access_token })).toMatchObject({ status: 401 });
+    const renewed = bodyOf<Tokens>(
+      await post("/oauth/token", { grant_type: "refresh_token", refresh_token: tokens.refresh_token }),
+      200,
+    );
+    expect(await post("/oauth/revoke", { token: renewed.refresh_token })).toMatchObject({ status: 200 });
+    await expect
+      .poll(
+        async () => (await stand.gate.call("/v1/access-requests", { token: renewed.access_token })).status,
+        { timeout: 5_000 },
+      )
+      .toBe(401);
+    expect(await poll(begun.device_code)).toMatchObject({ status: 400 });
+  });
+
+  it("gets nothing where the person says no, for a wrong code, another client or a scope that nobody gives", async () => {
+    const begun = await begin();
+    const bob = new Browser("bob");
+    const page = await bob.open(begun.verification_uri);
+    expect(page.text).toContain("The code that your device shows");
+    expect(await bob.open(`${begun.verification_uri}?user_code=ZZZZ-ZZZZ`)).toMatchObject({ status: 400 });
+    const asked = await bob.open(
+      `${begun.verification_uri}?user_code=${begun.user_code.toLowerCase().replace("-", "")}`,
+    );
+    expect((await decide(bob, { ...formOf(asked.text), decision: "deny" })).status).toBe(200);
+    expect(await poll(begun.device_code)).toMatchObject({ status: 400, body: { error: "access_denied" } });
+    expect(await poll("another")).toMatchObject({ status: 400, body: { error: "invalid_grant" } });
+    expect(await post("/oauth/device_authorization", { scope: "orders:read" })).toMatchObject({
+      status: 400,
+      body: { error: "invalid_scope" },
+    });
+    const other = await stand.gate.newClient({ grant_types: ["client_credentials"] });
+    expect(await stand.gate.call("/oauth/device_authorization", { client: other, form: {} })).toMatchObject({
+      status: 400,
+      body: { error: "unauthorized_client" },
+    });
+    expect(await post("/oauth/token", { grant_type: "client_credentials" })).toMatchObject({
+      status: 400,
+      body: { error: "unauthorized_client" },
+    });
+    expect(await post("/oauth/device_authorization", { client_secret: "x" })).toMatchObject({ status: 401 });
+  });
+});

@@ -17,7 +17,7 @@ import { problem } from "../../src/protocol/problem.ts";
 import { err, ok, type Result } from "../../src/protocol/result.ts";
 import type { ReplicaView, VerificationKey } from "../../src/replication/replica.ts";
 import type { DeniedFilter } from "../../src/revocation/filter.ts";
-import type { Revocation, TokenFacts } from "../../src/revocation/rule.ts";
+import type { Revocation, Suspect } from "../../src/revocation/rule.ts";
 import { RuleIndex } from "../../src/revocation/rule-index.ts";
 import { DpopNonces } from "../../src/tokens/dpop-nonces.ts";
 import { ProofChecker } from "../../src/tokens/proof-checker.ts";
@@ -75,7 +75,7 @@ export class EdgeWorld {
   background: Promise<unknown>[] = [];
   denied: Revocation | undefined;
   kvDown = false;
-  kvAsked: TokenFacts[] = [];
+  kvAsked: Suspect[] = [];
   originCalls: Request[] = [];
   origin: (request: Request) => Response | Promise<Response> = () => new Response("hello");
   lines: { level: string; event: string; fields: LogFields }[] = [];
@@ -163,7 +163,7 @@ export class EdgeWorld {
       const compiled =
         this.#view?.policy.version === version
           ? this.#view.policy
-          : compilePolicy({ version, document: policySchema.parse(policy) });
+          : await compilePolicy({ version, document: policySchema.parse(policy) });
       this.#view = { seq, fetchedAtMs, policy: compiled, keys, revocations: index };
       if (filter) this.#view.filter = filter;
       return ok(this.#view);
@@ -174,8 +174,8 @@ export class EdgeWorld {
   get freshness(): Freshness {
     this.#freshness ??= new Freshness({
       replica: this.replica,
-      denylist: async (facts) => {
-        this.kvAsked.push(facts);
+      denylist: async (suspect) => {
+        this.kvAsked.push(suspect);
         return this.kvDown ? err(problem("unavailable", "KV is down.")) : ok(this.denied !== undefined);
       },
       clock: this.clock,

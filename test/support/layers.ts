@@ -10,7 +10,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["remediation"],
   ["replication", "registry", "tokens", "access", "limits", "audit"],
   ["browser"],
-  ["edge", "control"],
+  ["edge", "control", "console"],
   ["wiring", "library"],
   ["worker"],
 ];

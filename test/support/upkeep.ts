@@ -14,6 +14,7 @@ export const UPKEEP: Readonly<Record<string, readonly [commits: number, why: str
   "src/replication/compaction.ts": [1, "a lift that is recorded once the log has it"],
   "src/replication/log-object.ts": [1, "the KV denylist, written anew"],
   "src/revocation/denylist-object.ts": [6, "the filter's parts, their publication and their expiry"],
+  "src/tokens/device-login-object.ts": [2, "a device that asks, and its polling"],
   "src/tokens/key-lifecycle.ts": [1, "that a key takes over sooner: the rotation itself is recorded"],
   "src/tokens/keyring-object.ts": [1, "what has been told"],
   "src/tokens/minted-tokens.ts": [1, "tokens within authority that is recorded"],

@@ -20,6 +20,7 @@ const good = {
       "MONITOR",
       "AUDIT",
       "RATE_LIMIT",
+      "DEVICE_LOGIN",
       "PROOF",
       "SESSION",
     ].map((b) => [b, {}]),

@@ -7,6 +7,7 @@ import { creationIds } from "../../src/platform/idempotency.ts";
 import { newId } from "../../src/platform/ids.ts";
 import { objectPort } from "../../src/platform/rpc.ts";
 import { type PolicyDocument, policySchema } from "../../src/policy/document.ts";
+import { SCHEMA_FINGERPRINT } from "../../src/policy/stored-policy.ts";
 import { sha256Hex } from "../../src/protocol/encoding.ts";
 import { ok } from "../../src/protocol/result.ts";
 import type { ClientRecord } from "../../src/registry/client.ts";
@@ -84,7 +85,10 @@ describe("policy versions", () => {
     expect(put).toMatchObject({ version: 1, receipt: { id: first.id } });
     expect(put.receipt.effective_by.bounded).toBeGreaterThan(put.receipt.accepted_at);
     expect(await entriesAfter(before)).toEqual([
-      { id: first.id, kind: "policy.activated", version: 1, document: first.document },
+      {
+        ...{ id: first.id, kind: "policy.activated" },
+        ...{ version: 1, document: first.document, schema: SCHEMA_FINGERPRINT },
+      },
     ]);
     expect(await registry.activePolicy()).toEqual({
       ok: true,
@@ -193,7 +197,9 @@ describe("policy versions", () => {
     await registry.putPolicy(change("/old", 0));
     await runInDurableObject(registry.stub, (_object, { storage }) => {
       const { sql } = storage;
-      sql.exec("UPDATE policy_versions SET document = json_remove(document, '$.routes[0].credential')");
+      sql.exec(
+        "UPDATE policy_versions SET schema = 'older', document = json_remove(document, '$.routes[0].credential')",
+      );
     });
     await evictDurableObject(registry.stub);
     const document = documentOf("/old");

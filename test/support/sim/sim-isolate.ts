@@ -97,8 +97,8 @@ export class SimIsolate {
     const deltas = new DeltaCache({ log: reader, cache, url: `${ISSUER}/replication/v1`, clock, logger });
     const filter = new FilterLoader({ kv: local, denylist });
     const replica = new IsolateReplica({ log: deltas, filter, kv: local, clock, logger });
-    const listed = (facts: Parameters<typeof isListed>[1]) =>
-      isListed(local, facts, Math.floor(clock() / 1000));
+    const listed = (suspect: Parameters<typeof isListed>[1]) =>
+      isListed(local, suspect, Math.floor(clock() / 1000));
     return {
       issuer: ISSUER,
       clock,

@@ -1,7 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { ClientAsk } from "../../../src/access/backchannel.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { policySchema } from "../../../src/policy/document.ts";
 import { AccessDesk, personWith } from "../../support/access-desk.ts";
+
+beforeAll(loadConditions);
 
 const NOW = 1_795_435_200;
 const policy = policySchema.parse({

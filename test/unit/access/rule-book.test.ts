@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { Actor } from "../../../src/platform/http.ts";
 import { checkPolicy } from "../../../src/policy/check.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { AccessDesk, personWith } from "../../support/access-desk.ts";
 import { expectValue } from "../../support/remote.ts";
+
+beforeAll(loadConditions);
 
 /** The rules of docs/access-rules.md, as they stand there. */
 const page = readFileSync(new URL("../../../docs/access-rules.md", import.meta.url).pathname, "utf8");

@@ -1,9 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { replay } from "../../../src/access/replay.ts";
 import { simulateAsks } from "../../../src/access/simulate.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { policySchema } from "../../../src/policy/document.ts";
 import { simulationSchema } from "../../../src/policy/simulation-schema.ts";
 import { AccessDesk, personWith } from "../../support/access-desk.ts";
+
+beforeAll(loadConditions);
 
 const NOW = 1_795_435_200;
 const policyWith = (over: object) =>

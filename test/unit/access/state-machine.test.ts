@@ -1,11 +1,14 @@
 import * as fc from "fast-check";
-import { expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import type { AccessRequest, Extension } from "../../../src/access/access-request.ts";
 import { isEndedEarly } from "../../../src/access/grant.ts";
 import { presentRequest } from "../../../src/access/present.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { policySchema } from "../../../src/policy/document.ts";
 import { EVENT_TYPES } from "../../../src/webhooks/event.ts";
 import { AccessDesk, personWith } from "../../support/access-desk.ts";
+
+beforeAll(loadConditions);
 
 const NOW = 1_795_435_200;
 const policy = policySchema.parse({

@@ -1,6 +1,7 @@
 import { html } from "hono/html";
 import { expect, it } from "vitest";
-import { page, redirect } from "../../../src/browser/page.ts";
+import { page } from "../../../src/browser/page.ts";
+import { redirect } from "../../../src/browser/redirect.ts";
 
 it("is not framed, cached, indexed or scripted, and its forms stay here", async () => {
   const answer = await page("Title", html`<p>${"<script>x</script>"}</p>`, { cookies: ["a=1", "b=2"] });

@@ -49,7 +49,9 @@ const deps = {
     ),
   sessionOf: async (cookie: string) => (cookie === "good" ? "ses_1" : undefined),
   session: () => ({ who: async () => live }),
-  providers: { authorizationUrl: async ({ id }: { id: string }) => ok(`https://${id}.example.com/auth`) },
+  providers: async () => ({
+    authorizationUrl: async ({ id }: { id: string }) => ok(`https://${id}.example.com/auth`),
+  }),
   signIns: new Sealed(box("sign-in")),
   handOvers: new Sealed(box("session-hand-over")),
 } as unknown as BrowserDeps;

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { Freshness } from "../../../src/edge/freshness.ts";
-import { EMPTY_POLICY, type PolicyVersion } from "../../../src/policy/document.ts";
+import type { PolicyVersion } from "../../../src/policy/document.ts";
+import { EMPTY_POLICY } from "../../../src/policy/stored-policy.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok, type Result } from "../../../src/protocol/result.ts";
 import type { Delta } from "../../../src/replication/entry.ts";

@@ -59,11 +59,12 @@ const outcomes = ({ checks }: DecisionTrace) => checks.map(({ check, outcome }) 
 
 describe("an explained decision", () => {
   it("lists every check in its order, with what the policy asks for", async () => {
+    world.revoke({ address: "203.0.113.9" });
     const { trace, answer } = await both("/projects/42", GOOD, { cf: { country: "DE" } });
     expect(answer.status).toBe(200);
     expect(trace).toMatchObject({
       ...{ trace_version: 1, decision_id: "dec_1", outcome: "allow", reason: "token", status: 200 },
-      ...{ route: "route-0", origin: "orders", seq: 1, replica_age_ms: 0, remedies: [] },
+      ...{ route: "route-0", origin: "orders", seq: 2, replica_age_ms: 0, remedies: [] },
     });
     expect(outcomes(trace)).toEqual(
       CHECKS.filter((check) => check !== "credential").map((check) =>

@@ -201,7 +201,7 @@ describe("an eventual route", () => {
     world.logDown = true;
     world.nowMs += 60_001;
     expect(await status("/eventual")).toBe(200);
-    expect(world.kvAsked[0]).toMatchObject({ jti: "tok_01jd0000000000000000000000" });
+    expect(world.kvAsked[0]).toMatchObject({ facts: { jti: "tok_01jd0000000000000000000000" } });
     world.denied = revoked;
     expect(await status("/eventual")).toBe(401);
     world.kvDown = true;

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { conditionFacts } from "../../../src/edge/request-facts.ts";
 import type { Facts } from "../../../src/policy/condition.ts";
-import { compileCondition } from "../../../src/policy/condition.ts";
+import { compileCondition, loadConditions } from "../../../src/policy/condition.ts";
 import type { VerifiedToken } from "../../../src/tokens/claims.ts";
+
+beforeAll(loadConditions);
 
 const NOW = Date.UTC(2026, 10, 22, 21, 5, 30) / 1000;
 const TARGET = {

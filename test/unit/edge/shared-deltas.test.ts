@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Freshness, type Staleness, stalenessOf } from "../../../src/edge/freshness.ts";
-import { EMPTY_POLICY } from "../../../src/policy/document.ts";
+import { EMPTY_POLICY } from "../../../src/policy/stored-policy.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 import { IsolateReplica } from "../../../src/replication/isolate-replica.ts";
@@ -56,7 +56,7 @@ beforeEach(() => {
 
 const decide = async (staleness: Staleness) => {
   const view = (await freshness.first())!;
-  return freshness.ensure(view, staleness, undefined, (work) => void background.push(work));
+  return freshness.ensure(view, staleness, {}, (work) => void background.push(work));
 };
 const ageOf = async (decision: ReturnType<typeof decide>) => {
   const view = await decision;

@@ -1,7 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { accessFacts, decidedByRule, mayAskNow } from "../../../src/policy/access-conditions.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { type AccessRule, policySchema } from "../../../src/policy/document.ts";
 import { isTimeZone, localTime } from "../../../src/policy/local-time.ts";
+
+beforeAll(loadConditions);
 
 /** Sunday, 29 March 2026: in Berlin 02:00 becomes 03:00. */
 const SPRING = Date.parse("2026-03-29T01:00:00Z") / 1000;

@@ -1,7 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { accessRuleWarnings } from "../../../src/policy/access-rule-faults.ts";
 import { checkPolicy } from "../../../src/policy/check.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { policySchema } from "../../../src/policy/document.ts";
+
+beforeAll(loadConditions);
 
 type Over = Record<string, unknown>;
 const rule = (over: Over = {}) => ({

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ApprovalTree, approvalTree, isSatisfied, leavesOf } from "../../../src/policy/approval-tree.ts";
+import { type ApprovalTree, isSatisfied, leavesOf } from "../../../src/policy/approval-tree.ts";
+import { approvalTree } from "../../../src/policy/approval-tree-schema.ts";
 
 const leaf = (role: string, count = 1): ApprovalTree => ({ roles: [role], subjects: [], count });
 const faultOf = (tree: unknown) => {

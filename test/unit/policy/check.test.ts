@@ -1,8 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { checkPolicy } from "../../../src/policy/check.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import type { PolicyContext } from "../../../src/policy/cross-faults.ts";
-import { confirmAbove, keyPolicy, policySchema } from "../../../src/policy/document.ts";
+import { confirmAbove, policySchema } from "../../../src/policy/document.ts";
+import { keyPolicy } from "../../../src/policy/key-policy.ts";
 import { isReservedPath } from "../../../src/policy/reserved-paths.ts";
+
+beforeAll(loadConditions);
 
 type Changed = Record<string, unknown>;
 const DEPLOYED: PolicyContext = { issuer: "https://auth.example.com", local: false };

@@ -1,5 +1,7 @@
-import { describe, expect, it } from "vitest";
-import { compileCondition } from "../../../src/policy/condition.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { compileCondition, loadConditions } from "../../../src/policy/condition.ts";
+
+beforeAll(loadConditions);
 
 const FACTS = {
   token: { roles: ["developer", "on-call"], age_seconds: 40, sub: "corp|ann" },

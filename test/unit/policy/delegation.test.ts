@@ -1,9 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { onlyResource } from "../../../src/policy/access-rules.ts";
 import { checkPolicy } from "../../../src/policy/check.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { delegatedScopes } from "../../../src/policy/delegation.ts";
 import { policySchema } from "../../../src/policy/document.ts";
 import { namedRoles } from "../../../src/policy/named-roles.ts";
+
+beforeAll(loadConditions);
 
 const rule = (id: string, over: object = {}) => ({
   ...{ id, actors: { subjects: ["cli_1"] }, for: { roles: ["manager"] }, scopes: ["orders:read"] },

@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { checkPolicy } from "../../../src/policy/check.ts";
+import { loadConditions } from "../../../src/policy/condition.ts";
 import { policyJsonSchema } from "../../../src/policy/json-schema.ts";
 import { CHECKS, type DecisionTrace } from "../../../src/protocol/decision-trace.ts";
 import { RATE_LIMITS } from "../../support/rate-limits.ts";
+
+beforeAll(loadConditions);
 
 const root = new URL("../../..", import.meta.url).pathname;
 const page = (name: string) => readFileSync(`${root}docs/${name}`, "utf8");

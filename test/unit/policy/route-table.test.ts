@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { policySchema, type Route } from "../../../src/policy/document.ts";
-import { METHODS } from "../../../src/policy/route-schema.ts";
+import { METHODS } from "../../../src/policy/methods.ts";
 import { RouteTable, routeConflicts } from "../../../src/policy/route-table.ts";
 
 type Written = { path: string; host?: string; methods?: Route["methods"] };

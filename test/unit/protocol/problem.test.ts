@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { problem, problemCodes, problemResponse, problemStatus } from "../../../src/protocol/problem.ts";
+import {
+  problem,
+  problemCodes,
+  problemResponse,
+  problemStatus,
+  readProblem,
+} from "../../../src/protocol/problem.ts";
 
 describe("problemResponse", () => {
   it("is problem+json with every member of the contract", async () => {
@@ -32,4 +38,10 @@ describe("problemResponse", () => {
       expect(retry).toBe(problemStatus(code) === 503);
     }
   });
+});
+
+it("is read back from the wire as it was", async () => {
+  const plain = problem("conflict", "Too late.");
+  const more = problem("invalid_body", "a: is wrong", { faults: ["a: is wrong", "b: too"], max: 3 });
+  for (const p of [plain, more]) expect(readProblem(await problemResponse(p, "dec_1").json())).toEqual(p);
 });

@@ -4,13 +4,12 @@ import {
   type ClientRecord,
   checkHandOut,
   checkKeys,
-  clientPatchSchema,
-  newClientSchema,
   onlyNarrows,
   patchedClient,
   presentClient,
   withSecret,
 } from "../../../src/registry/client.ts";
+import { clientPatchSchema, newClientSchema } from "../../../src/registry/client-schema.ts";
 import { hits, type TokenFacts } from "../../../src/revocation/rule.ts";
 
 const client: ClientRecord = {

@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
-import { EMPTY_POLICY, policySchema } from "../../../src/policy/document.ts";
+import { policySchema } from "../../../src/policy/document.ts";
+import { EMPTY_POLICY } from "../../../src/policy/stored-policy.ts";
 import type { PublicKeyRecord } from "../../../src/protocol/jwk.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";

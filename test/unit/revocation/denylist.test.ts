@@ -39,14 +39,14 @@ describe("findInDenylist", () => {
     ({ get: async (key: string) => entries[key] ?? null }) as unknown as Pick<KVNamespace, "get">;
 
   it("finds a rule that hits and passes over one that does not", async () => {
-    expect(await findInDenylist(kvOf({ "deny:jti:tok_1": [rule(10)] }), facts, 5)).toMatchObject({
+    expect(await findInDenylist(kvOf({ "deny:jti:tok_1": [rule(10)] }), { facts }, 5)).toMatchObject({
       value: { id: "rev_1" },
     });
-    expect(await findInDenylist(kvOf({ "deny:jti:tok_1": [rule(10)] }), facts, 10)).toEqual({
+    expect(await findInDenylist(kvOf({ "deny:jti:tok_1": [rule(10)] }), { facts }, 10)).toEqual({
       ok: true,
       value: undefined,
     });
-    expect(await findInDenylist(kvOf({ "deny:jti:tok_2": [rule(10)] }), facts, 5)).toEqual({
+    expect(await findInDenylist(kvOf({ "deny:jti:tok_2": [rule(10)] }), { facts }, 5)).toEqual({
       ok: true,
       value: undefined,
     });
@@ -54,9 +54,18 @@ describe("findInDenylist", () => {
 
   it("says so where KV fails, rather than that nothing was found", async () => {
     const broken = { get: () => Promise.reject(new Error("down")) } as unknown as Pick<KVNamespace, "get">;
-    expect(await findInDenylist(broken, facts, 5)).toMatchObject({
+    expect(await findInDenylist(broken, { facts }, 5)).toMatchObject({
       ok: false,
       error: { code: "unavailable" },
     });
+  });
+
+  it("finds a rule for an address, while it lasts, also where no token was sent", async () => {
+    const block = { ...rule(10), match: { address: "203.0.113.7" } };
+    const kv = kvOf({ "deny:address:203.0.113.7": [block] });
+    const find = async (address: string, now: number) => findInDenylist(kv, { address }, now);
+    expect(await find("203.0.113.7", 5)).toMatchObject({ ok: true, value: { match: block.match } });
+    expect(await find("203.0.113.7", 10)).toEqual({ ok: true, value: undefined });
+    expect(await find("203.0.113.8", 5)).toEqual({ ok: true, value: undefined });
   });
 });

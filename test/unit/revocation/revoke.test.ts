@@ -175,6 +175,66 @@ describe("what is put into force", () => {
   });
 });
 
+describe("a rule for an address", () => {
+  const expires_at = NOW + 600;
+
+  it("is kept in the one spelling of the address, counts no token, and needs nobody else", async () => {
+    const { send, appended, counted } = scene({ tokens: LIMIT + 1 });
+    expect(await send({ match: { address: "2001:DB8:1:2::9" }, expires_at })).toMatchObject({ ok: true });
+    expect(await send({ match: { address: "203.0.113.7" }, expires_at })).toMatchObject({ ok: true });
+    expect(appended.map(({ match }) => match)).toEqual([
+      { address: "2001:db8:1:2::/64" },
+      { address: "203.0.113.7" },
+    ]);
+    expect(counted).toEqual([]);
+  });
+
+  it("stands alone, is an address, and has an end", async () => {
+    const { send, appended } = scene();
+    const address = "203.0.113.7";
+    for (const body of [
+      { match: { address } },
+      { match: { address }, expires_at: NOW + MAX_TOKEN_LIFE_SECONDS + 1 },
+      { match: { address, sub: "demo|alice" }, expires_at },
+      { match: { address }, issued_before: NOW, expires_at },
+      { match: { address }, expires_at, effect: { kind: "shrink_scope", scopes: ["a"] } },
+      { match: { address: "203.0.113.700" }, expires_at },
+      { match: { address: "fe:ed" }, expires_at },
+    ]) {
+      expect(await send(body), JSON.stringify(body)).toMatchObject({ error: { code: "invalid_body" } });
+    }
+    expect(appended).toEqual([]);
+    expect(revokeSchema.safeParse({ match: { address: "203.0.113.0/24" }, reason: "x" }).success).toBe(false);
+  });
+});
+
+describe("a rule with an effect", () => {
+  it("is kept as it was sent, and counted like any other", async () => {
+    const effect = { kind: "step_up", signed_in_since: NOW } as const;
+    const few = scene();
+    expect(await few.send({ ...SUBJECT, effect })).toMatchObject({ ok: true, value: { kind: "in_force" } });
+    expect(few.appended[0]).toMatchObject({ match: SUBJECT.match, effect });
+    const many = scene({ tokens: LIMIT + 1 });
+    expect(await many.send({ ...SUBJECT, effect })).toMatchObject({ value: { kind: "held_back" } });
+    expect(many.proposed[0]).toMatchObject({ effect });
+  });
+
+  it("demands or takes something", () => {
+    const parse = (effect: unknown) => revokeSchema.safeParse({ ...SUBJECT, reason: "x", effect }).success;
+    expect(parse({ kind: "step_up", acr_values: ["mfa"] })).toBe(true);
+    expect(parse({ kind: "shrink_scope", scopes: ["orders:read"] })).toBe(true);
+    for (const effect of [
+      { kind: "step_up" },
+      { kind: "step_up", acr_values: [] },
+      { kind: "shrink_scope", scopes: [] },
+      { kind: "shrink_scope", scopes: ["a b"] },
+      { kind: "deny" },
+    ]) {
+      expect(parse(effect), JSON.stringify(effect)).toBe(false);
+    }
+  });
+});
+
 describe("a ban of a key of ours", () => {
   it("is refused while it signs, or will, as nobody could sign on any more", async () => {
     const { send, appended } = scene();

@@ -4,12 +4,12 @@ import {
   defaultExpiry,
   fileKey,
   hits,
-  matchSchema,
   probeKeys,
   type Revocation,
   type TokenFacts,
 } from "../../../src/revocation/rule.ts";
 import { RuleIndex } from "../../../src/revocation/rule-index.ts";
+import { matchSchema } from "../../../src/revocation/rule-schema.ts";
 
 const facts: TokenFacts = {
   iss: "https://auth.example.com",
@@ -150,6 +150,62 @@ describe("RuleIndex", () => {
     expect(rest.find({ ...facts, jti: "a" }, 10)?.id).toBe("2");
     expect(rest.find({ ...facts, sub: "b", subject: "b" }, 10)).toBeUndefined();
     expect(index.find({ ...facts, sub: "b", subject: "b" }, 10)?.id).toBe("3");
+  });
+});
+
+describe("a rule with an effect, or for an address", () => {
+  it("is found apart from those that refuse, and every one that hits is", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(anyRule, fc.boolean()), { maxLength: 30 }),
+        fc.array(fc.nat(29)),
+        anyFacts,
+        fc.integer({ min: 0, max: 4 }),
+        (rules, gone, token, now) => {
+          const index = new RuleIndex();
+          const effect = { kind: "shrink_scope", scopes: ["a"] } as const;
+          const full = rules.map(([r, constrains], i) =>
+            rule(r.match, {
+              ...r,
+              id: String(i),
+              ...(constrains ? { effect: { ...effect, scopes: ["a"] } } : {}),
+            }),
+          );
+          for (const each of full) index.add(each);
+          const removed = new Set(gone.map(String));
+          for (const id of removed) index.remove(id);
+          const hit = full.filter((r) => !removed.has(r.id) && hits(r, token, now));
+          const constraining = hit.filter((r) => r.effect).map((r) => r.id);
+          expect(
+            index
+              .constraints(token, now)
+              ?.map(({ id }) => id)
+              .toSorted() ?? [],
+          ).toEqual(constraining.toSorted());
+          expect(index.find(token, now) === undefined).toBe(hit.every((r) => r.effect));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("for an address hits no token, and no other address, until its end", () => {
+    const index = new RuleIndex();
+    expect(index.blocksAddresses).toBe(false);
+    index.add(rule({ address: "203.0.113.7" }, { id: "1", expires_at: 10 }));
+    index.add(rule({ address: "203.0.113.7" }, { id: "2", expires_at: 20 }));
+    expect([index.blocksAddresses, index.size]).toEqual([true, 2]);
+    expect(index.find(facts, 0)).toBeUndefined();
+    expect(index.constraints(facts, 0)).toBeUndefined();
+    expect(hits(rule({ address: "203.0.113.7" }), facts, 0)).toBe(false);
+    expect(index.blocks("203.0.113.7", 9)?.id).toBe("1");
+    expect(index.blocks("203.0.113.7", 19)?.id).toBe("2");
+    expect(index.blocks("203.0.113.7", 20)).toBeUndefined();
+    expect(index.blocks("203.0.113.8", 0)).toBeUndefined();
+    index.remove("1");
+    index.remove("2");
+    expect([index.blocksAddresses, index.size]).toEqual([false, 0]);
+    expect(fileKey({ address: "203.0.113.7" })).toBe("address:203.0.113.7");
   });
 });
 

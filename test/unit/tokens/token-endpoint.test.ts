@@ -118,6 +118,12 @@ function setUp(over: Partial<GrantDeps> = {}) {
     issuer: ISSUER,
     clock,
     clients: accepts(client),
+    devices: {
+      begin: async () => ok({ user_code: "BCDF-GHJK" }),
+      look: async () => err(problem("not_found", "none")),
+      decide: async () => ok(null),
+      poll: async () => ok({ state: "unknown" as const }),
+    },
     clientKeys: new RemoteKeys({
       fetch: () => Promise.reject(new Error("no network")),
       clock,

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { WebhookEvent } from "../../../src/webhooks/event.ts";
 import { isResponseUrl } from "../../../src/webhooks/slack-click.ts";
 import { escapeMrkdwn, slackAccepts, slackMessage } from "../../../src/webhooks/slack-message.ts";
-import { SlackSecretBox, slackSchema } from "../../../src/webhooks/slack-settings.ts";
+import { slackSchema } from "../../../src/webhooks/slack-schema.ts";
+import { SlackSecretBox } from "../../../src/webhooks/slack-settings.ts";
 import { verifySlack } from "../../../src/webhooks/slack-signature.ts";
 
 const NOW = 1_800_000_000;

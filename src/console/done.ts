@@ -1,0 +1,19 @@
+/** What a page says after a form: `?done=` names one of these, and no other text is ever shown for it. */
+const DONE = {
+  approved: "Approved.",
+  denied: "Denied.",
+  "denied-all": "All of them are denied.",
+  counted: "Your approval is recorded. Another approver must add theirs.",
+  asked: "Asked. The approvers have been told; this page shows what they decide.",
+  answered: "The access rule itself has answered: see below.",
+  cancelled: "Taken back.",
+  "given-back": "Given back. Its access tokens are refused everywhere within the bound of each route.",
+  "extension-asked": "More time is asked for.",
+  reviewed: "Your review is recorded.",
+} as const satisfies Record<string, string>;
+
+export type Done = keyof typeof DONE;
+
+export function doneText(name: string | undefined): string | undefined {
+  return name !== undefined && Object.hasOwn(DONE, name) ? DONE[name as Done] : undefined;
+}

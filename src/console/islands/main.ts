@@ -1,0 +1,10 @@
+import { startCopy } from "./copy.ts";
+import { startCountdowns } from "./countdown.ts";
+import { startKeys } from "./keys.ts";
+import { startLive } from "./live.ts";
+
+// Everything works without this: it counts down, listens to keys and keeps a page fresh.
+startCopy();
+startCountdowns();
+startKeys();
+startLive();

@@ -1,0 +1,13 @@
+import { hasAny, type Visitor } from "./visitor.ts";
+
+export type Place = { path: string; label: string; anyOf: readonly string[] };
+
+/** Where one can go. A place is shown to who has one of the scopes that its page reads with. */
+const PLACES: readonly Place[] = [
+  { path: "/console/ask", label: "Ask", anyOf: ["requests:create"] },
+  { path: "/console/inbox", label: "Inbox", anyOf: ["requests:review"] },
+];
+
+export function placesFor(visitor: Pick<Visitor, "scopes">): Place[] {
+  return PLACES.filter(({ anyOf }) => hasAny(visitor, anyOf));
+}

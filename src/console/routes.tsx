@@ -1,0 +1,120 @@
+import { Hono, type MiddlewareHandler } from "hono";
+import { csrfTokenOf, readCookie, SESSION_COOKIE } from "../browser/session-cookie.ts";
+import { epochSeconds } from "../platform/clock.ts";
+import { faultText } from "../platform/log.ts";
+import { equalText } from "../protocol/equal-text.ts";
+import { problem, problemResponse } from "../protocol/problem.ts";
+import { isSameOrigin } from "../protocol/same-origin.ts";
+import { Api } from "./api.ts";
+import { askRoutes } from "./ask-routes.tsx";
+import { serveAsset } from "./assets.ts";
+import { inboxRoutes } from "./inbox-routes.tsx";
+import { placesFor } from "./navigation.ts";
+import { Empty } from "./notice.tsx";
+import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from "./ports.ts";
+import { requestRoutes } from "./request-routes.tsx";
+import { show, showProblem } from "./respond.tsx";
+import { visitorOf } from "./visitor.ts";
+
+/** Everything comes from here, and nothing is written into a page that would run. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+].join("; ");
+
+const HEADERS = {
+  "content-security-policy": POLICY,
+  "cache-control": "no-store",
+  "referrer-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "x-content-type-options": "nosniff",
+  "x-robots-tag": "noindex, nofollow",
+};
+
+const NO_FILE = problem("not_found", "This version of the console has no such file: open the page anew.");
+
+/** `/console`: pages over the HTTP contract. Whoever is not signed in is sent to sign in, and comes back. */
+export function consoleApp(deps: ConsoleDeps) {
+  const app = new Hono<ConsoleEnv>().basePath("/console");
+  app.onError((fault, c) => {
+    deps.logger("error", "console.fault", { request_id: c.env.requestId, fault: faultText(fault) });
+    const p = problem("internal", "The fault is in the log under this request's id.");
+    return c.var.visitor ? showProblem(c, p) : problemResponse(p, c.env.requestId);
+  });
+  app.get("/assets/:file", (c) => {
+    return serveAsset(c.req.param("file")) ?? problemResponse(NO_FILE, c.env.requestId);
+  });
+  app.use(async (c, next) => {
+    c.set("now", epochSeconds(deps.clock()));
+    await next();
+    for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
+  });
+  app.use(signedIn(deps));
+  app.use(ownForms);
+  app.notFound((c) => notFound(c));
+  app.get("/", home);
+  app.route("/", inboxRoutes());
+  app.route("/", askRoutes(deps));
+  app.route("/", requestRoutes(deps));
+  return app;
+}
+
+/** Knows the visitor by the session's cookie; without one, a page leads to the sign-in. */
+function signedIn(deps: ConsoleDeps): MiddlewareHandler<ConsoleEnv> {
+  return async (c, next) => {
+    const cookie = readCookie(c.req.raw.headers, SESSION_COOKIE);
+    const token = cookie === undefined ? undefined : await deps.tokenOf(cookie);
+    if (cookie === undefined || !token || (!token.ok && token.error.code === "invalid_token")) {
+      const { pathname, search } = new URL(c.req.url);
+      const back = c.req.method === "GET" ? `${pathname}${search}` : "/console";
+      return c.redirect(`/session/sign-in?${new URLSearchParams({ return_to: back })}`, 303);
+    }
+    if (!token.ok) return problemResponse(token.error, c.env.requestId);
+    const { access_token: accessToken } = token.value;
+    c.set("visitor", visitorOf(accessToken, await csrfTokenOf(cookie)));
+    c.set("api", new Api(deps, accessToken, c.env));
+    return next();
+  };
+}
+
+/** What changes something comes from a page of ours, in this very session, or is refused before it is looked at. */
+const ownForms: MiddlewareHandler<ConsoleEnv> = async (c, next) => {
+  if (c.req.method === "GET" || c.req.method === "HEAD") return next();
+  if (!isSameOrigin(c.req.raw)) {
+    return showProblem(c, problem("forbidden", "Another site made this request. Nothing was changed."));
+  }
+  const type = c.req.header("content-type") ?? "";
+  if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type)) {
+    return showProblem(c, problem("unsupported_media_type", "The console takes forms only."));
+  }
+  const form = new URLSearchParams(await c.req.text());
+  if (!equalText(form.get("csrf_token") ?? "", c.var.visitor.csrfToken)) {
+    const detail = "This page is from another session. Nothing was changed: open it anew and try again.";
+    return showProblem(c, problem("forbidden", detail));
+  }
+  c.set("form", form);
+  return next();
+};
+
+function home(c: ConsoleContext) {
+  const [first] = placesFor(c.var.visitor);
+  if (first) return c.redirect(first.path, 303);
+  return show(
+    c,
+    { title: "Welcome" },
+    <Empty title="There is nothing for you here yet">
+      Your roles bring no rights in the control plane. Ask whoever runs this deployment for a role.
+    </Empty>,
+  );
+}
+
+function notFound(c: ConsoleContext) {
+  return showProblem(c, problem("not_found", "The console has no such page."));
+}

@@ -1,0 +1,39 @@
+import { ok, type Result } from "../protocol/result.ts";
+import type { Api } from "./api.ts";
+import type { Standing } from "./standing.ts";
+import { hasAny, type Visitor } from "./visitor.ts";
+import type { GrantView, Listed, RequestView } from "./wire.ts";
+
+/** How far back one looks. */
+const LATEST = 100;
+
+/** What the visitor may know of each requester, asked once for each. */
+export async function standingsOf(
+  requests: readonly RequestView[],
+  visitor: Visitor,
+  api: Api,
+): Promise<Result<Map<string, Standing>>> {
+  const subjects = [...new Set(requests.map(({ requester }) => requester))];
+  const standings = await Promise.all(subjects.map((subject) => standingOf(subject, visitor, api)));
+  const failed = standings.find((each) => !each.ok);
+  if (failed && !failed.ok) return failed;
+  return ok(new Map(standings.map((each, i) => [subjects[i]!, each.ok ? each.value : {}])));
+}
+
+export async function standingOf(subject: string, visitor: Visitor, api: Api): Promise<Result<Standing>> {
+  const own = subject === visitor.subject;
+  const [grants, requests] = await Promise.all([
+    own || hasAny(visitor, ["grants:read"])
+      ? api.get<Listed<GrantView>>("/v1/grants", { subject, state: "active", limit: LATEST })
+      : undefined,
+    own || hasAny(visitor, ["requests:read_all"])
+      ? api.get<Listed<RequestView>>("/v1/access-requests", { requester: subject, limit: LATEST })
+      : undefined,
+  ]);
+  if (grants && !grants.ok) return grants;
+  if (requests && !requests.ok) return requests;
+  return ok({
+    ...(grants ? { grants: grants.value.items } : {}),
+    ...(requests ? { requests: requests.value.items } : {}),
+  });
+}

@@ -1,0 +1,165 @@
+import { describe, expect, it } from "vitest";
+import { csrfTokenOf } from "../../../src/browser/session-cookie.ts";
+import { assetPath } from "../../../src/console/assets.ts";
+import { consoleApp } from "../../../src/console/routes.tsx";
+import { problem } from "../../../src/protocol/problem.ts";
+import { err, ok } from "../../../src/protocol/result.ts";
+import { NOW, sampleRequest } from "./samples.ts";
+
+const ISSUER = "https://gate.example";
+const COOKIE = "psc_of_bob";
+const SCOPES = "requests:read requests:review";
+
+/** A console before a control plane that answers as told, and notes what it is asked. */
+function world({ scope = SCOPES, answers = {} }: { scope?: string; answers?: Record<string, unknown> } = {}) {
+  const asked: { method: string; path: string; authorization: string | null; body: string }[] = [];
+  const token = ["e30", btoa(JSON.stringify({ sub: "corp|bob", scope, roles: ["approver"] })), "x"].join(".");
+  const app = consoleApp({
+    issuer: ISSUER,
+    clock: () => NOW * 1000,
+    logger: () => {},
+    tokenOf: async (cookie) => {
+      if (cookie === "broken") return err(problem("unavailable", "The session did not answer."));
+      return cookie === COOKIE ? ok({ access_token: token }) : err(problem("invalid_token", "It is over."));
+    },
+    control: async (request) => {
+      const { pathname, search } = new URL(request.url);
+      const path = pathname + search;
+      const { method, headers } = request;
+      asked.push({ method, path, authorization: headers.get("authorization"), body: await request.text() });
+      const answer = answers[`${method} ${pathname}`] ?? { items: [] };
+      return answer instanceof Response ? answer.clone() : Response.json(answer);
+    },
+  });
+  const context = { requestId: "dec_1", waitUntil: () => {} };
+  const open = (path: string, { cookie = COOKIE, ...init }: RequestInit & { cookie?: string } = {}) => {
+    const headers = new Headers(init.headers);
+    if (cookie) headers.set("cookie", `__Host-portcullis-session=${cookie}`);
+    return app.fetch(new Request(`${ISSUER}${path}`, { ...init, headers }), context);
+  };
+  const send = async (path: string, form: Record<string, string>, headers: Record<string, string> = {}) =>
+    open(path, {
+      method: "POST",
+      headers: {
+        "content-type": "application/x-www-form-urlencoded",
+        "sec-fetch-site": "same-origin",
+        origin: ISSUER,
+        ...headers,
+      },
+      body: new URLSearchParams({ csrf_token: await csrfTokenOf(COOKIE), ...form }),
+    });
+  return { open, send, asked };
+}
+
+const REVIEWED = { "POST /v1/access-requests/req_1/reviews": sampleRequest({ state: "approved" }) };
+
+describe("who opens a page", () => {
+  it("is sent to sign in, and back to where they wanted", async () => {
+    const { open, asked } = world();
+    for (const cookie of ["", "over"]) {
+      const answer = await open("/console/inbox?cursor=req_9", { cookie });
+      expect(answer.status).toBe(303);
+      expect(answer.headers.get("location")).toBe(
+        "/session/sign-in?return_to=%2Fconsole%2Finbox%3Fcursor%3Dreq_9",
+      );
+    }
+    expect(asked).toEqual([]);
+  });
+
+  it("is told so where the session cannot be asked", async () => {
+    expect((await world().open("/console/inbox", { cookie: "broken" })).status).toBe(503);
+  });
+
+  it("sees the places that their scopes open, and no others", async () => {
+    const approver = await (await world().open("/console/inbox")).text();
+    expect(approver).toContain('href="/console/inbox" aria-current="page"');
+    const nobody = await world({ scope: "" }).open("/console");
+    expect(nobody.status).toBe(200);
+    expect(await nobody.text()).not.toContain('href="/console/inbox"');
+  });
+
+  it("asks the control plane with the session's own token", async () => {
+    const { open, asked } = world();
+    await open("/console/inbox");
+    expect(asked.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      "GET /v1/access-requests?reviewable=true&limit=20",
+    ]);
+    expect(asked[0]!.authorization).toMatch(/^Bearer e30\./);
+  });
+
+  it("gets the control plane's refusal as a page, with the id that the log has", async () => {
+    const refusal = Response.json(
+      { code: "insufficient_scope", detail: "This call needs the scope requests:read.", status: 403 },
+      { status: 403 },
+    );
+    const answer = await world({ answers: { "GET /v1/access-requests": refusal } }).open("/console/inbox");
+    expect(answer.status).toBe(403);
+    const text = await answer.text();
+    expect(text).toContain("This call needs the scope requests:read.");
+    expect(text).toContain("dec_1");
+  });
+
+  it("gets 404 for a page that there is not, and no name of a file opens another", async () => {
+    const { open } = world();
+    expect((await open("/console/nothing")).status).toBe(404);
+    expect((await open("/console/assets/..%2f..%2fsecrets", { cookie: "" })).status).toBe(404);
+    expect((await open(assetPath("console.js"), { cookie: "" })).status).toBe(200);
+  });
+});
+
+describe("a page", () => {
+  it("runs nothing but our own files, and is framed, kept and indexed by nobody", async () => {
+    const answer = await world().open("/console/inbox");
+    const policy = answer.headers.get("content-security-policy")!;
+    expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self'");
+    expect(policy).toContain("form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
+    expect(policy).not.toMatch(/unsafe|nonce|https?:|\*/);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    const text = await answer.text();
+    expect(text).not.toMatch(/<style| style=| on[a-z]+=|<script(?![^>]* src=)/);
+    expect(answer.headers.get("set-cookie")).toBeNull();
+  });
+});
+
+describe("a form", () => {
+  const path = "/console/access-requests/req_1/reviews";
+
+  it("is taken from a page of ours and of this session", async () => {
+    const { send, asked } = world({ answers: REVIEWED });
+    const answer = await send(path, { outcome: "approve", comment: "fine\r\nby me", from: "inbox" });
+    expect(answer.status).toBe(303);
+    expect(answer.headers.get("location")).toBe("/console/inbox?done=approved");
+    expect(JSON.parse(asked.at(-1)!.body)).toEqual({ outcome: "approve", comment: "fine\nby me" });
+  });
+
+  it.each([
+    ["of another site", {}, { "sec-fetch-site": "cross-site", origin: "https://evil.example" }, 403],
+    ["that does not say where it is from", {}, { "sec-fetch-site": "", origin: "" }, 403],
+    ["without the session's token", { csrf_token: "" }, {}, 403],
+    ["with another session's token", { csrf_token: "A".repeat(43) }, {}, 403],
+    ["as JSON", {}, { "content-type": "application/json" }, 415],
+    ["as plain text", {}, { "content-type": "text/plain" }, 415],
+  ])("%s changes nothing", async (_what, form, headers, status) => {
+    const { send, asked } = world({ answers: REVIEWED });
+    const present = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== ""));
+    const blank = Object.keys(headers).filter((name) => !(name in present));
+    const answer = blank.length
+      ? await world({ answers: REVIEWED }).open(path, { method: "POST", body: "outcome=approve" })
+      : await send(path, { outcome: "approve", ...form }, present);
+    expect(answer.status).toBe(status);
+    expect(asked).toEqual([]);
+  });
+
+  it("that the control plane refuses is shown again, with what was filled in", async () => {
+    const refusal = Response.json({ code: "conflict", detail: "Too late." }, { status: 409 });
+    const answers = {
+      "GET /v1/access-requests/req_1": sampleRequest(),
+      [`POST ${path.replace("/console", "/v1")}`]: refusal,
+    };
+    const answer = await world({ answers }).send(path, { outcome: "approve", comment: "my words" });
+    expect(answer.status).toBe(409);
+    const text = await answer.text();
+    expect(text).toContain("Too late.");
+    expect(text).toContain("my words");
+  });
+});

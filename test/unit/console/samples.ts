@@ -1,0 +1,64 @@
+import type { Visitor } from "../../../src/console/visitor.ts";
+import type { GrantView, RequestView, RuleView } from "../../../src/console/wire.ts";
+
+export const NOW = 1_795_325_180;
+
+export const VISITOR: Visitor = {
+  subject: "corp|bob",
+  scopes: new Set(["requests:read", "requests:read_all", "requests:review", "grants:read"]),
+  roles: ["approver"],
+  accessToken: "token-of-bob",
+  csrfToken: "csrf-of-bob",
+};
+
+/** A pending request, with whatever differs. */
+export function sampleRequest(members: Partial<RequestView> = {}): RequestView {
+  return {
+    id: "req_1",
+    state: "pending",
+    requester: "corp|alice",
+    client_id: "cli_shell",
+    resource: "orders",
+    scope: "orders:read orders:write",
+    duration_seconds: 600,
+    justification: "the nightly job failed",
+    rule: "orders",
+    created_at: NOW - 60,
+    review_deadline: NOW + 3600,
+    stage: 1,
+    stages: 1,
+    awaiting: { roles: ["approver"], subjects: [], count: 1 },
+    reviews: [],
+    ...members,
+  };
+}
+
+export function sampleGrant(members: Partial<GrantView> = {}): GrantView {
+  return {
+    id: "grt_1",
+    state: "active",
+    access_request: "req_0",
+    subject: "corp|alice",
+    resource: "orders",
+    scope: "orders:read",
+    access_start: NOW - 60,
+    access_expiry: NOW + 540,
+    ...members,
+  };
+}
+
+export function sampleRule(members: Partial<RuleView> = {}): RuleView {
+  return {
+    id: "orders",
+    may: ["ask"],
+    resource: "orders",
+    scopes: ["orders:read", "orders:write"],
+    stages: [{ roles: ["approver"], subjects: [], count: 1 }],
+    justification_min_length: 1,
+    default_duration_seconds: 600,
+    max_duration_seconds: 3600,
+    max_total_seconds: 7200,
+    review_deadline_seconds: 86_400,
+    ...members,
+  };
+}

@@ -1,0 +1,15 @@
+import { expect, it } from "vitest";
+import { requestPath } from "../../support/request-path.ts";
+
+/** What each of these costs at a start was measured; see docs/decisions/0087, and 0072 for what is the platform's. */
+const TAKEN = ["ipaddr.js", "jose", "node:async_hooks"];
+const MAX_GZIP_BYTES = 250 * 1024;
+
+/** `import type` costs nothing, and what only some requests need is loaded by `await import()`. */
+it("starts with no library that a forwarded request does not need, and in 250 KiB", async () => {
+  const { packages, gzipBytes } = await requestPath();
+  expect(packages).toEqual(TAKEN);
+  expect(gzipBytes).toBeLessThan(MAX_GZIP_BYTES);
+  // The whole of it, and not an empty shell.
+  expect(gzipBytes).toBeGreaterThan(50 * 1024);
+});
