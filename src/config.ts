@@ -96,6 +96,7 @@ const BINDINGS = [
   "RATE_LIMIT",
   "PROOF",
   "SESSION",
+  "SIGNAL_INBOX",
 ];
 
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;

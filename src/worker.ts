@@ -30,6 +30,7 @@ export { RegistryObject } from "./registry/registry-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
 export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
+export { SignalInboxObject } from "./signals/signal-inbox-object.ts";
 export { DeviceLoginObject } from "./tokens/device-login-object.ts";
 export { KeyringObject } from "./tokens/keyring-object.ts";
 export { ProofObject } from "./tokens/proof-object.ts";

@@ -2,8 +2,9 @@ import { epochSeconds } from "../platform/clock.ts";
 import { newId } from "../platform/ids.ts";
 import { sha256Bytes, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
-import { err, ok, type Result } from "../protocol/result.ts";
+import { err, type Result } from "../protocol/result.ts";
 import type { Revocation } from "../revocation/rule.ts";
+import { endSessions } from "../tokens/end-sessions.ts";
 import { SESSION_RULE_SECONDS } from "../tokens/session.ts";
 import type { SessionListPort, SessionLogPort } from "../tokens/session-ports.ts";
 import { type Logout, verifyLogoutToken } from "./logout-token.ts";
@@ -13,8 +14,6 @@ export type LogoutDeps = Pick<BrowserDeps, "policy" | "keys" | "clock" | "sessio
   directory: SessionListPort;
   log: Pick<SessionLogPort, "append"> & { revocation(id: string): Promise<Result<unknown>> };
 };
-
-const PAGE = 200;
 
 /**
  * Ends the sessions that a logout token names, and those only that began before it, by the provider's own clock. The
@@ -31,7 +30,13 @@ export async function endByLogoutToken(text: string, deps: LogoutDeps): Promise<
   if (before.ok) return err(problem("invalid_token", "The logout token was used already."));
   if (before.error.code !== "not_found") return before;
   const added = await deps.log.append({ id: rule.id, kind: "revocation.added", rule });
-  return added.ok ? endSessions(logout.value, rule, deps) : added;
+  if (!added.ok) return added;
+  const { provider, sub, sid } = logout.value;
+  return endSessions(
+    sid === undefined ? { subject: `${provider.id}|${sub}` } : { provider_session: sid },
+    rule,
+    deps,
+  );
 }
 
 /** One rule for one logout token, whenever and however often it comes: the log takes an id once. */
@@ -50,27 +55,4 @@ async function ruleOf({ provider, jti, iat, sub, sid }: Logout, now: number): Pr
     created_at: now,
     expires_at: now + SESSION_RULE_SECONDS,
   };
-}
-
-async function endSessions(
-  { provider, sub, sid }: Logout,
-  rule: Revocation,
-  { directory, session }: LogoutDeps,
-): Promise<Result<null>> {
-  const whose = sid === undefined ? { subject: `${provider.id}|${sub}` } : { provider_session: sid };
-  for (let cursor: string | undefined; ; ) {
-    const query = {
-      ...whose,
-      state: "active",
-      limit: PAGE,
-      ...(cursor === undefined ? {} : { cursor }),
-    } as const;
-    const listed = await directory.listSessions(query);
-    if (!listed.ok) return listed;
-    const ended = await Promise.all(listed.value.map(({ id }) => session(id).revokeIfHit(rule, rule.actor)));
-    const failed = ended.find((each) => !each.ok);
-    if (failed) return failed;
-    cursor = listed.value.at(-1)?.id;
-    if (listed.value.length < PAGE) return ok(null);
-  }
 }

@@ -1,42 +1,37 @@
 import type { TrustedIssuer } from "../policy/document.ts";
-import { mediaSubtype, readJoseHeader } from "../protocol/jose-header.ts";
-import { type CompactJws, readCompactJws, signatureHolds } from "../protocol/jws.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { readIssuerClaims, type VerifiedToken, windowFault } from "../tokens/claims.ts";
-import type { RemoteKeys } from "../tokens/remote-keys.ts";
-
-export type ProviderKeys = Pick<RemoteKeys, "find">;
-
-type Signed = { jws: CompactJws; key: { kid: string; key: CryptoKey } };
+import { type FindKey, readSignedJwt, type SignedJwt } from "../tokens/signed-jwt.ts";
 
 const UNAVAILABLE = problem(
   "issuer_keys_unavailable",
   "The keys of the identity provider cannot be fetched right now. Try again shortly.",
 );
 
-/**
- * A token of a provider whose type, algorithm, key and signature are what the policy says. `invalid_token` where
- * they are not. `untyped`: one without `typ` counts as a `JWT`, as most providers' ID tokens do.
- */
+/** {@link readSignedJwt} for a provider's tokens. `invalid_token` where one is not what it must be. */
 export async function readSigned(
   text: string,
   { issuer, types }: { issuer: TrustedIssuer; types: readonly string[] },
-  keys: ProviderKeys,
-): Promise<Result<Signed>> {
-  const jws = readCompactJws(text);
-  const header = jws && readJoseHeader({ typ: "JWT", ...jws.header });
-  if (!jws || !header?.ok) return invalid("is not a signed JWT");
-  const { alg, kid, typ } = header.value;
-  if (!types.includes(mediaSubtype(typ))) return invalid(`is of another type than ${types.join(" or ")}`);
-  if (issuer.secret_ref !== undefined || !(issuer.algorithms as string[]).includes(alg)) {
-    return invalid("is signed by an algorithm that the policy does not name");
+  keys: FindKey,
+): Promise<Result<SignedJwt>> {
+  const terms = { signer: issuer, algorithms: issuer.algorithms, types };
+  const signed = await readSignedJwt(text, terms, keys);
+  if (signed.ok) return signed;
+  switch (signed.error) {
+    case "malformed":
+      return invalid("is not a signed JWT");
+    case "type":
+      return invalid(`is of another type than ${types.join(" or ")}`);
+    case "algorithm":
+      return invalid("is signed by an algorithm that the policy does not name");
+    case "unknown_key":
+      return invalid("names no key of its issuer");
+    case "signature":
+      return invalid("has a signature that does not verify");
+    case "issuer_keys_unavailable":
+      return err(UNAVAILABLE);
   }
-  const key = await keys.find(issuer, kid, alg);
-  if (!key.ok) return key.error === "unknown_key" ? invalid("names no key of its issuer") : err(UNAVAILABLE);
-  if (!(await signatureHolds(jws, alg, key.value.key)))
-    return invalid("has a signature that does not verify");
-  return ok({ jws, key: key.value });
 }
 
 /**
@@ -46,7 +41,7 @@ export async function readSigned(
 export async function verifyIdToken(
   text: string,
   { issuer, clientId, nonce }: { issuer: TrustedIssuer; clientId: string; nonce: string },
-  keys: ProviderKeys,
+  keys: FindKey,
   nowSeconds: number,
 ): Promise<Result<VerifiedToken>> {
   const signed = await readSigned(text, { issuer, types: ["jwt"] }, keys);

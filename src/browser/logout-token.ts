@@ -3,7 +3,8 @@ import type { Json } from "../protocol/json.ts";
 import { readCompactJws } from "../protocol/jws.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type ProviderKeys, readSigned } from "./id-token.ts";
+import type { FindKey } from "../tokens/signed-jwt.ts";
+import { readSigned } from "./id-token.ts";
 import type { Provider } from "./provider.ts";
 
 /** Whose sessions end. `iat` and what it is held against come from the provider's clock. */
@@ -23,7 +24,7 @@ const NAME = /^[\x21-\x7e]{1,255}$/;
 export async function verifyLogoutToken(
   text: string,
   issuers: readonly TrustedIssuer[],
-  keys: ProviderKeys,
+  keys: FindKey,
   nowSeconds: number,
 ): Promise<Result<Logout>> {
   // The unverified `iss` only chooses among providers that the policy names.

@@ -3,8 +3,8 @@ import type { Logger } from "../platform/log.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import type { Result } from "../protocol/result.ts";
 import type { BrowserSessionPort } from "../tokens/session-ports.ts";
+import type { FindKey } from "../tokens/signed-jwt.ts";
 import type { HandOver } from "./hand-over.ts";
-import type { ProviderKeys } from "./id-token.ts";
 import type { Providers } from "./provider.ts";
 import type { Sealed } from "./sealed.ts";
 import type { SignIn } from "./sign-in.ts";
@@ -23,7 +23,7 @@ export type BrowserDeps = {
   sessionOf(cookie: string): Promise<string | undefined>;
   /** Loaded when the first person signs in. */
   providers(): Promise<Providers>;
-  keys: ProviderKeys;
+  keys: FindKey;
   signIns: Sealed<SignIn>;
   handOvers: Sealed<HandOver>;
 };

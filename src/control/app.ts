@@ -19,6 +19,7 @@ import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
+import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
 import { type OAuthDeps, oauthRoutes } from "../tokens/routes.ts";
@@ -62,6 +63,7 @@ export type ControlDeps = {
   propagation: PropagationDeps;
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
+  signals: SignalDeps;
   tokenState: TokenStateDeps;
   webhooks: ManageDeps;
 };
@@ -113,6 +115,7 @@ export function controlApp(deps: ControlDeps) {
   app.all("/console", (c) => deps.console(c.req.raw, c.env));
   app.all("/console/*", (c) => deps.console(c.req.raw, c.env));
   app.route("/", logoutRoutes(deps.logout));
+  app.route("/", inboundSignalRoutes(deps.signals));
 
   app.use(authenticated(deps));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
@@ -126,6 +129,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", importRoutes(deps.imports));
   app.route("/", revocationRoutes(deps.revocations));
   app.route("/", sessionRoutes(deps.sessions));
+  app.route("/", signalRoutes(deps.signals));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));

@@ -16,7 +16,8 @@ export type IdPrefix =
   | "rot"
   | "ext"
   | "use"
-  | "det";
+  | "det"
+  | "sig";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

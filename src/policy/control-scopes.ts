@@ -11,13 +11,7 @@ export const CONTROL_SCOPES: readonly string[] = [
   ],
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
   "decisions:evaluate",
-  ...[
-    "webhooks:read",
-    "webhooks:write",
-    "audit:read",
-    "audit:erase",
-    "metrics:read",
-    "sessions:read",
-    "sessions:revoke",
-  ],
+  ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
+  "audit:erase",
+  ...["signals:read", "signals:revoke"],
 ];

@@ -45,6 +45,7 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...draft.accessRules.flatMap((part) => [...originFaults(part, draft), ...accessRuleFaults(part)]),
     ...repeated(draft.delegation, "id", (rule) => rule.id),
     ...tokenSizeFaults(draft, context.issuer),
+    ...transmitterFaults(draft, context),
     ...(draft.hasSessions ? [] : sessionlessFaults(draft)),
     ...(draft.keys ? keyFaults(draft.keys, context) : []),
   ];
@@ -97,6 +98,22 @@ function sessionlessFaults({ issuers }: Draft): string[] {
   return issuers.flatMap(({ at, value }) =>
     value.sign_in ? [`${at}.sign_in: needs the section sessions; add it, {} takes the defaults`] : [],
   );
+}
+
+/** Two that sign as one issuer could speak of each other's people. */
+function transmitterFaults({ transmitters, issuers }: Draft, context: PolicyContext): string[] {
+  return [
+    ...repeated(transmitters, "id", ({ id }) => id),
+    ...repeated(transmitters, "issuer", ({ issuer }) => issuer),
+    ...transmitters.flatMap(({ at, value: { issuer, jwks_uri, subjects_of } }) => [
+      ...httpsFaults(`${at}.issuer`, issuer, context),
+      ...(jwks_uri === undefined ? [] : httpsFaults(`${at}.jwks_uri`, jwks_uri, context)),
+      ...(isOurName(issuer, context) ? [`${at}.issuer: is this deployment itself`] : []),
+      ...(issuers.some(({ value }) => value.id === subjects_of)
+        ? []
+        : [`${at}.subjects_of: there is no issuer "${subjects_of}"; name the id of one in issuers`]),
+    ]),
+  ];
 }
 
 /** A next key must be in every copy of the JWK set before it signs; only a local deployment may be in a hurry. */

@@ -8,6 +8,7 @@ import { name, roleName } from "./names.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 import { sessionsSchema } from "./session-schema.ts";
+import { signalsSchema } from "./signal-schema.ts";
 
 const DEFAULT_CONFIRM_ABOVE = 1_000;
 
@@ -56,6 +57,7 @@ export const policySchema = z.strictObject({
   audit: auditSchema
     .exactOptional()
     .describe("The audit log. Absent: kept for ever, without addresses, anchored once a minute."),
+  signals: signalsSchema.exactOptional().describe("Shared signals (SSF). Absent: nobody is listened to."),
 });
 
 export type PolicyDocument = z.output<typeof policySchema>;
@@ -65,6 +67,7 @@ export type Route = PolicyDocument["routes"][number];
 export type CredentialSource = Route["credential"][number];
 export type AccessRule = PolicyDocument["access_rules"][number];
 export type Delegation = PolicyDocument["delegation"][number];
+export type Transmitter = NonNullable<PolicyDocument["signals"]>["transmitters"][number];
 export type SessionPolicy = NonNullable<PolicyDocument["sessions"]>;
 
 /** One version of the policy; version 0 is the built-in empty one, which refuses every request. */

@@ -1,12 +1,21 @@
 import type * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
-import type { AccessRule, Delegation, Origin, PolicyDocument, Route, TrustedIssuer } from "./document.ts";
+import type {
+  AccessRule,
+  Delegation,
+  Origin,
+  PolicyDocument,
+  Route,
+  Transmitter,
+  TrustedIssuer,
+} from "./document.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import type { KeyPolicy } from "./key-policy.ts";
 import { keysSchema } from "./keys-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
+import { transmitterSchema } from "./signal-schema.ts";
 
 /** A part of the document that fits its schema, with its place: `routes.2`. */
 export type Part<T> = { at: string; value: T };
@@ -24,13 +33,15 @@ export type Draft = {
   accessRules: Part<AccessRule>[];
   roles: (Part<PolicyDocument["roles"][string]> & { name: string })[];
   delegation: Part<Delegation>[];
+  transmitters: Part<Transmitter>[];
   /** Absent where the document has none, or one that cannot be read. */
   keys?: KeyPolicy;
   hasSessions: boolean;
 };
 
 export function readDraft(input: unknown): Draft {
-  const { issuers, origins, routes, access_rules, roles, delegation, keys, sessions } = recordOf(input);
+  const { issuers, origins, routes, access_rules, roles, delegation, keys, sessions, signals } =
+    recordOf(input);
   const keyPolicy = keysSchema.safeParse(keys);
   return {
     issuers: readable("issuers", listOf(issuers), issuerSchema),
@@ -43,6 +54,7 @@ export function readDraft(input: unknown): Draft {
       name: part.at.slice("roles.".length),
     })),
     delegation: readable("delegation", listOf(delegation), delegationSchema),
+    transmitters: readable("signals.transmitters", listOf(recordOf(signals).transmitters), transmitterSchema),
     hasSessions: sessions !== undefined,
     ...(keyPolicy.success ? { keys: keyPolicy.data } : {}),
   };

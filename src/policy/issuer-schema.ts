@@ -3,11 +3,13 @@ import { SHARED_SECRET_ALGORITHM } from "../protocol/signature-algorithm.ts";
 import { httpUrl, name } from "./names.ts";
 import { signInSchema } from "./sign-in-schema.ts";
 
-/** Algorithms that a trusted issuer may use. */
-const ALGORITHMS = [
-  ...(["ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"] as const),
-  SHARED_SECRET_ALGORITHM,
+/** Algorithms with a public key. */
+export const ASYMMETRIC_ALGORITHMS = [
+  ...(["ES256", "ES384", "EdDSA"] as const),
+  ...(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const),
 ] as const;
+/** Algorithms that a trusted issuer may use. */
+const ALGORITHMS = [...ASYMMETRIC_ALGORITHMS, SHARED_SECRET_ALGORITHM] as const;
 
 /** The document can be read by everyone with `policy:read`: RFC 7518 §6 members of private keys are refused. */
 const PRIVATE_JWK_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];

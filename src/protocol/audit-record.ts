@@ -58,6 +58,7 @@ export const AUDIT_TYPES = [
   "session.revoked",
   "session.reuse_detected",
   "session.expired",
+  "signal.received",
   "call.refused",
   "audit.erased",
   "audit.pruned",

@@ -21,6 +21,7 @@ const PROBLEMS = {
   precondition_failed: [412, "The version is not the one you edited"],
   body_too_large: [413, "The body is too large"],
   unsupported_media_type: [415, "The media type is not accepted"],
+  unprocessable: [422, "This cannot be done"],
   precondition_required: [428, "The request must name the version it edits"],
   too_many_requests: [429, "Too many requests"],
   internal: [500, "An unexpected fault"],

@@ -35,6 +35,9 @@ export function serverMetadata(issuer: string) {
     backchannel_authentication_endpoint: `${issuer}/oauth/bc-authorize`,
     backchannel_token_delivery_modes_supported: ["poll"],
     backchannel_user_code_parameter_supported: false,
+    // draft-parecki-oauth-global-token-revocation-06 §6.
+    global_token_revocation_endpoint: `${issuer}/v1/signals/global-token-revocation`,
+    global_token_revocation_endpoint_auth_methods_supported: ["private_key_jwt", "Bearer"],
     device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
     ...SENDER_CONSTRAINTS,
   };

@@ -32,6 +32,7 @@ export const EVENT_TYPES = [
   "key.rotation_overdue",
   "session.revoked",
   "session.reuse_detected",
+  "signal.received",
   "webhook_endpoint.disabled",
   "audit.checkpoint",
 ] as const;

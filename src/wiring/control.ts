@@ -88,6 +88,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     access: { review: (decision) => reviewSigned(decision) },
     reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
+  const authenticate = authenticator(verifier);
   const ownKeys = () => keyring.keys();
   const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
@@ -96,7 +97,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   };
   const app: ReturnType<typeof controlApp> = controlApp({
     logger: log,
-    authenticate: authenticator(verifier),
+    authenticate,
     access,
     audit: { audit: objects.audit },
     auditedCalls: {
@@ -154,6 +155,13 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
+    signals: {
+      ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },
+      authenticate: async (request, context) => {
+        const caller = await authenticate(request, context);
+        return caller.ok ? caller.value : caller.error.response;
+      },
+    },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
     tokenState: {
       issuer,

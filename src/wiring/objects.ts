@@ -25,6 +25,7 @@ import type { PartSource } from "../revocation/filter-loader.ts";
 import type { ImportDeps } from "../revocation/import.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
+import type { SignalInboxPort } from "../signals/receive.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { DeviceLoginPort } from "../tokens/device-login.ts";
@@ -80,6 +81,7 @@ export function objectPorts(env: Env, log: Logger) {
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
+    signalInbox: (issuer: string) => port<SignalInboxPort>(env.SIGNAL_INBOX, issuer),
     waitingRequest: (id: string) =>
       objectPort<AccessRequestPort>(env.ACCESS_REQUEST, id, { log, timeoutMs: WAIT_TIMEOUT_MS, attempts: 1 }),
     endpoint: (id: string) => port<EndpointPort & EndpointSweep>(env.ENDPOINT, id),

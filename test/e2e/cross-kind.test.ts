@@ -7,6 +7,8 @@ import { BROWSER_CLIENT_ID, startIdentityProvider } from "../../src/local/identi
 import type { LoopbackServer } from "../../src/local/loopback-server.ts";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
+import { securityEventUri } from "../../src/protocol/security-event.ts";
+import { GLOBAL_REVOCATION_PATH } from "../../src/signals/global-revocation.ts";
 import { ask, review } from "../support/access.ts";
 import { Browser, send } from "../support/browser.ts";
 import { bodyOf, type Client, clientToken, type Endpoint } from "../support/deployment.ts";
@@ -49,6 +51,8 @@ const KINDS: Record<string, () => string | Promise<string>> = {
   "session's CSRF token": () => csrfToken,
   "hand-over code": () => handOverCode(),
   "logout token": () => logoutToken(),
+  "security event token": () => securityEventToken(),
+  "transmitter's JWT": () => transmitterJwt(),
   "Slack signature": () => click().signature,
 };
 
@@ -117,6 +121,22 @@ const PLACES: Record<string, Place> = {
     takes: ["logout token"],
     send: async (logout_token) =>
       (await gate().call("/v1/signals/backchannel-logout", { form: { logout_token } })).status,
+  },
+  "a security event that is pushed": {
+    takes: ["security event token"],
+    send: async (body) => {
+      const headers = { "content-type": "application/secevent+jwt" };
+      return (await fetch(`${gate().issuer}/v1/signals/events`, { method: "POST", headers, body })).status;
+    },
+  },
+  "Authorization of a global token revocation": {
+    takes: ["transmitter's JWT"],
+    send: async (credential) => {
+      const headers = { "content-type": "application/json", authorization: `Bearer ${credential}` };
+      const body = JSON.stringify({ sub_id: BOB });
+      return (await fetch(`${gate().issuer}${GLOBAL_REVOCATION_PATH}`, { method: "POST", headers, body }))
+        .status;
+    },
   },
   "a public route": {
     takes: ["access token for the origin", "identity provider's token"],
@@ -249,6 +269,7 @@ let keyed: string;
 /** A bound token whose proofs are tried. */
 let held: string;
 const IDP = "https://cross-kind.example.com";
+const BOB = { format: "iss_sub", iss: IDP, sub: "bob" };
 const signedAt = Math.floor(Date.now() / 1000);
 const gate = () => stand.gate;
 
@@ -299,6 +320,14 @@ beforeAll(async () => {
       },
     ],
     sessions: { idle_seconds: 600, absolute_seconds: 3600 },
+    signals: {
+      transmitters: [
+        {
+          ...{ id: "cross-kind", issuer: IDP, jwks: { keys: [idp.jwk] }, algorithms: ["ES256"] },
+          ...{ audience: "portcullis", subjects_of: "cross-kind", global_token_revocation: true },
+        },
+      ],
+    },
   });
   stand = await standUp(change, provider.url, undefined, issuer);
   const choose = "/session/sign-in?provider=demo&return_to=/session";
@@ -361,6 +390,21 @@ function logoutToken(): Promise<string> {
     events,
   };
   return signToken(idp, { alg: "ES256", typ: "logout+jwt", kid: "idp-1" }, claims);
+}
+
+/** Of somebody else too, by the same key and for the same audience. */
+function securityEventToken(): Promise<string> {
+  const events = { [securityEventUri("session-revoked")]: {} };
+  const claims = { iss: IDP, aud: "portcullis", sub_id: BOB, jti: crypto.randomUUID(), events };
+  const iat = Math.floor(Date.now() / 1000);
+  return signToken(idp, { alg: "ES256", typ: "secevent+jwt", kid: "idp-1" }, { ...claims, iat });
+}
+
+function transmitterJwt(): Promise<string> {
+  const iat = Math.floor(Date.now() / 1000);
+  const aud = `${gate().issuer}${GLOBAL_REVOCATION_PATH}`;
+  const claims = { iss: IDP, sub: "portcullis", aud, jti: crypto.randomUUID(), iat, exp: iat + 60 };
+  return signToken(idp, { alg: "ES256", typ: "JWT", kid: "idp-1" }, claims);
 }
 
 async function status(path: string, headers: Record<string, string>): Promise<number> {

@@ -9,7 +9,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["policy", "webhooks"],
   ["remediation"],
   ["replication", "registry", "tokens", "access", "limits", "audit"],
-  ["browser"],
+  ["browser", "signals"],
   ["edge", "control", "console"],
   ["wiring", "library"],
   ["worker"],

@@ -92,6 +92,7 @@ export const OBJECTS = {
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
+  SIGNAL_INBOX: "SignalInboxObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

@@ -23,6 +23,7 @@ const good = {
       "DEVICE_LOGIN",
       "PROOF",
       "SESSION",
+      "SIGNAL_INBOX",
     ].map((b) => [b, {}]),
   ),
 };

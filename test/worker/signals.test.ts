@@ -1,0 +1,195 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { DirectoryObject } from "../../src/access/directory-object.ts";
+import { newId } from "../../src/platform/ids.ts";
+import { problem } from "../../src/protocol/problem.ts";
+import { err } from "../../src/protocol/result.ts";
+import type { LogObject } from "../../src/replication/log-object.ts";
+import type { Signal } from "../../src/signals/signal.ts";
+import { SignalInboxObject } from "../../src/signals/signal-inbox-object.ts";
+import type { SessionObject } from "../../src/tokens/session-object.ts";
+import { expectValue, remote } from "../support/remote.ts";
+import { assertionWith, openingWith, PROVIDER, termsWith } from "../support/session-world.ts";
+
+const log = remote<LogObject>(env.LOG.getByName("main"));
+const directory = remote<DirectoryObject>(env.DIRECTORY.getByName("main"));
+const nowSeconds = () => Math.floor(Date.now() / 1000);
+
+let made = 0;
+const transmitter = () => {
+  const stub = env.SIGNAL_INBOX.getByName(`https://t${++made}.example.com`);
+  return { stub, inbox: remote<SignalInboxObject>(stub) };
+};
+const signal = (over: Partial<Signal> = {}): Signal => ({
+  actor: "transmitter:idp",
+  via: "security_event_token",
+  jti: `j-${++made}`,
+  event: "session-revoked",
+  action: "revoke_sessions",
+  issued_at: nowSeconds(),
+  issuer: { id: "idp", issuer: PROVIDER },
+  named: { sub: `person-${++made}` },
+  ...over,
+});
+const factsOf = ({ named }: Signal, iat = nowSeconds() - 10) => {
+  const sub = named?.sub ?? "";
+  return { iss: PROVIDER, sub, subject: `idp|${sub}`, iat, kid: "k" };
+};
+const hit = async (told: Signal, iat?: number) => expectValue(await log.hit([factsOf(told, iat)], 0));
+const rows = (stub: DurableObjectStub, table: string) =>
+  runInDurableObject(stub, (_object, { storage }) => storage.sql.exec(`SELECT * FROM ${table}`).toArray());
+
+afterEach(() => vi.restoreAllMocks());
+
+describe("the object of a transmitter's signals", () => {
+  it("puts a signal into force before it answers, once, however often and however parallel it comes", async () => {
+    const { stub, inbox } = transmitter();
+    const told = signal();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => inbox.receive(told)));
+    const ids = new Set(answers.map((answer) => expectValue(answer).signal.revocation_id));
+    expect(ids.size).toBe(1);
+    const [id = ""] = ids;
+    expect(await hit(told)).toMatchObject({ id, actor: "transmitter:idp" });
+    expect(expectValue(await log.revocation(id))).toMatchObject({ state: "in_force" });
+    expect(await rows(stub, "signals")).toHaveLength(1);
+    expect(await rows(stub, "owed")).toEqual([]);
+  });
+
+  it("knows after an eviction what it was told, and says so", async () => {
+    const { stub, inbox } = transmitter();
+    const told = signal();
+    const first = expectValue(await inbox.receive(told));
+    expect(first.repeated).toBe(false);
+    await evictDurableObject(stub);
+    const again = expectValue(await inbox.receive(told));
+    expect(again).toEqual({ signal: first.signal, repeated: true });
+    const before = await rows(stub, "signals");
+    expect(await inbox.receive({ ...told, named: { sub: "another" } })).toMatchObject({
+      ok: false,
+      error: { code: "conflict" },
+    });
+    expect(await rows(stub, "signals")).toEqual(before);
+    expect(expectValue(await inbox.receive({ ...told, jti: "other" })).repeated).toBe(false);
+  });
+
+  it("does not acknowledge what the log does not have, and loses nothing of it", async () => {
+    const { stub } = transmitter();
+    const told = signal();
+    const down = async () => err(problem("unavailable", "down"));
+    const LOG = { getByName: () => ({ append: down }) } as unknown as Env["LOG"];
+    await runInDurableObject(stub, async (_object, state) => {
+      const cut = new SignalInboxObject(state, { ...env, LOG });
+      expect(await cut.receive(told)).toMatchObject({ ok: false, error: { code: "unavailable" } });
+      expect(await cut.receive(told)).toMatchObject({ ok: false, error: { code: "unavailable" } });
+    });
+    expect(await hit(told)).toBeNull();
+    await evictDurableObject(stub);
+    const taken = expectValue(await remote<SignalInboxObject>(stub).receive(told));
+    expect(taken.repeated).toBe(false);
+    expect(await hit(told)).toMatchObject({ id: taken.signal.revocation_id });
+    expect(await rows(stub, "signals")).toHaveLength(1);
+  });
+
+  it("ends the sessions of the person that began before, and only those", async () => {
+    const { stub, inbox } = transmitter();
+    const open = async (sub: string, iat: number) => {
+      const id = newId("ses", Date.now());
+      const facts = { ...factsOf(signal({ named: { sub } }), iat), session: `s-${id}`, jti: `j-${id}` };
+      const assertion = { ...assertionWith(), facts };
+      const opening = openingWith({ id, subject: facts.subject, assertion });
+      const object = remote<SessionObject>(env.SESSION.getByName(id));
+      expectValue(await object.open({ opening, terms: termsWith(), scopes: opening.scopes }));
+      await vi.waitFor(
+        async () => {
+          const listed = expectValue(await directory.listSessions({ limit: 9, subject: facts.subject }));
+          expect(listed.map((each) => each.id)).toContain(id);
+        },
+        { timeout: 10_000 },
+      );
+      return object;
+    };
+    const told = signal();
+    const sub = told.named!.sub!;
+    const [old, fresh, other] = await Promise.all([
+      open(sub, nowSeconds() - 60),
+      open(sub, nowSeconds() + 50),
+      open(`${sub}-not`, nowSeconds() - 60),
+    ]);
+    expectValue(await inbox.receive(told));
+    const state = async (object: typeof old) => expectValue(await object.read()).state;
+    await vi.waitFor(async () => expect(await state(old)).toBe("revoked"), { timeout: 10_000 });
+    await vi.waitFor(async () => expect(await rows(stub, "outbox")).toEqual([]), { timeout: 10_000 });
+    expect([await state(fresh), await state(other)]).toEqual(["active", "active"]);
+  });
+
+  it("bans until the same transmitter restores, and restores nothing that others revoked", async () => {
+    const { inbox } = transmitter();
+    const ban = signal({ event: "account-disabled", action: "revoke_subject" });
+    const restore = { ...ban, event: "account-enabled", action: "restore_subject" } as const;
+    const later = nowSeconds() + 9_999;
+    expectValue(await inbox.receive(ban));
+    expect(await hit(ban, later)).not.toBeNull();
+    const elsewhere = expectValue(await transmitter().inbox.receive({ ...restore, jti: "elsewhere" }));
+    expect(elsewhere.signal.lifted).toEqual([]);
+    expect(await hit(ban, later)).not.toBeNull();
+    const id = newId("rev", Date.now());
+    const rule = {
+      id,
+      match: { sub: `idp|${ban.named!.sub}` },
+      reason: "by hand",
+      actor: "op",
+      created_at: 1,
+    };
+    expectValue(await log.append({ id, kind: "revocation.added", rule }));
+    const restored = expectValue(await inbox.receive({ ...restore, jti: "enabled" }));
+    expect(restored.signal.lifted).toHaveLength(1);
+    expect(await hit(ban, later)).toMatchObject({ id });
+    // Its replay lifts no ban that came after it.
+    expectValue(
+      await log.append({
+        id: newId("log", Date.now()),
+        kind: "revocation.lifted",
+        revocation_id: id,
+        actor: "op",
+      }),
+    );
+    expect(await hit(ban, later)).toBeNull();
+    expectValue(await inbox.receive({ ...ban, jti: "disabled again" }));
+    expect(expectValue(await inbox.receive({ ...restore, jti: "enabled" })).repeated).toBe(true);
+    expect(await hit(ban, later)).not.toBeNull();
+  });
+
+  it.each(["notify", "ignore"] as const)("revokes nothing for %s, and lists it", async (action) => {
+    const { stub, inbox } = transmitter();
+    const told = signal({ action });
+    const before = expectValue(await log.since(0));
+    const { signal: record } = expectValue(await inbox.receive(told));
+    expect(expectValue(await log.since(0))).toEqual(before);
+    expect(expectValue(await inbox.list({ limit: 5 }))).toEqual([record]);
+    expect(expectValue(await inbox.list({ limit: 5, cursor: record.id }))).toEqual([]);
+    // Whoever listens is told of what is not ignored.
+    const outbox = () => rows(stub, "outbox");
+    await vi.waitFor(async () => expect(await outbox()).toEqual([]), { timeout: 10_000 });
+  });
+
+  it("forgets a signal after a month, and a ban when it is over", async () => {
+    const { stub, inbox } = transmitter();
+    const ban = signal({ action: "revoke_subject" });
+    expectValue(await inbox.receive(signal()));
+    expectValue(await inbox.receive(ban));
+    await vi.waitFor(async () => expect(await rows(stub, "outbox")).toEqual([]), { timeout: 10_000 });
+    const age = (seconds: number) =>
+      runInDurableObject(stub, (_object, { storage }) => {
+        storage.sql.exec("UPDATE signals SET received_at = ?", nowSeconds() - seconds);
+      });
+    await age(30 * 86_400 - 60);
+    await runDurableObjectAlarm(stub);
+    expect(await rows(stub, "signals")).toHaveLength(2);
+    await age(30 * 86_400 + 3_700);
+    await runDurableObjectAlarm(stub);
+    expect(await rows(stub, "signals")).toMatchObject([{ banned: `idp|${ban.named!.sub}` }]);
+    const restore = { event: "account-enabled", action: "restore_subject", jti: "on" } as const;
+    expect(expectValue(await inbox.receive({ ...ban, ...restore })).signal.lifted).toHaveLength(1);
+  });
+});
