@@ -28,6 +28,7 @@ export { AuditObject } from "./audit/audit-object.ts";
 export { RateLimitObject } from "./limits/rate-limit-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
+export { RemediationObject } from "./remediation/remediation-object.ts";
 export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
 export { SignalInboxObject } from "./signals/signal-inbox-object.ts";

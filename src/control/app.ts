@@ -17,6 +17,7 @@ import { problem, problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
+import { type RemediationRouteDeps, remediationRoutes } from "../remediation/remediation-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
@@ -61,6 +62,7 @@ export type ControlDeps = {
   oauth: OAuthDeps;
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
+  remediation: RemediationRouteDeps;
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   signals: SignalDeps;
@@ -133,6 +135,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));
+  app.route("/", remediationRoutes(deps.remediation));
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));

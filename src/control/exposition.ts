@@ -30,6 +30,7 @@ const HELP: Record<string, string> = {
   portcullis_canary_inconclusive_total: "Probes that showed nothing.",
   portcullis_denylist_checked_total: "Keys of the KV denylist that were held against the log.",
   portcullis_denylist_drift_total: "Keys that differed and were repaired.",
+  portcullis_remediations_total: "What rules made of detections, by rule and outcome.",
   portcullis_replica_age_seconds: "Age of the replica at decisions.",
 };
 

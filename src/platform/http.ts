@@ -97,6 +97,13 @@ export function readEntityTag(ifMatch: string): Result<number> {
   return err(problem("invalid_request", detail));
 }
 
+/** The version that a change has to name, as reading it at the path answers. */
+export function readIfMatch(header: string | undefined, path: string): Result<number> {
+  if (header !== undefined) return readEntityTag(header);
+  const detail = `Send If-Match with the ETag that GET ${path} answered, e.g. If-Match: "3"; "0" where no policy was ever put.`;
+  return err(problem("precondition_required", detail));
+}
+
 type Issue = { message: string; path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined };
 
 export function bodyProblem(issues: readonly Issue[]): Problem {

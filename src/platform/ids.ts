@@ -17,6 +17,7 @@ export type IdPrefix =
   | "ext"
   | "use"
   | "det"
+  | "rmd"
   | "sig";
 
 export type RandomBytes = (length: number) => Uint8Array;

@@ -13,5 +13,6 @@ export const CONTROL_SCOPES: readonly string[] = [
   "decisions:evaluate",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
   "audit:erase",
+  ...["remediation:read", "remediation:write"],
   ...["signals:read", "signals:revoke"],
 ];

@@ -4,6 +4,7 @@ import type { Draft, Part } from "./draft.ts";
 import type { KeyPolicy } from "./key-policy.ts";
 import { JWKS_MAX_AGE_SECONDS } from "./keys-schema.ts";
 import { paramNames, parsePathPattern } from "./path-pattern.ts";
+import { remediationFaults } from "./remediation-faults.ts";
 import { isReservedPath } from "./reserved-paths.ts";
 import { accessFaults } from "./route-faults.ts";
 import { routeConflicts } from "./route-table.ts";
@@ -48,6 +49,8 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...transmitterFaults(draft, context),
     ...(draft.hasSessions ? [] : sessionlessFaults(draft)),
     ...(draft.keys ? keyFaults(draft.keys, context) : []),
+    ...repeated(draft.remediationRules, "id", (rule) => rule.id),
+    ...draft.remediationRules.flatMap(remediationFaults),
   ];
 }
 

@@ -14,6 +14,7 @@ export type PolicyDiff = {
   delegation: SectionDiff;
   revocations: SectionDiff;
   sessions: SectionDiff;
+  remediation: SectionDiff;
 };
 
 export function diffPolicies(before: PolicyDocument, after: PolicyDocument): PolicyDiff {
@@ -39,6 +40,7 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
       Object.entries(after.revocations ?? {}),
     ),
     sessions: diffSection(Object.entries(before.sessions ?? {}), Object.entries(after.sessions ?? {})),
+    remediation: diffSection(byId(before.remediation?.rules ?? []), byId(after.remediation?.rules ?? [])),
   };
 }
 

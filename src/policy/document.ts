@@ -1,16 +1,16 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { auditSchema } from "./audit-schema.ts";
+import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { keysSchema } from "./keys-schema.ts";
 import { name, roleName } from "./names.ts";
+import { remediationSchema } from "./remediation-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 import { sessionsSchema } from "./session-schema.ts";
 import { signalsSchema } from "./signal-schema.ts";
-
-const DEFAULT_CONFIRM_ABOVE = 1_000;
 
 /** The policy document as it is stored, shown and put: snake_case, unknown members refused with their path. */
 export const policySchema = z.strictObject({
@@ -57,6 +57,9 @@ export const policySchema = z.strictObject({
   audit: auditSchema
     .exactOptional()
     .describe("The audit log. Absent: kept for ever, without addresses, anchored once a minute."),
+  remediation: remediationSchema
+    .exactOptional()
+    .describe("What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md."),
   signals: signalsSchema.exactOptional().describe("Shared signals (SSF). Absent: nobody is listened to."),
 });
 
@@ -75,8 +78,3 @@ export type PolicyVersion = { version: number; document: PolicyDocument };
 
 /** A version as it is kept and replicated: `schema` says by which schema its document was written. */
 export type StoredPolicy = PolicyVersion & { schema?: string };
-
-/** How many live tokens one person may cut with one revocation. */
-export function confirmAbove(document: PolicyDocument): number {
-  return document.revocations?.confirm_above ?? DEFAULT_CONFIRM_ABOVE;
-}

@@ -13,6 +13,7 @@ import type {
 import { issuerSchema } from "./issuer-schema.ts";
 import type { KeyPolicy } from "./key-policy.ts";
 import { keysSchema } from "./keys-schema.ts";
+import { type RemediationRule, remediationRuleSchema } from "./remediation-schema.ts";
 import { roleSchema } from "./role-schema.ts";
 import { originSchema, routeSchema } from "./route-schema.ts";
 import { transmitterSchema } from "./signal-schema.ts";
@@ -37,11 +38,13 @@ export type Draft = {
   /** Absent where the document has none, or one that cannot be read. */
   keys?: KeyPolicy;
   hasSessions: boolean;
+  remediationRules: Part<RemediationRule>[];
 };
 
 export function readDraft(input: unknown): Draft {
   const { issuers, origins, routes, access_rules, roles, delegation, keys, sessions, signals } =
     recordOf(input);
+  const { remediation } = recordOf(input);
   const keyPolicy = keysSchema.safeParse(keys);
   return {
     issuers: readable("issuers", listOf(issuers), issuerSchema),
@@ -56,6 +59,11 @@ export function readDraft(input: unknown): Draft {
     delegation: readable("delegation", listOf(delegation), delegationSchema),
     transmitters: readable("signals.transmitters", listOf(recordOf(signals).transmitters), transmitterSchema),
     hasSessions: sessions !== undefined,
+    remediationRules: readable(
+      "remediation.rules",
+      listOf(recordOf(remediation).rules),
+      remediationRuleSchema,
+    ),
     ...(keyPolicy.success ? { keys: keyPolicy.data } : {}),
   };
 }

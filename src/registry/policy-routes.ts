@@ -7,7 +7,7 @@ import {
   type HttpEnv,
   noBody,
   queryParams,
-  readEntityTag,
+  readIfMatch,
   refuse,
   requireScope,
 } from "../platform/http.ts";
@@ -70,7 +70,7 @@ export function policyRoutes(deps: PolicyRouteDeps) {
       return answer(c, active, 200, active.ok ? etag(active.value.version) : {});
     })
     .put("/v1/policy", write, async (c) => {
-      const edited = readIfMatch(c.req.header("if-match"));
+      const edited = readIfMatch(c.req.header("if-match"), "/v1/policy");
       if (!edited.ok) return refuse(c, edited.error);
       const document = await readDocument(c, deps);
       if (!document.ok) return refuse(c, document.error);
@@ -139,15 +139,6 @@ function etag(version: number): { etag: string } {
 async function findVersion(registry: PolicyPort, n: string): Promise<Result<PolicyVersionRecord>> {
   if (VERSION.test(n)) return registry.policyVersion(Number(n));
   return err(problem("not_found", "Versions are numbered from 1."));
-}
-
-function readIfMatch(header: string | undefined): Result<number> {
-  if (header === undefined) {
-    const detail =
-      'Send If-Match with the ETag that GET /v1/policy answered, e.g. If-Match: "3"; "0" where no policy was ever put.';
-    return err(problem("precondition_required", detail));
-  }
-  return readEntityTag(header);
 }
 
 type Check = { document: PolicyDocument; simulation?: Simulation };

@@ -53,7 +53,7 @@ export async function countLive(
   match: RevocationMatch,
   issuedBefore: number | undefined,
   issuer: string,
-  live: LiveTokens,
+  live: Pick<LiveTokens, "flush" | "count">,
 ): Promise<Result<LiveCount>> {
   const own = ownMatch(match, issuer);
   if (!own) return { ok: true, value: NONE };

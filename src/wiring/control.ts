@@ -15,7 +15,8 @@ import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
 import { auditPolicy } from "../policy/audit-policy.ts";
-import { confirmAbove } from "../policy/document.ts";
+import { confirmAbove } from "../policy/confirm-above.ts";
+import type { PolicyContext } from "../policy/cross-faults.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
@@ -46,7 +47,7 @@ export type ControlWiring = {
 /** The control plane's HTTP: every room's routes, each given what it needs and no more. */
 export function wireControl({ config, objects, verifier, browser, decisions, clock, log }: ControlWiring) {
   const { issuer, local } = config;
-  const { keyring, registry, directory, accessRequest, endpoint, monitor, session } = objects;
+  const { keyring, registry, directory, accessRequest, endpoint, monitor, remediation, session } = objects;
   const { replica } = verifier;
   const ids = creationIds(directory, clock);
   const secrets = new EndpointSecrets(config.wrapping);
@@ -89,6 +90,13 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
   const authenticate = authenticator(verifier);
+  const context: PolicyContext = {
+    issuer,
+    local,
+    secretRefs: new Set([...config.issuerSecrets.keys(), ...config.signInSecrets.keys()]),
+    services: new Set(config.services.keys()),
+    limiters: new Set(config.limiters.keys()),
+  };
   const ownKeys = () => keyring.keys();
   const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
@@ -138,12 +146,8 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
       sessions,
       devices: objects.devices,
     },
-    policy: {
-      ...{ registry, clock, issuer, local, simulate: simulator(directory, clock) },
-      secretRefs: new Set([...config.issuerSecrets.keys(), ...config.signInSecrets.keys()]),
-      services: new Set(config.services.keys()),
-      limiters: new Set(config.limiters.keys()),
-    },
+    policy: { ...context, registry, clock, simulate: simulator(directory, clock) },
+    remediation: { remediation, registry, context, clock },
     propagation: { monitor },
     imports: {
       clock,

@@ -19,6 +19,7 @@ import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
+import type { RemediationPort } from "../remediation/remediation-routes.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { PartSource } from "../revocation/filter-loader.ts";
@@ -57,6 +58,7 @@ export function objectPorts(env: Env, log: Logger) {
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
     registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
+    remediation: port<RemediationPort & SweptObject>(env.REMEDIATION),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
     directory: port<
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject

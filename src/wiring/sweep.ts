@@ -16,6 +16,7 @@ export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDe
     singletons: {
       ...{ keyring, registry, directory, log: objects.log, denylist, monitor, audit: objects.audit },
       devices: objects.devices,
+      remediation: objects.remediation,
     },
     monitor,
     log: objects.log,

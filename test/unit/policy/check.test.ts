@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { checkPolicy } from "../../../src/policy/check.ts";
 import { loadConditions } from "../../../src/policy/condition.ts";
+import { confirmAbove } from "../../../src/policy/confirm-above.ts";
 import type { PolicyContext } from "../../../src/policy/cross-faults.ts";
-import { confirmAbove, policySchema } from "../../../src/policy/document.ts";
+import { policySchema } from "../../../src/policy/document.ts";
 import { keyPolicy } from "../../../src/policy/key-policy.ts";
 import { isReservedPath } from "../../../src/policy/reserved-paths.ts";
 

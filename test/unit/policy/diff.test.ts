@@ -48,6 +48,7 @@ describe("diffPolicies", () => {
       delegation: same,
       revocations: same,
       sessions: same,
+      remediation: same,
     });
   });
 
@@ -78,6 +79,7 @@ describe("diffPolicies", () => {
       delegation: [{ id: "d", actors: { subjects: ["svc"] }, for: { roles: ["r"] }, scopes: ["x"] }],
       revocations: { confirm_above: 1_000_000 },
       sessions: { idle_seconds: 120, reassert_seconds: 60 },
+      remediation: { rules: [{ id: "x", when: "token_overused", actions: [{ kind: "count" }] }] },
     };
     expect(diff(before, after)).toEqual({
       issuers: { added: [], removed: [], changed: ["i"] },
@@ -89,6 +91,7 @@ describe("diffPolicies", () => {
       delegation: { added: ["d"], removed: [], changed: [] },
       sessions: { added: ["reassert_seconds"], removed: [], changed: ["idle_seconds"] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
+      remediation: { added: ["x"], removed: [], changed: [] },
     });
   });
 
