@@ -98,6 +98,7 @@ const BINDINGS = [
   "PROOF",
   "SESSION",
   "SIGNAL_INBOX",
+  "STREAM",
 ];
 
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;

@@ -3,7 +3,7 @@ import type { Durable, DurableOptions } from "../platform/durable.ts";
 import type { Logger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
-import { type AlertPorts, alertEndpoints, publishEvent } from "../webhooks/publish.ts";
+import { type AlertPorts, alertEndpoints, type PublishPorts, publishEvent } from "../webhooks/publish.ts";
 import type { AccessRequestStore } from "./access-request-store.ts";
 import type { DirectoryPort, LogPort } from "./ports.ts";
 
@@ -19,7 +19,7 @@ type EffectPorts = {
   log: Logger;
   revocations: LogPort;
   directory: DirectoryPort;
-  webhooks: AlertPorts;
+  webhooks: PublishPorts & AlertPorts;
 };
 
 /** What leaves an access request's object, by the kind of its outbox row. */

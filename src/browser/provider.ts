@@ -22,6 +22,10 @@ export type ProviderOptions = {
 /** A trusted issuer where people sign in. */
 export type Provider = TrustedIssuer & { sign_in: NonNullable<TrustedIssuer["sign_in"]> };
 
+export function isProvider(issuer: TrustedIssuer | undefined): issuer is Provider {
+  return issuer?.sign_in !== undefined;
+}
+
 const METADATA_SECONDS = 600;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const TIMEOUT_MS = 5_000;

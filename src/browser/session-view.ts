@@ -5,7 +5,7 @@ import { isSameOrigin } from "../protocol/same-origin.ts";
 import { page } from "./page.ts";
 import type { BrowserDeps } from "./ports.ts";
 import { type PresentedSession, presentedSession } from "./presented-session.ts";
-import type { Provider } from "./provider.ts";
+import { isProvider } from "./provider.ts";
 import { redirect } from "./redirect.ts";
 import { clearCookie, csrfTokenOf, SESSION_COOKIE } from "./session-cookie.ts";
 
@@ -85,11 +85,12 @@ async function csrfTokenGiven(request: Request): Promise<string> {
   return new URLSearchParams(await request.text()).get("csrf_token") ?? "";
 }
 
-/** RP-Initiated Logout, where the provider that signed the person in has it. */
+/** RP-Initiated Logout, where the provider that signed the person in has it; or the sign-out of Cloudflare Access. */
 async function endSessionUrl({ record }: PresentedSession, deps: BrowserDeps): Promise<string | undefined> {
   const policy = await deps.policy();
   const provider = policy.ok ? policy.value.issuers.find(({ id }) => id === record.issuer_id) : undefined;
-  if (!provider?.sign_in) return undefined;
+  if (provider?.cloudflare_access) return `${deps.issuer}/cdn-cgi/access/logout`;
+  if (!isProvider(provider)) return undefined;
   const providers = await deps.providers();
-  return providers.endSessionUrl(provider as Provider);
+  return providers.endSessionUrl(provider);
 }

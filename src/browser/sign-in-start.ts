@@ -4,11 +4,13 @@ import { newSecret } from "../platform/ids.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import { HOST_SESSION_PATH } from "../policy/reserved-paths.ts";
 import { type Problem, problem, problemStatus } from "../protocol/problem.ts";
+import { ACCESS_HEADER, accessTeams, readAccessAssertion } from "./cloudflare-access.ts";
 import { HAND_OVER_SECONDS, is256Bits } from "./hand-over.ts";
+import { beginSession } from "./open-session.ts";
 import { page } from "./page.ts";
 import type { BrowserDeps } from "./ports.ts";
 import { presentedSession } from "./presented-session.ts";
-import type { Provider } from "./provider.ts";
+import { isProvider, type Provider } from "./provider.ts";
 import { redirect } from "./redirect.ts";
 import { type ReturnTo, readReturnTo } from "./return-to.ts";
 import { setCookie } from "./session-cookie.ts";
@@ -28,12 +30,38 @@ export async function signIn(request: Request, deps: BrowserDeps): Promise<Respo
     const presented = await presentedSession(request, deps);
     if (presented.ok) return handOver(presented.value.record.id, asked.challenge, asked, deps);
   }
-  const providers = policy.value.issuers.filter((issuer): issuer is Provider => issuer.sign_in !== undefined);
+  const access = request.headers.get(ACCESS_HEADER);
+  if (access !== null && accessTeams(policy.value).length > 0) {
+    return byAccess(access, policy.value, asked, request, deps);
+  }
+  const providers = policy.value.issuers.filter(isProvider);
   const named = query.get("provider");
   const [provider, ...others] = providers.filter(({ id }) => named === null || id === named);
   if (!provider) return refusalPage(problem("not_found", "There is no such provider to sign in at here."));
   if (others.length > 0) return choicePage(providers, query);
   return toProvider(provider, asked, request, deps);
+}
+
+/** Whoever Cloudflare Access has let through is signed in without being asked again. */
+async function byAccess(
+  text: string,
+  policy: PolicyDocument,
+  asked: Asked,
+  request: Request,
+  deps: BrowserDeps,
+): Promise<Response> {
+  const assertion = await readAccessAssertion(text, policy, deps.keys, deps.clock() / 1000);
+  if (!assertion.ok) {
+    const { code, detail } = assertion.error;
+    deps.log("warn", "sign_in.cloudflare_access", { code, detail });
+    return refusalPage(assertion.error);
+  }
+  const begun = await beginSession(request, assertion.value, deps);
+  if (!begun.ok) return refusalPage(begun.error);
+  const { sessionId, cookie } = begun.value;
+  return asked.challenge === undefined
+    ? redirect(asked.url, [cookie])
+    : handOver(sessionId, asked.challenge, asked, deps, [cookie]);
 }
 
 function readAsked(query: URLSearchParams, policy: PolicyDocument, deps: BrowserDeps): Asked | Problem {

@@ -18,7 +18,8 @@ export type IdPrefix =
   | "use"
   | "det"
   | "rmd"
-  | "sig";
+  | "sig"
+  | "str";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

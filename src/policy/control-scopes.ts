@@ -14,5 +14,5 @@ export const CONTROL_SCOPES: readonly string[] = [
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
   "audit:erase",
   ...["remediation:read", "remediation:write"],
-  ...["signals:read", "signals:revoke"],
+  ...["signals:read", "signals:revoke", "ssf:manage"],
 ];

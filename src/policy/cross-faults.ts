@@ -81,26 +81,35 @@ function issuerFaults({ at, value }: Part<TrustedIssuer>, context: PolicyContext
 }
 
 /** A provider's word is verified with its public keys, and its client secret is the deployment's to keep. */
-function signInFaults(at: string, { sign_in, secret_ref }: TrustedIssuer, { secretRefs }: PolicyContext) {
+function signInFaults(at: string, issuer: TrustedIssuer, { secretRefs }: PolicyContext) {
+  const { sign_in, secret_ref } = issuer;
   const faults: string[] = [];
-  if (!sign_in) return faults;
-  const name = sign_in.client_secret_ref;
+  const member = signInMember(issuer);
+  if (!member) return faults;
+  const name = sign_in?.client_secret_ref;
   if (name !== undefined && !secretRefs?.has(name)) {
     faults.push(
       `${at}.sign_in.client_secret_ref: this deployment has no secret ${name}; set it first: wrangler secret put ${name}`,
     );
   }
   if (secret_ref !== undefined) {
-    faults.push(`${at}.sign_in: an issuer with a shared secret signs nobody in; give jwks_uri or jwks`);
+    faults.push(`${at}.${member}: an issuer with a shared secret signs nobody in; give jwks_uri or jwks`);
   }
   return faults;
 }
 
 /** Who has signed in has a session, and nowhere else is said how long one is good. */
 function sessionlessFaults({ issuers }: Draft): string[] {
-  return issuers.flatMap(({ at, value }) =>
-    value.sign_in ? [`${at}.sign_in: needs the section sessions; add it, {} takes the defaults`] : [],
-  );
+  return issuers.flatMap(({ at, value }) => {
+    const member = signInMember(value);
+    return member ? [`${at}.${member}: needs the section sessions; add it, {} takes the defaults`] : [];
+  });
+}
+
+/** By which member an issuer's people get sessions. */
+function signInMember({ sign_in, cloudflare_access }: TrustedIssuer): string | undefined {
+  if (sign_in) return "sign_in";
+  return cloudflare_access ? "cloudflare_access" : undefined;
 }
 
 /** Two that sign as one issuer could speak of each other's people. */

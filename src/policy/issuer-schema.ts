@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { SHARED_SECRET_ALGORITHM } from "../protocol/signature-algorithm.ts";
 import { httpUrl, name } from "./names.ts";
-import { signInSchema } from "./sign-in-schema.ts";
+import { cloudflareAccessSchema, signInSchema } from "./sign-in-schema.ts";
 
 /** Algorithms with a public key. */
 export const ASYMMETRIC_ALGORITHMS = [
@@ -51,6 +51,13 @@ export const issuerSchema = z
     sign_in: signInSchema
       .exactOptional()
       .describe("People sign in with a browser here (OpenID Connect). Absent: they do not."),
+    cloudflare_access: cloudflareAccessSchema
+      .exactOptional()
+      .describe("People whom Cloudflare Access lets through are signed in by its JWT. Absent: they are not."),
+  })
+  .refine((i) => i.sign_in === undefined || i.cloudflare_access === undefined, {
+    path: ["cloudflare_access"],
+    message: "is for another issuer than sign_in: the team's tokens have an issuer of their own",
   })
   .refine(
     (i) => [i.jwks_uri, i.jwks, i.secret_ref].filter((each) => each !== undefined).length === 1,

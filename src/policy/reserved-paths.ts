@@ -4,6 +4,7 @@ const RESERVED_PATHS = [
   "/.well-known/jwks.json",
   "/.well-known/oauth-protected-resource",
   "/.well-known/authzen-configuration",
+  "/.well-known/ssf-configuration",
   "/healthz",
   "/readyz",
   "/metrics",

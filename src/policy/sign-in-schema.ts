@@ -1,6 +1,15 @@
 import * as z from "zod";
 import { scopeToken } from "./names.ts";
 
+const sessionScopes = z
+  .array(scopeToken)
+  .max(256)
+  .default([])
+  .describe("The most that a browser's session can have, whatever its person may do elsewhere.");
+
+/** Cloudflare Access in front of this deployment: the issuer is the team, `audience` the application's AUD tag. */
+export const cloudflareAccessSchema = z.strictObject({ session_scopes: sessionScopes });
+
 /** What this deployment is to an OpenID provider: one of its clients (RFC 6749 §2). */
 export const signInSchema = z.strictObject({
   client_id: z.string().min(1).max(255).describe("This deployment's client at the provider."),
@@ -16,9 +25,5 @@ export const signInSchema = z.strictObject({
     .default(["openid"])
     .refine((scopes) => scopes.includes("openid"), "must include openid")
     .describe("Asked of the provider."),
-  session_scopes: z
-    .array(scopeToken)
-    .max(256)
-    .default([])
-    .describe("The most that a browser's session can have, whatever its person may do elsewhere."),
+  session_scopes: sessionScopes,
 });

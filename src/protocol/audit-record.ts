@@ -46,6 +46,8 @@ export const AUDIT_TYPES = [
   "webhook_endpoint.disabled",
   "webhook_endpoint.secret_rotated",
   "webhook_endpoint.deleted",
+  "stream.created",
+  "stream.deleted",
   "key.created",
   "key.promoted",
   "key.rotation_requested",

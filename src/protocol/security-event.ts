@@ -48,6 +48,8 @@ export function securityEventUri(name: SecurityEventName): string {
   return `${SECURITY_EVENTS[name]}${name}`;
 }
 
+export const VERIFICATION_EVENT = `${SSF}verification`;
+
 const NAMES = new Map<string, SecurityEventName | StreamEventName>([
   ...SECURITY_EVENT_NAMES.map((name) => [securityEventUri(name), name] as const),
   ...STREAM_EVENTS.map((name) => [`${SSF}${name}`, name] as const),

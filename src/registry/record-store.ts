@@ -1,4 +1,4 @@
-type Table = "clients" | "webhook_endpoints";
+type Table = "clients" | "webhook_endpoints" | "streams";
 
 /** The last trace of a deleted record: who removed it, when (epoch seconds), and what ended its tokens. */
 export type Deletion = { at: number; by?: string; revocation_id?: string };
@@ -6,9 +6,12 @@ export type Deletion = { at: number; by?: string; revocation_id?: string };
 export type RecordPage<T> = { items: T[]; next_cursor?: string };
 
 /** `record` is JSON; `deletion`, JSON too, is null while the record stands. */
-export const RECORD_SCHEMAS = (["clients", "webhook_endpoints"] satisfies Table[]).map(
-  (table) => `CREATE TABLE ${table} (id TEXT PRIMARY KEY, record TEXT NOT NULL, deletion TEXT);`,
-);
+export const RECORD_SCHEMAS = (["clients", "webhook_endpoints"] satisfies Table[]).map(recordSchema);
+export const STREAM_RECORD_SCHEMA = recordSchema("streams");
+
+function recordSchema(table: Table): string {
+  return `CREATE TABLE ${table} (id TEXT PRIMARY KEY, record TEXT NOT NULL, deletion TEXT);`;
+}
 
 type StoredRecord = { record: string; deletion: string | null };
 

@@ -27,6 +27,7 @@ import {
 } from "./client-register.ts";
 import { EndpointRegister } from "./endpoint-register.ts";
 import type { LogPort, RegistryLogEntry } from "./log-port.ts";
+import { MAX_DOCUMENT_BYTES, noVersion, otherVersion, tooLarge } from "./policy-fault.ts";
 import {
   POLICY_SCHEMA,
   PolicyStore,
@@ -34,7 +35,8 @@ import {
   type PolicyVersionRecord,
 } from "./policy-store.ts";
 import { RECEIPT_SCHEMA, ReceiptStore } from "./receipt-store.ts";
-import { RECORD_SCHEMAS, type RecordPage } from "./record-store.ts";
+import { RECORD_SCHEMAS, type RecordPage, STREAM_RECORD_SCHEMA } from "./record-store.ts";
+import { type StreamEntry, StreamRegister } from "./stream-register.ts";
 
 /** `id` is the log entry's, chosen by the caller: a repeated call answers what the first one did. */
 export type PolicyChange = { id: string; document: PolicyDocument; if_match: number; actor: string };
@@ -49,8 +51,6 @@ type PendingEntry =
   | Exclude<RegistryLogEntry, { kind: "policy.activated" }>;
 
 const LANE = "log";
-/** A row of SQLite storage, here and in the log, holds 2 MB. */
-const MAX_DOCUMENT_BYTES = 1_500_000;
 
 /**
  * What operators have registered: policy versions, OAuth clients, webhook endpoints. One for a deployment
@@ -61,6 +61,7 @@ export class RegistryObject extends CausedObject {
   readonly #policies: PolicyStore;
   readonly #clients: ClientRegister;
   readonly #endpoints: EndpointRegister;
+  readonly #streams: StreamRegister;
   readonly #receipts: ReceiptStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
@@ -74,7 +75,7 @@ export class RegistryObject extends CausedObject {
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA],
+      migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA, STREAM_RECORD_SCHEMA],
       deliver: { "log.append": (row) => this.#append(row) },
       audit: auditSink(env, () => "registry"),
     });
@@ -87,6 +88,14 @@ export class RegistryObject extends CausedObject {
       operatorSecret: env.PORTCULLIS_OPERATOR_SECRET,
       enqueue: (entry) => this.#enqueue(entry),
       receiptOf: (entryId, whatStands) => this.#receiptOf(entryId, whatStands),
+    });
+    this.#streams = new StreamRegister({
+      sql,
+      durable: this.#durable,
+      isLive: (clientId) => {
+        const client = this.#clients.find(clientId);
+        return client.ok && !client.value.disabled;
+      },
     });
   }
 
@@ -213,6 +222,25 @@ export class RegistryObject extends CausedObject {
     return ok(this.#endpoints.all().filter((each) => each.enabled && each.reviews_as));
   }
 
+  /** The client's stream: the one that it has, or this one. */
+  openStream(entry: StreamEntry): Result<StreamEntry> {
+    return this.#streams.open(entry);
+  }
+
+  closeStream(id: string): Result<null> {
+    this.#streams.close(id, this.#now());
+    return ok(null);
+  }
+
+  streamOf(clientId: string): Result<StreamEntry | null> {
+    return ok(this.#streams.ofClient(clientId) ?? null);
+  }
+
+  /** Of clients that may act. */
+  streamIds(): Result<string[]> {
+    return ok(this.#streams.live().map(({ id }) => id));
+  }
+
   override alarm(): Promise<void> {
     return this.#durable.alarm();
   }
@@ -266,18 +294,4 @@ export class RegistryObject extends CausedObject {
     const detail = `${whatStands} The log does not answer, so the edges do not know yet: it takes effect when the log does, without another call.`;
     return err(problem("unavailable", detail));
   }
-}
-
-function noVersion(version: number) {
-  return problem("not_found", `There is no policy version ${version}.`);
-}
-
-function otherVersion(current: number, edited: number) {
-  const detail = `Version ${current} is in force, you edited ${edited}. Read it, merge your change and put it again.`;
-  return problem("precondition_failed", detail, { active_version: current });
-}
-
-function tooLarge(bytes: number) {
-  const detail = `With its defaults filled in the policy has ${bytes} bytes, ${MAX_DOCUMENT_BYTES} are kept. Use fewer routes with wider patterns.`;
-  return problem("body_too_large", detail);
 }

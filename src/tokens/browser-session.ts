@@ -11,9 +11,10 @@ export type BrowserTerms = Omit<SessionTerms, "ceiling"> & { ceilings: Record<st
 /** Undefined where nobody can sign in. */
 export function browserTerms(policy: PolicyDocument, issuer: string): BrowserTerms | undefined {
   const terms = sessionTerms(policy, issuer, []);
-  const providers = policy.issuers.flatMap(({ id, sign_in }) =>
-    sign_in ? [[id, sign_in.session_scopes] as const] : [],
-  );
+  const providers = policy.issuers.flatMap(({ id, sign_in, cloudflare_access }) => {
+    const scopes = (sign_in ?? cloudflare_access)?.session_scopes;
+    return scopes ? [[id, scopes] as const] : [];
+  });
   if (!terms || providers.length === 0) return undefined;
   const { ceiling: _none, ...rest } = terms;
   return { ...rest, ceilings: Object.fromEntries(providers) };

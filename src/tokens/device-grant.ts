@@ -47,7 +47,10 @@ export async function authorizeDevice(
   }
   const active = await readPolicy({ policy });
   if (!active.ok) return active;
-  if (!active.value.sessions || !active.value.issuers.some(({ sign_in }) => sign_in)) {
+  if (
+    !active.value.sessions ||
+    !active.value.issuers.some(({ sign_in, cloudflare_access }) => sign_in ?? cloudflare_access)
+  ) {
     return err(
       oauthError(
         "unauthorized_client",

@@ -9,9 +9,11 @@ import { consoleLogger, faultText } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { SecretBox } from "../platform/secret-box.ts";
 import type { PolicyVersion } from "../policy/document.ts";
+import type { Json } from "../protocol/json.ts";
 import type { PublicJwk } from "../protocol/jwk.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SET_TYPE } from "../protocol/security-event.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { LiveToken } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -37,6 +39,13 @@ import { WrappedKeys } from "./wrapped-keys.ts";
 type LogPort = { append(entry: KeysEntry): Promise<Result<Receipt>> };
 type DirectoryPort = { putTokens(tokens: LiveToken[]): Promise<Result<null>> };
 type RegistryPort = { activePolicy(): Promise<Result<PolicyVersion>> };
+
+/** Kinds that say what they are in their `typ`, so that none is taken for another (RFC 8725 §3.11). */
+export type Statement = {
+  typ: typeof SET_TYPE;
+  claims: { [member: string]: Json };
+  until: number;
+};
 
 /** A key may be compromised while it signs. */
 const MAX_SIGNATURES = 3;
@@ -103,6 +112,26 @@ export class KeyringObject extends CausedObject {
       if (!row.ok) return row;
       const minted = await this.#sign(input, row.value, config.value.issuer);
       if (!minted.ok || !this.#isCompromised(row.value.kid)) return minted;
+    }
+    return err(problem("unavailable", "The signing key was replaced just now. Try again."));
+  }
+
+  /**
+   * Signs what is no access token, with the key of access tokens under a `typ` of its own. The key stays published
+   * until `until`, epoch seconds.
+   */
+  async signStatement({ typ, claims, until }: Statement): Promise<Result<string>> {
+    for (let round = 0; round < MAX_SIGNATURES; round++) {
+      const row = await this.#lifecycle.signingKey("access_token");
+      const key = row.ok ? await this.#keys.import(row.value) : row;
+      if (!row.ok || !key.ok) return (row.ok ? key : row) as Result<never>;
+      const { kid, publicJwk } = row.value;
+      const signed = await new SignJWT(claims)
+        .setProtectedHeader({ alg: publicJwk.alg, typ, kid })
+        .sign(key.value);
+      if (this.#isCompromised(kid)) continue;
+      this.#store.extendUse(kid, until);
+      return ok(signed);
     }
     return err(problem("unavailable", "The signing key was replaced just now. Try again."));
   }

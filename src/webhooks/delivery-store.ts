@@ -127,7 +127,8 @@ export class DeliveryStore {
     this.#sql.exec("INSERT INTO removal VALUES (?)", nowMs);
   }
 
-  add(d: Delivery, nowMs: number): void {
+  /** `dueMs`: when it is sent first. */
+  add(d: Delivery, nowMs: number, dueMs = nowMs): void {
     this.#sql.exec(
       `INSERT INTO delivery (id, event_id, event_type, body, state, created_at_ms, next_at_ms)
        VALUES (?, ?, ?, ?, 'pending', ?, ?)`,
@@ -136,7 +137,7 @@ export class DeliveryStore {
       d.event_type,
       d.body,
       nowMs,
-      nowMs,
+      dueMs,
     );
   }
 
@@ -205,6 +206,33 @@ export class DeliveryStore {
 
   postpone(id: string, nextAtMs: number): void {
     this.#sql.exec("UPDATE delivery SET next_at_ms = ? WHERE id = ? AND state = 'pending'", nextAtMs, id);
+  }
+
+  /** The same for all that wait. */
+  postponeAll(nextAtMs: number): void {
+    this.#sql.exec("UPDATE delivery SET next_at_ms = ? WHERE state = 'pending'", nextAtMs);
+  }
+
+  /** Those that wait, oldest first. */
+  pending(limit: number): Delivery[] {
+    return this.#sql
+      .exec<Delivery>(
+        `SELECT id, event_id, event_type, body FROM delivery WHERE next_at_ms IS NOT NULL
+         ORDER BY created_at_ms, id LIMIT ?`,
+        limit,
+      )
+      .toArray();
+  }
+
+  /** Gives up what is due and is not to be sent. */
+  buryDue(reason: DeadReason, nowMs: number): void {
+    this.#sql.exec(
+      `UPDATE delivery SET state = 'dead_letter', dead_reason = ?, next_at_ms = NULL, finished_at_ms = ?
+       WHERE next_at_ms <= ?`,
+      reason,
+      nowMs,
+      nowMs,
+    );
   }
 
   /** Starts the schedule again from now. */

@@ -39,7 +39,7 @@ export const KEEP_MS = 30 * DAY_MS;
 export type DeliveryState = "pending" | "delivered" | "dead_letter";
 
 /** Why a delivery became a dead letter. */
-export type DeadReason = "schedule_exhausted" | "endpoint_disabled" | "queue_full";
+export type DeadReason = "schedule_exhausted" | "endpoint_disabled" | "queue_full" | "receiver_refused";
 
 /** Why an attempt failed; `http_status` goes with the status, `refused` with a 200 of Slack that says no. */
 export type AttemptError =
@@ -50,7 +50,8 @@ export type AttemptError =
   | "timeout"
   | "connection"
   | "url_refused"
-  | "secret_unreadable";
+  | "secret_unreadable"
+  | "not_signed";
 
 /** How one attempt ended. */
 export type AttemptOutcome = {

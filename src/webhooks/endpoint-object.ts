@@ -7,31 +7,18 @@ import { consoleLogger } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import {
-  type AttemptOutcome,
-  deliveryId,
-  KEEP_MS,
-  MAX_IN_FLIGHT,
-  MAX_REDELIVERED,
-  MAX_WAITING,
-  nextAttemptAtMs,
-} from "./delivery.ts";
+import { type Claimed, Courier } from "./courier.ts";
+import { type AttemptOutcome, deliveryId, KEEP_MS, MAX_REDELIVERED, MAX_WAITING } from "./delivery.ts";
 import { DeliveryLog, type DeliveryPage, type DeliveryView } from "./delivery-log.ts";
-import { DELIVERY_SCHEMA, type Delivery, DeliveryStore } from "./delivery-store.ts";
+import { DELIVERY_SCHEMA, DeliveryStore } from "./delivery-store.ts";
 import type { EndpointConfig, RegistryPort } from "./endpoint.ts";
 import type { EventType, WebhookEvent } from "./event.ts";
 import { Outgoing } from "./outgoing.ts";
 import { publishEvent, publishPorts, type Redelivered } from "./publish.ts";
 import { EndpointRewrapper } from "./rewrap-endpoint.ts";
 
-/** One pass over the queue ends after this many sends a slot, so that an alarm's run stays minutes long. */
-const SENDS_PER_PASS = 20;
-
 const REMOVED = problem("gone", "The endpoint was deleted.");
 const DISABLED = problem("conflict", "The endpoint is disabled. Enable it, then redeliver.");
-
-/** A delivery that is leased to this instance, and where it goes. */
-type Claimed = { delivery: Delivery; endpoint: EndpointConfig };
 
 /**
  * One webhook endpoint: its queue of deliveries, their attempts and its dead letters. Deliveries are tried
@@ -44,9 +31,7 @@ export class EndpointObject extends CausedObject {
   readonly #config: Result<Config, string[]>;
   readonly #outgoing: Outgoing;
   readonly #rewrapper: EndpointRewrapper;
-  /** Ids of the deliveries that are being sent by this instance. */
-  readonly #inFlight = new Set<string>();
-  readonly #slots = new Set<Promise<void>>();
+  readonly #courier: Courier;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -67,6 +52,14 @@ export class EndpointObject extends CausedObject {
     });
     this.#store = new DeliveryStore(this.#durable.sql);
     this.#log = new DeliveryLog(this.#durable.sql);
+    this.#courier = new Courier({
+      store: this.#store,
+      durable: this.#durable,
+      clock: systemClock,
+      log: consoleLogger,
+      send: (claimed) => this.#send(claimed),
+      onGone: (endpoint, nowMs) => this.#disable(endpoint, nowMs),
+    });
   }
 
   /**
@@ -119,7 +112,7 @@ export class EndpointObject extends CausedObject {
     const result = this.#durable.commit((): Result<DeliveryView> => {
       if (!this.#log.view(id)) return err(problem("not_found", "No such delivery is kept."));
       if (!this.#store.config()?.enabled) return err(DISABLED);
-      if (!this.#inFlight.has(id)) this.#store.restart(id, systemClock());
+      if (!this.#courier.isSending(id)) this.#store.restart(id, systemClock());
       return ok(this.#log.view(id)!);
     });
     this.ctx.waitUntil(this.#sendDue());
@@ -173,65 +166,14 @@ export class EndpointObject extends CausedObject {
     await this.#sendDue();
   }
 
-  /** Fills the free slots and resolves when all slots have come to rest. */
+  async #send(claimed: Claimed): Promise<AttemptOutcome> {
+    return this.#config.ok
+      ? this.#outgoing.send(claimed, this.#config.value)
+      : { error: "secret_unreadable" };
+  }
+
   async #sendDue(): Promise<void> {
-    if (!this.#config.ok) return;
-    const { value: where } = this.#config;
-    while (this.#slots.size < MAX_IN_FLIGHT) {
-      const first = this.#claim();
-      if (!first) break;
-      const slot = this.#runSlot(first, where).finally(() => this.#slots.delete(slot));
-      this.#slots.add(slot);
-    }
-    await Promise.all(this.#slots);
-  }
-
-  async #runSlot(first: Claimed, where: Config): Promise<void> {
-    let claimed: Claimed | undefined = first;
-    for (let sent = 0; claimed && sent < SENDS_PER_PASS; sent++) {
-      await this.#attempt(claimed, where);
-      claimed = this.#claim();
-    }
-  }
-
-  #claim(): Claimed | undefined {
-    // Claimed in the turn of the commit that made it due, so that the alarm is never set for a moment that is past.
-    const claimed = this.#durable.commit(() => {
-      const endpoint = this.#store.config();
-      const delivery = endpoint?.enabled ? this.#store.claim(systemClock()) : undefined;
-      return endpoint && delivery ? { endpoint, delivery } : undefined;
-    });
-    if (claimed) this.#inFlight.add(claimed.delivery.id);
-    return claimed;
-  }
-
-  async #attempt(claimed: Claimed, where: Config): Promise<void> {
-    const startedMs = systemClock();
-    try {
-      this.#settle(claimed, await this.#outgoing.send(claimed, where), startedMs);
-    } finally {
-      this.#inFlight.delete(claimed.delivery.id);
-    }
-  }
-
-  /** Writes down how an attempt ended and what follows from it. */
-  #settle({ delivery, endpoint }: Claimed, outcome: AttemptOutcome, startedMs: number): void {
-    const { id } = delivery;
-    const fields = { endpoint: endpoint.id, delivery: id, type: delivery.event_type, status: outcome.status };
-    this.#durable.commit(() => {
-      const now = systemClock();
-      const tries = this.#store.recordAttempt(id, outcome, startedMs, now - startedMs);
-      if (outcome.error === undefined) return this.#store.deliver(id, now);
-      consoleLogger("warn", "webhook.attempt_failed", { ...fields, error: outcome.error });
-      // A 410 of an address that was changed meanwhile is an ordinary failure.
-      const current = this.#store.config()?.revision === endpoint.revision;
-      if (outcome.error === "gone" && current) return this.#disable(endpoint, now);
-      if (tries === undefined) return;
-      const next = nextAttemptAtMs(tries, outcome, now, Math.random);
-      if (next !== undefined) return this.#store.postpone(id, next);
-      this.#store.bury(id, "schedule_exhausted", now);
-      consoleLogger("error", "webhook.dead_letter", fields);
-    });
+    if (this.#config.ok) await this.#courier.sendDue();
   }
 
   /** The receiver answered 410: nothing is sent any more until an operator enables the endpoint again. */

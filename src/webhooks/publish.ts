@@ -21,14 +21,16 @@ export type EndpointPort = {
 };
 
 export type PublishPorts = {
-  registry: Pick<RegistryPort, "endpointsFor">;
+  registry: Pick<RegistryPort, "endpointsFor" | "streamIds">;
   /** The object of one endpoint, by its id. */
   endpoint: (id: string) => Pick<EndpointPort, "enqueue">;
+  /** The object of one stream of shared signals, by its id: it takes what its receiver asked for. */
+  stream: (id: string) => { offer(event: WebhookEvent): Promise<Result<null>> };
 };
 
 /** What an alert needs beside that: how its deliveries go. */
 export type AlertPorts = {
-  registry: PublishPorts["registry"];
+  registry: Pick<RegistryPort, "endpointsFor">;
   endpoint: (id: string) => Pick<EndpointPort, "enqueue" | "delivery">;
   sleep: (ms: number) => Promise<void>;
 };
@@ -36,15 +38,23 @@ export type AlertPorts = {
 /** An event as one endpoint has taken it. */
 type Handed = { endpointId: string; deliveryId: string };
 
+/** What receivers of shared signals are told of. */
+const SIGNALLED: EventType = "revocation.created";
+
 const ALERT_POLL_MS = 50;
 /** A receiver that has not answered by then has been sent to, and is not waited for. */
 const ALERT_WAIT_MS = 5_000;
 
 /** Registry and endpoints as an object that publishes reaches them. */
-export function publishPorts(env: { REGISTRY: Namespace; ENDPOINT: Namespace }): AlertPorts {
+export function publishPorts(env: {
+  REGISTRY: Namespace;
+  ENDPOINT: Namespace;
+  STREAM: Namespace;
+}): PublishPorts & AlertPorts {
   return {
     registry: objectPort<PublishPorts["registry"]>(env.REGISTRY, "main", { log: consoleLogger }),
     endpoint: (id) => objectPort<EndpointPort>(env.ENDPOINT, id, { log: consoleLogger }),
+    stream: (id) => objectPort<ReturnType<PublishPorts["stream"]>>(env.STREAM, id, { log: consoleLogger }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }
@@ -58,7 +68,16 @@ export async function publishEvent(
   event: WebhookEvent & { type: EventType },
   ports: PublishPorts,
 ): Promise<void> {
-  await handOut(event, ports);
+  await Promise.all([handOut(event, ports), event.type === SIGNALLED ? offer(event, ports) : undefined]);
+}
+
+/** Offers an event to every stream; those that have it already keep it once. */
+async function offer(event: WebhookEvent, { registry, stream }: PublishPorts): Promise<void> {
+  const streams = await registry.streamIds();
+  if (!streams.ok) throw new Error(`the streams are not known: ${streams.error.code}`);
+  const offered = await Promise.all(streams.value.map((id) => stream(id).offer(event)));
+  const missed = offered.filter((each) => !each.ok).length;
+  if (missed > 0) throw new Error(`${missed} of ${offered.length} streams could not be reached`);
 }
 
 /**
@@ -87,7 +106,10 @@ async function isTried({ endpointId, deliveryId }: Handed, ports: AlertPorts): P
   return delivery.value.attempts.length > 0 || delivery.value.state !== "pending";
 }
 
-async function handOut(event: WebhookEvent & { type: EventType }, ports: PublishPorts): Promise<Handed[]> {
+async function handOut(
+  event: WebhookEvent & { type: EventType },
+  ports: Pick<AlertPorts, "registry"> & Pick<PublishPorts, "endpoint">,
+): Promise<Handed[]> {
   const endpoints = await ports.registry.endpointsFor(event.type);
   if (!endpoints.ok)
     throw new Error(`the endpoints for ${event.type} are not known: ${endpoints.error.code}`);

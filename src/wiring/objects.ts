@@ -27,6 +27,7 @@ import type { ImportDeps } from "../revocation/import.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { SignalInboxPort } from "../signals/receive.ts";
+import type { StreamPort, StreamRegistryPort } from "../signals/stream-routes.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { DeviceLoginPort } from "../tokens/device-login.ts";
@@ -57,7 +58,9 @@ export function objectPorts(env: Env, log: Logger) {
     objectPort<P>(namespace, name, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
-    registry: port<RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject>(env.REGISTRY),
+    registry: port<
+      StreamRegistryPort & RegistryPort & ClientPort & ClientRegisterPort & PolicyPort & SweptObject
+    >(env.REGISTRY),
     remediation: port<RemediationPort & SweptObject>(env.REMEDIATION),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
     directory: port<
@@ -84,6 +87,8 @@ export function objectPorts(env: Env, log: Logger) {
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     signalInbox: (issuer: string) => port<SignalInboxPort>(env.SIGNAL_INBOX, issuer),
+    stream: (id: string) =>
+      objectPort<StreamPort & EndpointSweep>(env.STREAM, id, { log, timeoutMs: WAIT_TIMEOUT_MS }),
     waitingRequest: (id: string) =>
       objectPort<AccessRequestPort>(env.ACCESS_REQUEST, id, { log, timeoutMs: WAIT_TIMEOUT_MS, attempts: 1 }),
     endpoint: (id: string) => port<EndpointPort & EndpointSweep>(env.ENDPOINT, id),

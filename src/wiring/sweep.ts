@@ -25,10 +25,14 @@ export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDe
     accessRequest,
     session,
     secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
-    endpoint,
+    // Streams deliver as endpoints do, and are looked after with them.
+    endpoint: (id) => (id.startsWith("str_") ? objects.stream(id) : endpoint(id)),
     endpoints: async () => {
       const page = await registry.listEndpoints({ limit: 200 });
-      return page.ok ? ok(page.value.items.map(({ id }) => id)) : page;
+      if (!page.ok) return page;
+      const streams = await registry.streamIds();
+      if (!streams.ok) return streams;
+      return ok([...page.value.items.map(({ id }) => id), ...streams.value]);
     },
   };
 }

@@ -53,6 +53,7 @@ const KINDS: Record<string, () => string | Promise<string>> = {
   "logout token": () => logoutToken(),
   "security event token": () => securityEventToken(),
   "transmitter's JWT": () => transmitterJwt(),
+  "security event token of ours": () => ownEventToken,
   "Slack signature": () => click().signature,
 };
 
@@ -261,6 +262,8 @@ let idp: TestKey;
 let key: TestKey;
 let pending: string;
 let assertion: string;
+/** A verification, signed by the key of our access tokens. */
+let ownEventToken: string;
 let link: string;
 let authReqId: string;
 let slackEndpoint: string;
@@ -348,6 +351,7 @@ beforeAll(async () => {
   pending = (await ask(gate(), stand.requester.token)).id;
   link = await linkFor(pending);
   authReqId = await approvedByBackchannel();
+  ownEventToken = await eventTokenOfOurs();
   held = await boundToken(ORIGIN_AUDIENCE);
   await status("/things/1", {
     authorization: `Bearer ${await clientToken(gate().issuer, client, ORIGIN_AUDIENCE)}`,
@@ -398,6 +402,17 @@ function securityEventToken(): Promise<string> {
   const claims = { iss: IDP, aud: "portcullis", sub_id: BOB, jti: crypto.randomUUID(), events };
   const iat = Math.floor(Date.now() / 1000);
   return signToken(idp, { alg: "ES256", typ: "secevent+jwt", kid: "idp-1" }, { ...claims, iat });
+}
+
+async function eventTokenOfOurs(): Promise<string> {
+  const { token } = await gate().newPerson([], ["ssf:manage"]);
+  const base = "/v1/signals/streams";
+  const made = await gate().call(base, { token, json: {} });
+  const { stream_id } = bodyOf<{ stream_id: string }>(made, 201);
+  await gate().call(`${base}/verification`, { token, json: { stream_id } });
+  const polled = await gate().call(`${base}/${stream_id}/poll`, { token, json: {} });
+  const [set = ""] = Object.values(bodyOf<{ sets: Record<string, string> }>(polled, 200).sets);
+  return set;
 }
 
 function transmitterJwt(): Promise<string> {

@@ -1,4 +1,7 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { type SecurityEventName, securityEventUri } from "../../src/protocol/security-event.ts";
@@ -243,5 +246,94 @@ describe("a global token revocation", () => {
     const { token: responder } = await stand.gate.newPerson([], ["signals:revoke"]);
     expect(await revoke(responder, { format: "opaque", id: "people|henry" })).toBe(204);
     await expect.poll(henry.call, WAIT).toBe(401);
+  });
+});
+
+describe("a stream of our own", () => {
+  const BASE = "/v1/signals/streams";
+
+  /** Takes what is pushed; `answer` says how. */
+  async function receiver(answer: () => number) {
+    const came: { type: string | undefined; authorization: string | undefined; set: string }[] = [];
+    const server = createServer(async (request, response) => {
+      let set = "";
+      for await (const chunk of request) set += chunk;
+      const { "content-type": type, authorization } = request.headers;
+      came.push({ type, authorization, set });
+      response.writeHead(answer()).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}/events`;
+    return { came, url, stop: () => new Promise((resolve) => server.close(resolve)) };
+  }
+
+  async function verified(set: string, audience: string) {
+    const jwks = createRemoteJWKSet(new URL(`${stand.gate.issuer}/.well-known/jwks.json`));
+    const { issuer } = stand.gate;
+    return (await jwtVerify(set, jwks, { issuer, audience, typ: "secevent+jwt" })).payload;
+  }
+
+  it("pushes every revocation to its receiver, also after kill -9, and again until it is taken", async () => {
+    let status = 503;
+    const { came, url, stop } = await receiver(() => status);
+    const { id, token } = await stand.gate.newPerson([], ["ssf:manage"]);
+    const delivery = {
+      method: "urn:ietf:rfc:8935",
+      endpoint_url: url,
+      authorization_header: "Bearer r-secret",
+    };
+    bodyOf(await stand.gate.call(BASE, { token, json: { delivery } }), 201);
+    const { id: revocation } = await stand.gate.revoke({ sub: "people|ivan" });
+    await stand.runtime.kill();
+    await expect.poll(() => came.length, { timeout: 60_000 }).toBeGreaterThan(0);
+    status = 202;
+    const first = came[0]!;
+    expect(first).toMatchObject({ type: "application/secevent+jwt", authorization: "Bearer r-secret" });
+    expect(await verified(first.set, id)).toMatchObject({
+      sub_id: { format: "iss_sub", iss: stand.gate.issuer, sub: "people|ivan" },
+      txn: revocation,
+      events: { [securityEventUri("session-revoked")]: { initiating_entity: "admin" } },
+    });
+    await expect.poll(() => came.length, { timeout: 60_000 }).toBeGreaterThan(1);
+    const jtis = came.map(({ set }) => decodeJwt(set).jti);
+    expect(new Set(jtis).size).toBe(1);
+    await stop();
+  }, 180_000);
+
+  it("is polled: what is not acknowledged is given again, what is told to us is told on", async () => {
+    const { id, token } = await stand.gate.newPerson([], ["ssf:manage"]);
+    const made = await stand.gate.call(BASE, { token, json: {} });
+    const { stream_id } = bodyOf<{ stream_id: string }>(made, 201);
+    const poll = async (json: object) => {
+      const answer = await stand.gate.call(`${BASE}/${stream_id}/poll`, { token, json });
+      return bodyOf<{ sets: Record<string, string> }>(answer, 200).sets;
+    };
+    const waiting = poll({});
+    expect(await push(await setOf("credential-compromise", "judy"))).toBe(202);
+    const sets = await waiting;
+    const [jti = ""] = Object.keys(sets);
+    expect(await verified(sets[jti]!, id)).toMatchObject({
+      jti,
+      sub_id: { sub: "people|judy" },
+      events: { [securityEventUri("session-revoked")]: { initiating_entity: "system" } },
+    });
+    expect(Object.keys(await poll({ returnImmediately: true }))).toEqual([jti]);
+    expect(await poll({ returnImmediately: true, ack: [jti] })).toEqual({});
+    const subject = { format: "iss_sub", iss: stand.gate.issuer, sub: "people|kate" };
+    await stand.gate.call(`${BASE}/subjects/remove`, { token, json: { stream_id, subject } });
+    await stand.gate.revoke({ sub: "people|kate" });
+    await stand.gate.revoke({ kid: "of-nobody" });
+    await stand.gate.revoke({ sub: "people|lena" });
+    await expect.poll(async () => Object.keys(await poll({ returnImmediately: true })).length, WAIT).toBe(1);
+    const [last = ""] = Object.values(await poll({ returnImmediately: true }));
+    expect(decodeJwt(last)).toMatchObject({ sub_id: { sub: "people|lena" } });
+    // A client that is deleted is told nothing more.
+    await stand.gate.asOperator(`/v1/clients/${id}`, { method: "DELETE" });
+    const status = async () => {
+      const json = { returnImmediately: true };
+      return (await stand.gate.call(`${BASE}/${stream_id}/poll`, { token, json })).status;
+    };
+    await expect.poll(status, WAIT).toBe(401);
   });
 });

@@ -94,6 +94,7 @@ export const OBJECTS = {
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
   SIGNAL_INBOX: "SignalInboxObject",
+  STREAM: "StreamObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

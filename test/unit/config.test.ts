@@ -25,6 +25,7 @@ const good = {
       "PROOF",
       "SESSION",
       "SIGNAL_INBOX",
+      "STREAM",
     ].map((b) => [b, {}]),
   ),
 };

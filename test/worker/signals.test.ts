@@ -1,5 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { DirectoryObject } from "../../src/access/directory-object.ts";
 import { newId } from "../../src/platform/ids.ts";
@@ -8,12 +9,17 @@ import { err } from "../../src/protocol/result.ts";
 import type { LogObject } from "../../src/replication/log-object.ts";
 import type { Signal } from "../../src/signals/signal.ts";
 import { SignalInboxObject } from "../../src/signals/signal-inbox-object.ts";
+import { POLL, PUSH, type StreamOpening } from "../../src/signals/stream.ts";
+import type { Poll, StreamObject } from "../../src/signals/stream-object.ts";
+import type { KeyringObject } from "../../src/tokens/keyring-object.ts";
 import type { SessionObject } from "../../src/tokens/session-object.ts";
+import type { WebhookEvent } from "../../src/webhooks/event.ts";
 import { expectValue, remote } from "../support/remote.ts";
 import { assertionWith, openingWith, PROVIDER, termsWith } from "../support/session-world.ts";
 
 const log = remote<LogObject>(env.LOG.getByName("main"));
 const directory = remote<DirectoryObject>(env.DIRECTORY.getByName("main"));
+const keyring = remote<KeyringObject>(env.KEYRING.getByName("main"));
 const nowSeconds = () => Math.floor(Date.now() / 1000);
 
 let made = 0;
@@ -191,5 +197,181 @@ describe("the object of a transmitter's signals", () => {
     expect(await rows(stub, "signals")).toMatchObject([{ banned: `idp|${ban.named!.sub}` }]);
     const restore = { event: "account-enabled", action: "restore_subject", jti: "on" } as const;
     expect(expectValue(await inbox.receive({ ...ban, ...restore })).signal.lifted).toHaveLength(1);
+  });
+});
+
+describe("the object of a stream", () => {
+  const CLIENT = "cli_receiver";
+  const RECEIVER = "https://receiver.example.com/events";
+  const opening = { delivery: { method: POLL } } as const;
+  const pushing = {
+    delivery: { method: PUSH, endpoint_url: RECEIVER, authorization_header: "Bearer r-secret" },
+  } as const;
+
+  async function newStream(how: StreamOpening = opening) {
+    const id = newId("str", Date.now());
+    const stub = env.STREAM.getByName(id);
+    const stream = remote<StreamObject>(stub);
+    expectValue(await stream.create(id, CLIENT, how));
+    return { id, stub, stream };
+  }
+  const revoked = (sub = "corp|alice") => {
+    const id = newId("evt", Date.now());
+    const revocation = {
+      ...{ id: newId("rev", Date.now()), match: { sub }, reason: "r", actor: "op", created_at: nowSeconds() },
+      ...{ state: "in_force", history: [] },
+    };
+    const timestamp = new Date().toISOString();
+    return { id, type: "revocation.created", timestamp, data: { revocation } } as WebhookEvent;
+  };
+  const poll = async (stream: Awaited<ReturnType<typeof newStream>>["stream"], asked: Partial<Poll> = {}) =>
+    expectValue(await stream.poll(CLIENT, { max: 10, waitMs: 0, ack: [], errors: [], ...asked }));
+  /** Answers what is pushed; what came. */
+  function receiver(status: () => number) {
+    const came: { headers: Headers; body: string }[] = [];
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (_url, init) => {
+      came.push({ headers: new Headers(init?.headers), body: String(init?.body) });
+      return new Response(null, { status: status() });
+    });
+    return came;
+  }
+
+  it("holds an event until its receiver has acknowledged it, once for each event, through an eviction", async () => {
+    const { stub, stream, id } = await newStream();
+    const [first, second] = [revoked(), revoked("corp|bob")];
+    for (const event of [first, second, first]) expectValue(await stream.offer(event));
+    const polled = await poll(stream);
+    const ids = Object.keys(polled.sets);
+    expect(ids).toHaveLength(2);
+    expect(polled.more).toBe(false);
+    const claims = decodeJwt(polled.sets[ids[0]!]!);
+    expect(claims).toMatchObject({
+      ...{ iss: env.ISSUER, aud: CLIENT, jti: ids[0] },
+      sub_id: { format: "iss_sub", iss: env.ISSUER, sub: "corp|alice" },
+      events: { "https://schemas.openid.net/secevent/caep/event-type/session-revoked": {} },
+    });
+    expect(claims).not.toHaveProperty("exp");
+    expect(claims).not.toHaveProperty("sub");
+    expect(decodeProtectedHeader(polled.sets[ids[0]!]!)).toMatchObject({ typ: "secevent+jwt" });
+    const jwks = expectValue(await keyring.jwks()) as JSONWebKeySet;
+    await jwtVerify(polled.sets[ids[0]!]!, createLocalJWKSet(jwks), {
+      typ: "secevent+jwt",
+      audience: CLIENT,
+    });
+    await evictDurableObject(stub);
+    expect(Object.keys((await poll(stream)).sets)).toEqual(ids);
+    expect(await poll(stream, { max: 1 })).toMatchObject({
+      more: true,
+      sets: { [ids[0]!]: expect.any(String) },
+    });
+    expect(Object.keys((await poll(stream, { ack: [ids[0]!] })).sets)).toEqual([ids[1]]);
+    expect(await poll(stream, { errors: [ids[1]!] })).toEqual({ sets: {}, more: false });
+    // Neither comes back with its event.
+    for (const event of [first, second]) expectValue(await stream.offer(event));
+    expect((await poll(stream)).sets).toEqual({});
+    expect(id).toMatch(/^str_/);
+  });
+
+  it("answers a poll that waits when something comes, and only its own client", async () => {
+    const { stream } = await newStream();
+    const waiting = poll(stream, { waitMs: 20_000 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expectValue(await stream.offer(revoked()));
+    expect(Object.keys((await waiting).sets)).toHaveLength(1);
+    const foreign = { ok: false, error: { code: "not_found" } };
+    const asked = { max: 1, waitMs: 0, ack: [], errors: [] };
+    expect(await stream.poll("cli_other", asked)).toMatchObject(foreign);
+    expect(await stream.read("cli_other")).toMatchObject(foreign);
+    expect(await stream.setStatus("cli_other", "disabled")).toMatchObject(foreign);
+    expect(await stream.verify("cli_other")).toMatchObject(foreign);
+    expect((await poll(stream)).sets).not.toEqual({});
+  });
+
+  it("pushes at once, with the receiver's header, and again until it has the token", async () => {
+    let status = 500;
+    const came = receiver(() => status);
+    const { stub, stream } = await newStream(pushing);
+    expectValue(await stream.offer(revoked()));
+    await vi.waitFor(() => expect(came).toHaveLength(1), { timeout: 10_000 });
+    expect(came[0]!.headers.get("content-type")).toBe("application/secevent+jwt");
+    expect(came[0]!.headers.get("authorization")).toBe("Bearer r-secret");
+    status = 202;
+    await vi.waitFor(async () => expect(await rows(stub, "attempt")).toHaveLength(1), { timeout: 10_000 });
+    await runInDurableObject(stub, (_object, { storage }) => {
+      storage.sql.exec("UPDATE delivery SET next_at_ms = 1");
+    });
+    await runDurableObjectAlarm(stub);
+    await vi.waitFor(async () =>
+      expect(await rows(stub, "delivery")).toMatchObject([{ state: "delivered" }]),
+    );
+    expect(came).toHaveLength(2);
+    expect(decodeJwt(came[1]!.body).jti).toBe(decodeJwt(came[0]!.body).jti);
+    const stored = JSON.stringify([await rows(stub, "endpoint"), await rows(stub, "stream")]);
+    expect(stored).not.toContain("r-secret");
+  });
+
+  it("sends nothing while it is paused, and then what it held; nothing of what came while it was disabled", async () => {
+    const came = receiver(() => 202);
+    const { stub, stream } = await newStream(pushing);
+    expectValue(await stream.setStatus(CLIENT, "paused", "maintenance"));
+    expectValue(await stream.offer(revoked()));
+    await runDurableObjectAlarm(stub);
+    expect(came).toHaveLength(0);
+    expectValue(await stream.setStatus(CLIENT, "enabled"));
+    await vi.waitFor(() => expect(came).toHaveLength(1), { timeout: 10_000 });
+    expectValue(await stream.setStatus(CLIENT, "disabled"));
+    expectValue(await stream.offer(revoked()));
+    expectValue(await stream.setStatus(CLIENT, "enabled"));
+    await runDurableObjectAlarm(stub);
+    expect(came).toHaveLength(1);
+    expectValue(await stream.offer(revoked()));
+    await vi.waitFor(() => expect(came).toHaveLength(2), { timeout: 10_000 });
+  });
+
+  it("is disabled by a 410, and forgets what waits when it is closed", async () => {
+    receiver(() => 410);
+    const { stub, stream } = await newStream(pushing);
+    expectValue(await stream.offer(revoked()));
+    const status = async () => expectValue(await stream.read(CLIENT)).status;
+    await vi.waitFor(async () => expect(await status()).toBe("disabled"), { timeout: 10_000 });
+    expectValue(await stream.close());
+    expectValue(await stream.close());
+    expect(await rows(stub, "delivery")).toEqual([]);
+    expect(await stream.read(CLIENT)).toMatchObject({ ok: false, error: { code: "not_found" } });
+    expectValue(await stream.offer(revoked()));
+    expect(await rows(stub, "delivery")).toEqual([]);
+  });
+
+  it("leaves out whom its receiver took out, until it puts them back in", async () => {
+    const { stream } = await newStream();
+    expectValue(await stream.setSubject(CLIENT, "corp|alice", false));
+    expectValue(await stream.offer(revoked()));
+    expectValue(await stream.offer(revoked("corp|bob")));
+    expect(Object.keys((await poll(stream)).sets)).toHaveLength(1);
+    expectValue(await stream.setSubject(CLIENT, "corp|alice", true));
+    expectValue(await stream.offer(revoked()));
+    expect(Object.keys((await poll(stream)).sets)).toHaveLength(2);
+  });
+
+  it("sends a verification with the receiver's state, and not one after the other", async () => {
+    const { stream, id } = await newStream();
+    expectValue(await stream.verify(CLIENT, "state-1"));
+    const { sets } = await poll(stream);
+    expect(decodeJwt(Object.values(sets)[0]!)).toMatchObject({
+      sub_id: { format: "opaque", id },
+      events: { "https://schemas.openid.net/secevent/ssf/event-type/verification": { state: "state-1" } },
+    });
+    expect(await stream.verify(CLIENT)).toMatchObject({ ok: false, error: { code: "too_many_requests" } });
+  });
+
+  it("gives up what nobody polls after a week", async () => {
+    const { stub, stream } = await newStream();
+    expectValue(await stream.offer(revoked()));
+    await runInDurableObject(stub, (_object, { storage }) => {
+      storage.sql.exec("UPDATE delivery SET next_at_ms = next_at_ms - 7 * 86400000 - 1");
+    });
+    await runDurableObjectAlarm(stub);
+    expect((await poll(stream)).sets).toEqual({});
+    expect(await rows(stub, "delivery")).toMatchObject([{ state: "dead_letter" }]);
   });
 });

@@ -34,8 +34,10 @@ type RecordedDenial = { iss: string; jti: string; rule: string; expires_at: numb
 /** Rules for one token that a replica holds: more go to the list of denied tokens. */
 const MAX_RULES = 2;
 
-/** No webhook endpoint listens. */
-const NO_ENDPOINTS = { getByName: () => ({ endpointsFor: async () => ok([]) }) };
+/** No webhook endpoint listens, and no receiver of signals. */
+const NO_ENDPOINTS = {
+  getByName: () => ({ endpointsFor: async () => ok([]), streamIds: async () => ok([]) }),
+};
 /** Takes every record and keeps none. */
 const ANY_AUDIT = { getByName: () => ({ append: async () => ok(null) }) };
 

@@ -706,6 +706,28 @@ describe("signing in with a browser", () => {
     ]);
   });
 
+  it("may be what Cloudflare Access in front does, by an issuer of its own", () => {
+    const team = (members: Changed, more: Changed = {}) => {
+      const input = policy({
+        issuers: [issuer({ cloudflare_access: {}, ...members })],
+        sessions: {},
+        ...more,
+      });
+      return faults(checkPolicy(JSON.parse(JSON.stringify(input)), context));
+    };
+    expect(team({})).toEqual([]);
+    expect(team({ sign_in: { client_id: "gate" } })).toEqual([
+      expect.stringMatching(/cloudflare_access: is for another issuer/),
+    ]);
+    expect(team({}, { sessions: undefined })).toEqual([
+      expect.stringMatching(/cloudflare_access: needs the section sessions/),
+    ]);
+    const shared = { jwks_uri: undefined, secret_ref: "ISSUER_SECRET_LEGACY", algorithms: ["HS256"] };
+    expect(team(shared)).toEqual([
+      expect.stringMatching(/cloudflare_access: an issuer with a shared secret/),
+    ]);
+  });
+
   it("is a place of credentials of its own, named once", () => {
     const taken = (credential: unknown[]) =>
       faults(checkPolicy(policy({ routes: [route({ credential })] }), context));

@@ -31,6 +31,7 @@ export function memoryRegistry(...records: EndpointRecord[]) {
       change(id, (record) => ({ ...record, secrets_sealed: [sealed, ...record.secrets_sealed].slice(0, 2) })),
     endpointsFor: async (type) =>
       ok([...kept.values()].filter((record) => record.enabled && matchesEvent(record.events, type))),
+    streamIds: async () => ok([]),
     decisionEndpoints: async () =>
       ok([...kept.values()].filter((record) => record.enabled && record.reviews_as)),
   };

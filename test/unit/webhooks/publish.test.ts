@@ -18,9 +18,12 @@ const registry = memoryRegistry(
   endpointRecord({ id: "whe_d", events: ["*"], enabled: false }),
 ).port;
 
+/** Nobody is told of anything: the registry has no streams. */
+const stream = () => ({ offer: () => Promise.reject(new Error("no stream is there")) });
+
 it("hands the event to every enabled endpoint that subscribes, with its configuration and nothing more", async () => {
   const { endpoint, calls } = recordingEndpoints();
-  await publishEvent(event, { registry, endpoint });
+  await publishEvent(event, { registry, endpoint, stream });
   expect(calls.map(({ id, method }) => [id, method])).toEqual([
     ["whe_a", "enqueue"],
     ["whe_b", "enqueue"],
@@ -40,20 +43,43 @@ it("hands the event to every enabled endpoint that subscribes, with its configur
 it("throws where an endpoint could not be reached, after all were tried", async () => {
   const unavailable = async () => err(problem("unavailable", "no"));
   const { endpoint, calls } = recordingEndpoints({ enqueue: unavailable });
-  await expect(publishEvent(event, { registry, endpoint })).rejects.toThrow("2 of 2 webhook endpoints");
+  await expect(publishEvent(event, { registry, endpoint, stream })).rejects.toThrow(
+    "2 of 2 webhook endpoints",
+  );
   expect(calls).toHaveLength(2);
 });
 
 it("does not wait for an endpoint that was deleted meanwhile", async () => {
   const { endpoint } = recordingEndpoints({ enqueue: async () => err(problem("gone", "deleted")) });
-  await expect(publishEvent(event, { registry, endpoint })).resolves.toBeUndefined();
+  await expect(publishEvent(event, { registry, endpoint, stream })).resolves.toBeUndefined();
 });
 
 it("throws where the registry does not answer", async () => {
   const { endpoint, calls } = recordingEndpoints();
-  const down = { endpointsFor: async () => err(problem("unavailable", "no")) };
-  await expect(publishEvent(event, { registry: down, endpoint })).rejects.toThrow("grant.revoked");
+  const down = { ...registry, endpointsFor: async () => err(problem("unavailable", "no")) };
+  await expect(publishEvent(event, { registry: down, endpoint, stream })).rejects.toThrow("grant.revoked");
   expect(calls).toEqual([]);
+});
+
+it("offers revocations to the streams of shared signals, and throws where one could not be reached", async () => {
+  const { endpoint } = recordingEndpoints();
+  const offered: string[] = [];
+  const two = { ...registry, streamIds: async () => ok(["str_a", "str_b"]) };
+  const streams = (missing?: string) => (id: string) => ({
+    offer: async () => {
+      offered.push(id);
+      return id === missing ? err(problem("unavailable", "no")) : ok(null);
+    },
+  });
+  await publishEvent(event, { registry: two, endpoint, stream: streams() });
+  expect(offered).toEqual([]);
+  const created = { ...event, type: "revocation.created" } as const;
+  await publishEvent(created, { registry: two, endpoint, stream: streams() });
+  expect(offered).toEqual(["str_a", "str_b"]);
+  const cut = { registry: two, endpoint, stream: streams("str_b") };
+  await expect(publishEvent(created, cut)).rejects.toThrow("1 of 2 streams");
+  const unknown = { ...registry, streamIds: async () => err(problem("unavailable", "no")) };
+  await expect(publishEvent(created, { registry: unknown, endpoint, stream })).rejects.toThrow("not known");
 });
 
 describe("an alert", () => {
