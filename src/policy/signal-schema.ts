@@ -8,6 +8,7 @@ export const SIGNAL_ACTIONS = [
   "revoke_subject",
   "revoke_sessions",
   "revoke_session",
+  "step_up",
   "restore_subject",
   "notify",
   "ignore",
@@ -19,7 +20,7 @@ const action = z
   .describe(
     "revoke_session: the session that is named, else all of the person's; revoke_sessions: all of the person's " +
       "sessions and tokens until now; revoke_subject: the same, and none anew until restore_subject or an operator " +
-      "lifts it; notify: webhook endpoints are told, as with all of these; ignore: taken and kept, nothing more.",
+      "lifts it; step_up: the person's tokens are good only with a sign-in that is later than this; notify: webhook endpoints are told, as with all of these; ignore: taken and kept, nothing more.",
   );
 
 /** By the value that tells one kind of the event from another, such as `current_level`; others have the default. */

@@ -99,6 +99,12 @@ export class SignalInboxObject extends CausedObject {
     return this.#durable.alarm();
   }
 
+  /** The cron's visit. Nothing in here is sealed. */
+  async sweep(): Promise<Result<{ rewrapped: number }>> {
+    await this.#durable.sweep();
+    return ok({ rewrapped: 0 });
+  }
+
   #take(signal: Signal): SignalRecord {
     const nowMs = this.#clock();
     const now = epochSeconds(nowMs);
@@ -108,8 +114,7 @@ export class SignalInboxObject extends CausedObject {
       if (rule) {
         record.revocation_id = rule.id;
         this.#putEntry(record.id, { id: rule.id, kind: "revocation.added", rule });
-        const row = { id: `end:${rule.id}`, lane: "sessions", kind: "sessions.end" };
-        this.#durable.outbox.put({ ...row, payload: endingOf(rule) });
+        if (!rule.effect) this.#putEnding(rule);
       }
       if (signal.action === "restore_subject") record.lifted = this.#lift(record, signal);
       const bans = rule !== undefined && rule.expires_at === undefined;
@@ -132,6 +137,11 @@ export class SignalInboxObject extends CausedObject {
     }
     this.#store.forgetBans(subject);
     return bans;
+  }
+
+  #putEnding(rule: Revocation): void {
+    const row = { id: `end:${rule.id}`, lane: "sessions", kind: "sessions.end" };
+    this.#durable.outbox.put({ ...row, payload: endingOf(rule) });
   }
 
   #putEntry(signalId: string, entry: LogEntry): void {

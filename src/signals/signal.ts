@@ -1,6 +1,6 @@
 import type { AuditNote } from "../platform/audit-outbox.ts";
 import type { SignalAction } from "../policy/signal-schema.ts";
-import { defaultExpiry, type Revocation } from "../revocation/rule.ts";
+import { defaultExpiry, MAX_TOKEN_LIFE_SECONDS, type Revocation } from "../revocation/rule.ts";
 import type { SessionQuery } from "../tokens/session-ports.ts";
 import type { NamedSubject } from "./subject-identifier.ts";
 
@@ -55,12 +55,20 @@ export function isSame(record: SignalRecord, signal: Signal): boolean {
   return members.every((member) => record[member] === again[member]);
 }
 
+/** Actions that put a rule into force. */
+const CUTTING: readonly SignalAction[] = ["revoke_subject", "revoke_sessions", "revoke_session", "step_up"];
+
 /** The rule that a signal puts into force, if any. */
 export function ruleOf(signal: Signal, id: string, now: number): Revocation | undefined {
   const { action, issuer, named, issued_at, actor, event } = signal;
   const subject = subjectOf(issuer, named);
-  if (!issuer || !named || !action.startsWith("revoke_")) return undefined;
+  if (!issuer || !named || !CUTTING.includes(action)) return undefined;
   const base = { id, reason: `${event} from ${actor}.`, actor, created_at: now };
+  const until = now + MAX_TOKEN_LIFE_SECONDS;
+  if (action === "step_up" && subject !== undefined) {
+    const effect = { kind: "step_up", signed_in_since: now } as const;
+    return { ...base, match: { sub: subject }, effect, expires_at: until };
+  }
   if (action === "revoke_subject" && subject !== undefined) return { ...base, match: { sub: subject } };
   const { session } = named;
   const onlySession = session !== undefined && (action === "revoke_session" || subject === undefined);

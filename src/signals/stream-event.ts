@@ -17,9 +17,11 @@ export type StreamEvent = {
  * key, of an issuer, of everything before a moment.
  */
 export function eventOf(
-  { id, match, actor, created_at }: RevocationRecord,
+  { id, match, effect, actor, created_at }: RevocationRecord,
   issuer: string,
 ): StreamEvent | undefined {
+  // What it hits is good, on a condition or for less: nothing of it is revoked.
+  if (effect) return undefined;
   const { iss = issuer, jti, grant, session, sub, client_id, ...unnamed } = match;
   if (Object.keys(unnamed).length > 0) return undefined;
   // What somebody else's session is called is for them to tell.

@@ -86,7 +86,7 @@ export function objectPorts(env: Env, log: Logger) {
     },
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
-    signalInbox: (issuer: string) => port<SignalInboxPort>(env.SIGNAL_INBOX, issuer),
+    signalInbox: (issuer: string) => port<SignalInboxPort & EndpointSweep>(env.SIGNAL_INBOX, issuer),
     stream: (id: string) =>
       objectPort<StreamPort & EndpointSweep>(env.STREAM, id, { log, timeoutMs: WAIT_TIMEOUT_MS }),
     waitingRequest: (id: string) =>

@@ -25,14 +25,21 @@ export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDe
     accessRequest,
     session,
     secretChanging: config.wrapping.PORTCULLIS_SECRET_PREVIOUS !== undefined,
-    // Streams deliver as endpoints do, and are looked after with them.
-    endpoint: (id) => (id.startsWith("str_") ? objects.stream(id) : endpoint(id)),
+    // Streams deliver as endpoints do, inboxes act on what was told: they are looked after with them.
+    endpoint: (id) => {
+      if (id.startsWith("str_")) return objects.stream(id);
+      return id.startsWith("whe_") ? endpoint(id) : objects.signalInbox(id);
+    },
     endpoints: async () => {
       const page = await registry.listEndpoints({ limit: 200 });
       if (!page.ok) return page;
       const streams = await registry.streamIds();
       if (!streams.ok) return streams;
-      return ok([...page.value.items.map(({ id }) => id), ...streams.value]);
+      const active = await registry.activePolicy();
+      if (!active.ok) return active;
+      const transmitters = active.value.document.signals?.transmitters ?? [];
+      const inboxes = [config.issuer, ...transmitters.map((each) => each.issuer)];
+      return ok([...page.value.items.map(({ id }) => id), ...streams.value, ...inboxes]);
     },
   };
 }

@@ -166,6 +166,17 @@ describe("the object of a transmitter's signals", () => {
     expect(await hit(ban, later)).not.toBeNull();
   });
 
+  it("asks for a new sign-in, and ends no session", async () => {
+    const { stub, inbox } = transmitter();
+    const told = signal({ event: "risk-level-change", action: "step_up" });
+    const { signal: record } = expectValue(await inbox.receive(told));
+    const rule = expectValue(await log.revocation(record.revocation_id!));
+    expect(rule).toMatchObject({ state: "in_force", effect: { kind: "step_up" } });
+    expect(await hit(told)).toBeNull();
+    const kinds = await rows(stub, "outbox");
+    expect(JSON.stringify(kinds)).not.toContain("sessions.end");
+  });
+
   it.each(["notify", "ignore"] as const)("revokes nothing for %s, and lists it", async (action) => {
     const { stub, inbox } = transmitter();
     const told = signal({ action });

@@ -69,6 +69,19 @@ describe("the rule of a signal", () => {
     expect(session).toHaveProperty("issued_before");
   });
 
+  it("asks for a new sign-in of the person, for as long as any token of theirs can live", () => {
+    const made = rule({ action: "step_up" })!;
+    expect(made).toMatchObject({
+      match: { sub: "corp|alice" },
+      effect: { kind: "step_up", signed_in_since: NOW },
+    });
+    expect(made.expires_at! - NOW).toBe(31 * 86_400);
+    // A session alone says nothing of the person.
+    const session = rule({ action: "step_up", named: { session: "s-1" } })!;
+    expect(session).toMatchObject({ match: { session: "s-1" } });
+    expect(session).not.toHaveProperty("effect");
+  });
+
   it.each(["notify", "ignore", "restore_subject"] as const)("is none for %s", (action) => {
     expect(rule({ action })).toBeUndefined();
   });

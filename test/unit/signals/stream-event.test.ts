@@ -70,6 +70,14 @@ describe("a revocation as receivers are told of it", () => {
     expect(subjectOf(match)).toBeUndefined();
   });
 
+  it("is told of nobody where tokens stay good on a condition", () => {
+    const stepUp = { kind: "step_up", signed_in_since: 1 } as const;
+    const { sub_id } = eventOf(record({ sub: "corp|alice" }), OURS)!;
+    expect(sub_id).toBeDefined();
+    expect(eventOf({ ...record({ sub: "corp|alice" }), effect: stepUp }, OURS)).toBeUndefined();
+    expect(subjectOf({ address: "192.0.2.1" })).toBeUndefined();
+  });
+
   it("says when, on whose side, and which revocation; never the reason", () => {
     const event = eventOf(record({ sub: "corp|alice" }), OURS);
     expect(event).toMatchObject({
