@@ -51,10 +51,12 @@ const erasureSchema = z.strictObject({
   reason: z.string().min(1).max(500).describe("Is recorded: name nobody in it."),
 });
 
-const proofQuery = z.union([
-  z.strictObject({ seq }),
-  z.strictObject({ from: z.coerce.number().int().min(1).max(1e15) }),
-]);
+const proofQuery = z
+  .strictObject({
+    seq: seq.exactOptional(),
+    from: z.coerce.number().int().min(1).max(1e15).exactOptional(),
+  })
+  .refine((asked) => (asked.seq === undefined) !== (asked.from === undefined), "name either seq or from");
 
 /** `/v1/audit`: who changed what, and the proofs that nothing of it was changed afterwards. */
 export function auditRoutes({ audit }: AuditDeps) {
@@ -73,10 +75,10 @@ export function auditRoutes({ audit }: AuditDeps) {
       return key.ok ? plainText(`${key.value}\n`) : refuse(c, key.error);
     })
     .get("/v1/audit/proof", read, queryParams(proofQuery), async (c) => {
-      const asked = c.req.valid("query");
-      return "seq" in asked
-        ? answer(c, await audit.inclusion(asked.seq))
-        : answer(c, await audit.consistency(asked.from));
+      const { seq: record, from } = c.req.valid("query");
+      return record === undefined
+        ? answer(c, await audit.consistency(from!))
+        : answer(c, await audit.inclusion(record));
     })
     .get("/v1/audit/tile/:level/:path{.+}", read, async (c) => {
       const tile = await readTile(audit, c.req.param("level"), c.req.param("path"));

@@ -11,6 +11,7 @@ import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
 import { browserRoutes } from "../browser/routes.ts";
 import { causedBy } from "../platform/cause.ts";
+import { demanding } from "../platform/demand.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
@@ -30,6 +31,7 @@ import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
 import { webhookRoutes } from "../webhooks/routes.ts";
+import { apiRoutes } from "./api-routes.ts";
 import { type AuditedCallDeps, causedByActor, causedByCall, recordRefusal } from "./audited-calls.ts";
 import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./decision-routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
@@ -110,6 +112,7 @@ export function controlApp(deps: ControlDeps) {
   app.use((c, next) => (c.req.path === IMPORT_PATH ? next() : limited(c, next)));
 
   app.route("/", healthRoutes(deps.health));
+  app.route("/", apiRoutes({ issuer: deps.oauth.issuer, routes: () => app.routes }));
   app.route("/", oauthRoutes(deps.oauth));
   app.route("/", decisionMetadataRoutes(deps.decisions));
   app.route("/", tokenStateRoutes(deps.tokenState));
@@ -148,7 +151,7 @@ export function controlApp(deps: ControlDeps) {
 }
 
 function authenticated({ authenticate, auditedCalls }: ControlDeps): MiddlewareHandler<HttpEnv> {
-  return async (c, next) => {
+  return demanding<MiddlewareHandler<HttpEnv>>({ token: true }, async (c, next) => {
     const caller = await authenticate(c.req.raw, c.env);
     const actor = caller.ok ? caller.value : caller.error.actor;
     return causedBy(causedByActor(actor), async () => {
@@ -160,5 +163,5 @@ function authenticated({ authenticate, auditedCalls }: ControlDeps): MiddlewareH
       await next();
       await recordRefusal(auditedCalls, c.res);
     });
-  };
+  });
 }
