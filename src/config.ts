@@ -93,6 +93,7 @@ const BINDINGS = [
   "DEVICE_LOGIN",
   "MONITOR",
   "AUDIT",
+  "DETECTOR",
   "REMEDIATION",
   "RATE_LIMIT",
   "PROOF",

@@ -27,6 +27,7 @@ export { DirectoryObject } from "./access/directory-object.ts";
 export { AuditObject } from "./audit/audit-object.ts";
 export { RateLimitObject } from "./limits/rate-limit-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";
+export { DetectorObject } from "./remediation/detector-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
 export { RemediationObject } from "./remediation/remediation-object.ts";
 export { LogObject } from "./replication/log-object.ts";

@@ -3,6 +3,7 @@ import { accessRuleSchema } from "./access-rule-schema.ts";
 import { auditSchema } from "./audit-schema.ts";
 import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
 import { delegationSchema } from "./delegation-schema.ts";
+import { detectionsSchema } from "./detection-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { keysSchema } from "./keys-schema.ts";
 import { name, roleName } from "./names.ts";
@@ -57,6 +58,9 @@ export const policySchema = z.strictObject({
   audit: auditSchema
     .exactOptional()
     .describe("The audit log. Absent: kept for ever, without addresses, anchored once a minute."),
+  detections: detectionsSchema
+    .exactOptional()
+    .describe("What is noticed about tokens, and from when on. Absent: everything, by the defaults."),
   remediation: remediationSchema
     .exactOptional()
     .describe("What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md."),

@@ -20,6 +20,7 @@ export const NODE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   local: ["protocol"],
   client: ["protocol"],
   importers: ["protocol", "policy"],
+  cli: ["protocol", "policy", "tokens", "edge", "client", "importers", "local"],
 };
 
 export type SourceFile = { path: string; text: string };

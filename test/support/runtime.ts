@@ -88,6 +88,7 @@ export const OBJECTS = {
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
   AUDIT: "AuditObject",
+  DETECTOR: "DetectorObject",
   REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
   PROOF: "ProofObject",

@@ -19,6 +19,7 @@ const good = {
       "DENYLIST",
       "MONITOR",
       "AUDIT",
+      "DETECTOR",
       "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
