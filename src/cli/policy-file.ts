@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
-import { isMap, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { readFile, writeFile } from "node:fs/promises";
+import { isMap, isSeq, LineCounter, type Node, parseDocument, stringify } from "yaml";
 import { usageFault } from "./failure.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** A file of YAML or JSON, and where in it each part stands. */
 export type SourceFile = {
@@ -41,6 +42,19 @@ async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
   let text = "";
   for await (const chunk of stream) text += String(chunk);
   return text;
+}
+
+/** Writes a document as its file's name says, or prints it as YAML. */
+export async function writeDocument(
+  terminal: Terminal,
+  document: unknown,
+  out: string | undefined,
+): Promise<void> {
+  if (out === undefined) return terminal.line(stringify(document).trimEnd());
+  await writeFile(
+    out,
+    out.endsWith(".json") ? `${JSON.stringify(document, null, 2)}\n` : stringify(document),
+  );
 }
 
 /** `routes[2].path` and `routes.2.path` alike. */

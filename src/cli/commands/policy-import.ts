@@ -9,7 +9,7 @@ import { readSource } from "../../importers/source.ts";
 import type { Result } from "../../protocol/result.ts";
 import { act, type Cli, examples, type World } from "../cli.ts";
 import { usageFault } from "../failure.ts";
-import { writeDocument } from "./policy.ts";
+import { writeDocument } from "../policy-file.ts";
 
 type Importer = (source: unknown, options: ImportOptions, config?: unknown) => Result<Imported, string[]>;
 
@@ -57,7 +57,7 @@ async function importPolicy(cli: Cli, options: Options, product = "", path = "")
     throw usageFault(`${path} is no configuration of ${product}.\n  ${imported.error.join("\n  ")}`);
   const { policy, notes, faults } = imported.value;
   if (cli.terminal.json && options.out === undefined) return cli.terminal.result(imported.value, () => {});
-  await writeDocument(cli, policy, options.out);
+  await writeDocument(cli.terminal, policy, options.out);
   const { terminal } = cli;
   terminal.note(
     `\n${policy.routes?.length ?? 0} routes, ${policy.issuers?.length ?? 0} issuers. ${notes.length} things to look at:`,

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { stringify } from "yaml";
 import { type Policy, type PolicyCheck, PortcullisProblem } from "../../client/portcullis.ts";
@@ -196,11 +195,4 @@ async function testPolicy(cli: Cli, _options: object, policyPath = "", testsPath
   const failed = results.filter(({ passed }) => !passed).length;
   terminal.note(`${results.length - failed} passed, ${failed} failed`);
   if (failed > 0) throw new CliFailure("The policy does not decide as expected.", EXIT.refused);
-}
-
-/** Writes a document where the caller wants it. */
-export async function writeDocument(cli: Cli, document: unknown, out: string | undefined): Promise<void> {
-  const text = out?.endsWith(".json") ? `${JSON.stringify(document, null, 2)}\n` : stringify(document);
-  if (out === undefined) cli.terminal.line(text.trimEnd());
-  else await writeFile(out, text);
 }
