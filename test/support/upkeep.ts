@@ -10,7 +10,10 @@ export const UPKEEP: Readonly<Record<string, readonly [commits: number, why: str
   "src/limits/rate-limit-object.ts": [1, "token buckets"],
   "src/registry/client-register.ts": [1, "assertions that were used"],
   "src/registry/endpoint-register.ts": [1, "the same secrets under another wrapping"],
-  "src/remediation/detector-object.ts": [3, "what was seen; what is done about it is recorded by the remediation"],
+  "src/remediation/detector-object.ts": [
+    3,
+    "what was seen; what is done about it is recorded by the remediation",
+  ],
   "src/remediation/monitor-object.ts": [3, "measurements"],
   "src/replication/compaction.ts": [1, "a lift that is recorded once the log has it"],
   "src/replication/log-object.ts": [1, "the KV denylist, written anew"],
