@@ -82,6 +82,7 @@ function issuerFault(issuer: unknown): string | undefined {
 }
 
 const BINDINGS = [
+  "AUDIT",
   "KV",
   "LOG",
   "REGISTRY",
@@ -92,7 +93,7 @@ const BINDINGS = [
   "DENYLIST",
   "DEVICE_LOGIN",
   "MONITOR",
-  "AUDIT",
+  "TRAFFIC",
   "DETECTOR",
   "REMEDIATION",
   "RATE_LIMIT",

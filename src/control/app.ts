@@ -37,6 +37,8 @@ import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./dec
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
+import { type RecordDeps, recordRoutes } from "./record-routes.ts";
+import { type TrafficDeps, trafficRoutes } from "./traffic-routes.ts";
 
 /** Reads who calls from the request's access token, or answers the refusal, with who it was where that is known. */
 export type Authenticate = (
@@ -71,6 +73,8 @@ export type ControlDeps = {
   signals: SignalDeps;
   streams: StreamDeps;
   tokenState: TokenStateDeps;
+  records: RecordDeps;
+  traffic: TrafficDeps;
   webhooks: ManageDeps;
 };
 
@@ -139,6 +143,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", sessionRoutes(deps.sessions));
   app.route("/", signalRoutes(deps.signals));
   app.route("/", streamRoutes(deps.streams));
+  app.route("/", auditRoutes(deps.audit));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));
@@ -146,7 +151,8 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
-  app.route("/", auditRoutes(deps.audit));
+  app.route("/", trafficRoutes(deps.traffic));
+  app.route("/", recordRoutes(deps.records));
   return app;
 }
 

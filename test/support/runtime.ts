@@ -79,6 +79,7 @@ export const COMPATIBILITY = {
 
 /** The Durable Object classes, by binding. */
 export const OBJECTS = {
+  AUDIT: "AuditObject",
   LOG: "LogObject",
   REGISTRY: "RegistryObject",
   KEYRING: "KeyringObject",
@@ -87,7 +88,7 @@ export const OBJECTS = {
   ENDPOINT: "EndpointObject",
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
-  AUDIT: "AuditObject",
+  TRAFFIC: "TrafficObject",
   DETECTOR: "DetectorObject",
   REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
