@@ -10,6 +10,7 @@ export const UPKEEP: Readonly<Record<string, readonly [commits: number, why: str
   "src/limits/rate-limit-object.ts": [1, "token buckets"],
   "src/registry/client-register.ts": [1, "assertions that were used"],
   "src/registry/endpoint-register.ts": [1, "the same secrets under another wrapping"],
+  "src/registry/passkey-register.ts": [3, "challenges, and what a passkey counts of its uses"],
   "src/remediation/detector-object.ts": [
     3,
     "what was seen; what is done about it is recorded by the remediation",
