@@ -10,6 +10,11 @@ const DONE = {
   "given-back": "Given back. Its access tokens are refused everywhere within the bound of each route.",
   "extension-asked": "More time is asked for.",
   reviewed: "Your review is recorded.",
+  "grant-revoked": "Revoked. The receipt says by when every route refuses it.",
+  revoked: "Revoked. The receipt says by when every route refuses it.",
+  "revocation-proposed": "Nothing is revoked yet: another person must confirm it within an hour.",
+  "proposal-given-up": "Given up: nothing was revoked by it.",
+  lifted: "Lifted. What it hit is accepted again within the bound of each route.",
 } as const satisfies Record<string, string>;
 
 export type Done = keyof typeof DONE;

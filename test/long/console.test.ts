@@ -206,7 +206,9 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
 
   it("shows each role its own, and refuses the rest with a page", async () => {
     const olivia = await stand.signedIn("olivia");
-    expect(await olivia.getByRole("navigation", { name: "Console" }).getByRole("link").count()).toBe(0);
+    const places = olivia.getByRole("navigation", { name: "Console" });
+    expect(await places.getByRole("link", { name: "Grants" }).count()).toBe(1);
+    expect(await places.getByRole("link", { name: "Inbox" }).count()).toBe(0);
     expect((await olivia.goto(path("/inbox")))?.status()).toBe(200);
     expect((await olivia.goto(path("/ask/new?rule=orders")))?.status()).toBe(404);
     expect(await faultsOfPage(olivia, "error", "every")).toEqual([]);
