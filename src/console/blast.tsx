@@ -29,11 +29,12 @@ export function Blast({ dryRun, now }: { dryRun: DryRunView; now: number }) {
 /** `Cuts 12 tokens of 3 subjects, 1 grant, 2 clients`. */
 export function cutText({ tokens, grants, subjects, clients }: WouldCutView, exact: boolean): string {
   if (tokens === 0) return exact ? "Cuts no live token" : "Cuts no live token that is known of";
-  const held = [count(subjects, "subject"), count(grants, "grant"), count(clients, "client")];
-  return `Cuts ${exact ? "" : "at least "}${count(tokens, "live token")} of ${held.join(", ")}`;
+  const held = [countText(subjects, "subject"), countText(grants, "grant"), countText(clients, "client")];
+  return `Cuts ${exact ? "" : "at least "}${countText(tokens, "live token")} of ${held.join(", ")}`;
 }
 
-function count(n: number, what: string): string {
+/** `1 token`, `2,000 tokens`. */
+export function countText(n: number, what: string): string {
   return `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 }
 

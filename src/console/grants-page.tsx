@@ -20,7 +20,7 @@ type Props = {
 };
 
 export function grantPath(id: string): string {
-  return `${GRANTS}/${encodeURIComponent(id)}`;
+  return `${GRANTS}/${encodeURIComponent(id.toWellFormed())}`;
 }
 
 /** Who has what, as a picture and as a table. */

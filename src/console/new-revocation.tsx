@@ -1,5 +1,5 @@
 import type { Problem } from "../protocol/problem.ts";
-import { Blast } from "./blast.tsx";
+import { Blast, countText } from "./blast.tsx";
 import { Confirm } from "./confirm.tsx";
 import { Facts } from "./facts.tsx";
 import { Field, Form } from "./form.tsx";
@@ -179,7 +179,7 @@ function SecondPerson(props: Secondness) {
   return (
     <p class="notice">
       {needs
-        ? `More than ${props.confirmAbove} live tokens: nothing is revoked until another person confirms it, within an hour.`
+        ? `More than ${countText(props.confirmAbove ?? 0, "live token")}: nothing is revoked until another person confirms it, within an hour.`
         : "Where it cuts more than the policy lets one person cut, another person must confirm it within an hour."}
     </p>
   );

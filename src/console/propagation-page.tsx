@@ -1,3 +1,4 @@
+import { countText } from "./blast.tsx";
 import { Figure, percent } from "./figure.tsx";
 import { Empty } from "./notice.tsx";
 import { type PropagationView, type SummaryView, TIERS, type Tier } from "./operator-wire.ts";
@@ -43,7 +44,7 @@ function Times({ of }: { of: Measured }) {
   const whole = Math.max(of.promise_ms, of.max, 1) * 1.05;
   return (
     <Figure
-      caption={`${of.tier}: ${of.count} revocations, ${of.broken === 0 ? "every promise kept" : `${of.broken} promises broken`}`}
+      caption={`${of.tier}: ${of.count} revocations, ${of.broken === 0 ? "every promise kept" : `${countText(of.broken, "promise")} broken`}`}
       from="0 ms"
       until={msText(whole)}
       rows={QUANTILES.map((name) => ({

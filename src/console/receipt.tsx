@@ -26,9 +26,9 @@ export function Propagation({ receipt, now }: { receipt: ReceiptView; now: numbe
   );
 }
 
-/** On how many tiers it may not hold yet. */
-export function tiersLeft({ effective_by }: ReceiptView, now: number): number {
-  return TIERS.filter((tier) => effective_by[tier] > now).length;
+/** On how many tiers it may not hold yet. What is due when it was accepted holds: there would be no receipt otherwise. */
+export function tiersLeft({ accepted_at, effective_by: by }: ReceiptView, now: number): number {
+  return TIERS.filter((tier) => by[tier] > Math.max(now, accepted_at)).length;
 }
 
 function columns({ accepted_at: from, effective_by: by }: ReceiptView, now: number): Column<Tier>[] {
@@ -47,7 +47,8 @@ type ProgressProps = { tier: Tier; from: number; until: number; now: number };
 
 /** The countdown ends where the whole second has passed. */
 function Progress({ tier, from, until, now }: ProgressProps) {
-  const [begin, end] = [Math.floor(from), Math.ceil(until)];
+  const begin = Math.floor(from);
+  const end = until <= from ? begin : Math.ceil(until);
   return (
     <>
       <progress

@@ -1,8 +1,11 @@
+import type { Problem } from "../protocol/problem.ts";
 import { Blast, cutText } from "./blast.tsx";
 import { Confirm } from "./confirm.tsx";
 import { Facts } from "./facts.tsx";
 import { Field } from "./form.tsx";
+import { Refused } from "./notice.tsx";
 import type { DryRunView, RevocationView } from "./operator-wire.ts";
+import { NeedsScript } from "./passkey-page.tsx";
 import { Propagation } from "./receipt.tsx";
 import { effectText, ruleText } from "./revocation-words.ts";
 import { revocationPath } from "./revocations-page.tsx";
@@ -97,11 +100,27 @@ type SecondProps = {
   now: number;
 };
 
-/** For the second person: what it would cut as of now. */
-export function ConfirmProposal({ revocation, dryRun, visitor, now }: SecondProps) {
+/** For the second person: what it would cut as of now. `problem`: why the confirmation was not taken. */
+export function ConfirmProposal({
+  revocation,
+  dryRun,
+  visitor,
+  now,
+  problem,
+}: SecondProps & { problem?: Problem | undefined }) {
   const path = revocationPath(revocation.id);
+  const passkey = problem?.code === "passkey_required";
   return (
-    <Confirm action={`${path}/confirm`} visitor={visitor} verb="Confirm, and revoke" back={path}>
+    <Confirm
+      action={`${path}/confirm`}
+      visitor={visitor}
+      verb="Confirm, and revoke"
+      back={path}
+      passkey={passkey ? "revocation.confirm" : undefined}
+      fields={{ revocation_id: revocation.id }}
+    >
+      <Refused problem={problem} />
+      {passkey ? <NeedsScript /> : null}
       <RevocationFacts revocation={revocation} now={now} />
       <p>
         {revocation.actor} proposed it: {revocation.reason}

@@ -21,7 +21,7 @@ type Props = {
 };
 
 export function revocationPath(id: string): string {
-  return `${REVOCATIONS}/${encodeURIComponent(id)}`;
+  return `${REVOCATIONS}/${encodeURIComponent(id.toWellFormed())}`;
 }
 
 /** What is revoked, what waits for a second person, and what is over. */

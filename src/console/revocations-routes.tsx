@@ -5,6 +5,7 @@ import { parseUniqueObject } from "../protocol/json.ts";
 import { type Problem, problem, problemStatus } from "../protocol/problem.ts";
 import { ConfirmRevocation, RevocationForm } from "./new-revocation.tsx";
 import type { DryRunView, PropagationView, ReceiptView, RevocationView } from "./operator-wire.ts";
+import { readAnswer } from "./passkey-routes.tsx";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { PropagationPage } from "./propagation-page.tsx";
 import { tiersLeft } from "./receipt.tsx";
@@ -106,7 +107,7 @@ async function showRevocation(c: ConsoleContext, id: string) {
   return show(c, { title: "Revocation", place: REVOCATIONS }, <RevocationPage {...props} />);
 }
 
-async function askSecond(c: ConsoleContext, id: string) {
+async function askSecond(c: ConsoleContext, id: string, refusal?: Problem) {
   const { api, visitor, now } = c.var;
   const found = await api.get<RevocationView>(apiPath(id));
   if (!found.ok) return showProblem(c, found.error, REVOCATIONS);
@@ -115,15 +116,24 @@ async function askSecond(c: ConsoleContext, id: string) {
   const rule = { match, effect, issued_before, reason };
   const counted = await api.post<DryRunView>("/v1/revocations", rule, { dry_run: "true" });
   if (!counted.ok) return showProblem(c, counted.error, revocationPath(id));
-  const props = { revocation, dryRun: counted.value, visitor, now };
-  return show(c, { title: "Confirm a revocation", place: REVOCATIONS }, <ConfirmProposal {...props} />);
+  const props = { revocation, dryRun: counted.value, visitor, now, problem: refusal };
+  const status = refusal ? problemStatus(refusal.code) : 200;
+  return show(
+    c,
+    { title: "Confirm a revocation", place: REVOCATIONS, status },
+    <ConfirmProposal {...props} />,
+  );
 }
 
 async function confirm(c: ConsoleContext, id: string) {
-  const comment = textOf(c.var.form, "comment");
-  const confirmed = await c.var.api.post(apiPath(id, "/confirm"), comment === undefined ? {} : { comment });
-  if (!confirmed.ok) return showProblem(c, confirmed.error, revocationPath(id));
-  return seeOther(c, revocationPath(id), "revoked");
+  const { api, form } = c.var;
+  const [comment, passkey] = [textOf(form, "comment"), readAnswer(form, "passkey")];
+  const body = { ...(comment === undefined ? {} : { comment }), ...(passkey ? { passkey } : {}) };
+  const confirmed = await api.post(apiPath(id, "/confirm"), body);
+  if (confirmed.ok) return seeOther(c, revocationPath(id), "revoked");
+  // That the policy wants a passkey is learnt here: the page is shown again, and asks for one.
+  if (confirmed.error.code === "passkey_required") return askSecond(c, id, confirmed.error);
+  return showProblem(c, confirmed.error, revocationPath(id));
 }
 
 async function askLift(c: ConsoleContext, id: string) {

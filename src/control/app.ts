@@ -14,6 +14,7 @@ import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from ".
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
+import { type PasskeyDeps, passkeyRoutes } from "../registry/passkey-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { type RemediationRouteDeps, remediationRoutes } from "../remediation/remediation-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
@@ -33,6 +34,8 @@ import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./dec
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
+import { type RecordDeps, recordRoutes } from "./record-routes.ts";
+import { type TrafficDeps, trafficRoutes } from "./traffic-routes.ts";
 
 /** Reads who calls from the request's access token, or answers the refusal. */
 export type Authenticate = (request: Request, context: RequestContext) => Promise<Actor | Response>;
@@ -54,6 +57,7 @@ export type ControlDeps = {
   logout: LogoutRouteDeps;
   metrics: MetricsDeps;
   oauth: OAuthDeps;
+  passkeys: PasskeyDeps;
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
   remediation: RemediationRouteDeps;
@@ -62,6 +66,8 @@ export type ControlDeps = {
   signals: SignalDeps;
   streams: StreamDeps;
   tokenState: TokenStateDeps;
+  records: RecordDeps;
+  traffic: TrafficDeps;
   webhooks: ManageDeps;
 };
 
@@ -134,8 +140,11 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", decisionRoutes(deps.decisions));
   app.route("/", remediationRoutes(deps.remediation));
   app.route("/", clientRoutes(deps.clients));
+  app.route("/", passkeyRoutes(deps.passkeys));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
+  app.route("/", trafficRoutes(deps.traffic));
+  app.route("/", recordRoutes(deps.records));
   return app;
 }
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
+import { decisionLogSchema } from "./decision-log-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { detectionsSchema } from "./detection-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
@@ -43,9 +44,16 @@ export const policySchema = z.strictObject({
         .min(1)
         .max(1e9)
         .describe("A revocation that would cut more live tokens than this needs a second person."),
+      confirm_with_passkey: z
+        .boolean()
+        .exactOptional()
+        .describe("The second person confirms with a passkey."),
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  decision_log: decisionLogSchema
+    .exactOptional()
+    .describe("Absent: refusals only, for 24 hours, without addresses."),
   keys: keysSchema
     .exactOptional()
     .describe(

@@ -5,20 +5,25 @@ import type { CanaryDeps } from "../control/canary.ts";
 import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
 import type { SweepDeps } from "../control/sweep.ts";
-import type { AgeReportPort } from "../edge/age-reporter.ts";
 import type { UsePort } from "../edge/counted-uses.ts";
 import type { DetectorPort } from "../edge/detection-feed.ts";
+import type { TrafficPort } from "../edge/traffic-reporter.ts";
 import { type BucketPort, bucketShard } from "../limits/limits.ts";
 import type { Swept } from "../platform/durable.ts";
 import type { ReservationPort } from "../platform/idempotency.ts";
 import { siblingId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
+import type { DecisionQuery, DecisionRecord } from "../protocol/decision-trace.ts";
 import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
+import type { PasskeyPort } from "../registry/passkey-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
 import type { RemediationPort } from "../remediation/remediation-routes.ts";
+import type { TrafficReading } from "../remediation/traffic-object.ts";
+import type { TrafficPart, TrafficQuery } from "../remediation/traffic-series.ts";
+import { TRAFFIC_SHARDS } from "../remediation/traffic-shards.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { PartSource } from "../revocation/filter-loader.ts";
@@ -62,6 +67,9 @@ export function objectPorts(env: Env, log: Logger) {
     >(env.REGISTRY),
     remediation: port<RemediationPort & SweptObject>(env.REMEDIATION),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
+    traffic: Array.from({ length: TRAFFIC_SHARDS }, (_, shard) =>
+      port<TrafficReadPort>(env.TRAFFIC, String(shard)),
+    ),
     directory: port<
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
     >(env.DIRECTORY),
@@ -80,6 +88,13 @@ export function objectPorts(env: Env, log: Logger) {
           timeoutMs: LOG_TIMEOUT_MS,
           attempts: 1,
         }),
+      // Once: what was not told is told with the next report.
+      traffic: (shard: number) =>
+        objectPort<TrafficPort>(env.TRAFFIC, String(shard), {
+          log,
+          timeoutMs: LOG_TIMEOUT_MS,
+          attempts: 1,
+        }),
       // What could not be told is told once more by whoever tells it.
       detector: (shard: number) =>
         objectPort<DetectorPort>(env.DETECTOR, String(shard), {
@@ -91,6 +106,7 @@ export function objectPorts(env: Env, log: Logger) {
     },
     detector: (shard: number) => port<SweptObject>(env.DETECTOR, String(shard)),
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
+    passkeys: (subject: string) => port<PasskeyPort>(env.PASSKEY, subject),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     signalInbox: (issuer: string) => port<SignalInboxPort & EndpointSweep>(env.SIGNAL_INBOX, issuer),
     stream: (id: string) =>
@@ -105,7 +121,14 @@ export type ObjectPorts = ReturnType<typeof objectPorts>;
 
 type EmergencyPort = { announceImport: ImportDeps["announce"] } & Pick<LogoutDeps["log"], "revocation">;
 
-type MonitorPort = AgeReportPort & MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
+type MonitorPort = MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
+
+type TrafficReadPort = {
+  read(): Promise<Result<TrafficReading>>;
+  series(query: TrafficQuery): Promise<Result<TrafficPart>>;
+  decision(id: string): Promise<Result<DecisionRecord | null>>;
+  decisions(query: DecisionQuery): Promise<Result<DecisionRecord[]>>;
+};
 
 type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;
 

@@ -152,7 +152,7 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await page.goto(path(`/revocations/new?client_id=${client.id}`));
     await page.getByLabel("Why").fill(HOSTILE);
     await page.getByRole("button", { name: "See what it would cut" }).click();
-    await page.getByText("More than 1 live tokens").waitFor();
+    await page.getByText("More than 1 live token:").waitFor();
     await page.getByText("Which ones").click();
     expect(await faultsOfPage(page, "revoke-propose", "every")).toEqual([]);
     await page.getByRole("button", { name: "Propose the revocation" }).click();
