@@ -25,8 +25,12 @@ export type PublishPorts = {
   /** The object of one endpoint, by its id. */
   endpoint: (id: string) => Pick<EndpointPort, "enqueue">;
   /** The object of one stream of shared signals, by its id: it takes what its receiver asked for. */
-  stream: (id: string) => { offer(event: WebhookEvent): Promise<Result<null>> };
+  stream: (id: string) => OfferPort;
+  /** The status lists of grants. */
+  statusList: OfferPort;
 };
+
+type OfferPort = { offer(event: WebhookEvent): Promise<Result<null>> };
 
 /** What an alert needs beside that: how its deliveries go. */
 export type AlertPorts = {
@@ -38,8 +42,9 @@ export type AlertPorts = {
 /** An event as one endpoint has taken it. */
 type Handed = { endpointId: string; deliveryId: string };
 
-/** What receivers of shared signals are told of. */
+/** What receivers of shared signals are told of, and what status lists follow. */
 const SIGNALLED: EventType = "revocation.created";
+const LISTED: readonly EventType[] = ["revocation.created", "revocation.lifted"];
 
 const ALERT_POLL_MS = 50;
 /** A receiver that has not answered by then has been sent to, and is not waited for. */
@@ -50,11 +55,13 @@ export function publishPorts(env: {
   REGISTRY: Namespace;
   ENDPOINT: Namespace;
   STREAM: Namespace;
+  STATUS_LIST: Namespace;
 }): PublishPorts & AlertPorts {
   return {
     registry: objectPort<PublishPorts["registry"]>(env.REGISTRY, "main", { log: consoleLogger }),
     endpoint: (id) => objectPort<EndpointPort>(env.ENDPOINT, id, { log: consoleLogger }),
-    stream: (id) => objectPort<ReturnType<PublishPorts["stream"]>>(env.STREAM, id, { log: consoleLogger }),
+    stream: (id) => objectPort<OfferPort>(env.STREAM, id, { log: consoleLogger }),
+    statusList: objectPort<OfferPort>(env.STATUS_LIST, "main", { log: consoleLogger }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }
@@ -68,7 +75,16 @@ export async function publishEvent(
   event: WebhookEvent & { type: EventType },
   ports: PublishPorts,
 ): Promise<void> {
-  await Promise.all([handOut(event, ports), event.type === SIGNALLED ? offer(event, ports) : undefined]);
+  await Promise.all([
+    handOut(event, ports),
+    event.type === SIGNALLED ? offer(event, ports) : undefined,
+    LISTED.includes(event.type) ? list(event, ports) : undefined,
+  ]);
+}
+
+async function list(event: WebhookEvent, { statusList }: PublishPorts): Promise<void> {
+  const taken = await statusList.offer(event);
+  if (!taken.ok) throw new Error(`the status lists could not be reached: ${taken.error.code}`);
 }
 
 /** Offers an event to every stream; those that have it already keep it once. */

@@ -21,6 +21,7 @@ import { err, ok } from "../protocol/result.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
+import { StatusListTokens } from "../signals/status-list-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
@@ -149,6 +150,12 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
+    statusLists: {
+      statusList: new StatusListTokens({
+        ...{ issuer, clock, keyring },
+        bits: (list) => objects.statusList.bits(list),
+      }),
+    },
     streams: { issuer, local, clock, registry, stream: objects.stream },
     signals: {
       ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },

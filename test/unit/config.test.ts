@@ -25,6 +25,7 @@ const good = {
       "SESSION",
       "SIGNAL_INBOX",
       "STREAM",
+      "STATUS_LIST",
     ].map((b) => [b, {}]),
   ),
 };

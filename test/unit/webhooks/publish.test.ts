@@ -21,9 +21,11 @@ const registry = memoryRegistry(
 /** Nobody is told of anything: the registry has no streams. */
 const stream = () => ({ offer: () => Promise.reject(new Error("no stream is there")) });
 
+const statusList = { offer: async () => ok(null) };
+
 it("hands the event to every enabled endpoint that subscribes, with its configuration and nothing more", async () => {
   const { endpoint, calls } = recordingEndpoints();
-  await publishEvent(event, { registry, endpoint, stream });
+  await publishEvent(event, { registry, endpoint, stream, statusList });
   expect(calls.map(({ id, method }) => [id, method])).toEqual([
     ["whe_a", "enqueue"],
     ["whe_b", "enqueue"],
@@ -43,7 +45,7 @@ it("hands the event to every enabled endpoint that subscribes, with its configur
 it("throws where an endpoint could not be reached, after all were tried", async () => {
   const unavailable = async () => err(problem("unavailable", "no"));
   const { endpoint, calls } = recordingEndpoints({ enqueue: unavailable });
-  await expect(publishEvent(event, { registry, endpoint, stream })).rejects.toThrow(
+  await expect(publishEvent(event, { registry, endpoint, stream, statusList })).rejects.toThrow(
     "2 of 2 webhook endpoints",
   );
   expect(calls).toHaveLength(2);
@@ -51,13 +53,15 @@ it("throws where an endpoint could not be reached, after all were tried", async 
 
 it("does not wait for an endpoint that was deleted meanwhile", async () => {
   const { endpoint } = recordingEndpoints({ enqueue: async () => err(problem("gone", "deleted")) });
-  await expect(publishEvent(event, { registry, endpoint, stream })).resolves.toBeUndefined();
+  await expect(publishEvent(event, { registry, endpoint, stream, statusList })).resolves.toBeUndefined();
 });
 
 it("throws where the registry does not answer", async () => {
   const { endpoint, calls } = recordingEndpoints();
   const down = { ...registry, endpointsFor: async () => err(problem("unavailable", "no")) };
-  await expect(publishEvent(event, { registry: down, endpoint, stream })).rejects.toThrow("grant.revoked");
+  await expect(publishEvent(event, { registry: down, endpoint, stream, statusList })).rejects.toThrow(
+    "grant.revoked",
+  );
   expect(calls).toEqual([]);
 });
 
@@ -71,15 +75,17 @@ it("offers revocations to the streams of shared signals, and throws where one co
       return id === missing ? err(problem("unavailable", "no")) : ok(null);
     },
   });
-  await publishEvent(event, { registry: two, endpoint, stream: streams() });
+  await publishEvent(event, { registry: two, endpoint, stream: streams(), statusList });
   expect(offered).toEqual([]);
   const created = { ...event, type: "revocation.created" } as const;
-  await publishEvent(created, { registry: two, endpoint, stream: streams() });
+  await publishEvent(created, { registry: two, endpoint, stream: streams(), statusList });
   expect(offered).toEqual(["str_a", "str_b"]);
-  const cut = { registry: two, endpoint, stream: streams("str_b") };
+  const cut = { registry: two, endpoint, stream: streams("str_b"), statusList };
   await expect(publishEvent(created, cut)).rejects.toThrow("1 of 2 streams");
   const unknown = { ...registry, streamIds: async () => err(problem("unavailable", "no")) };
-  await expect(publishEvent(created, { registry: unknown, endpoint, stream })).rejects.toThrow("not known");
+  await expect(publishEvent(created, { registry: unknown, endpoint, stream, statusList })).rejects.toThrow(
+    "not known",
+  );
 });
 
 describe("an alert", () => {
