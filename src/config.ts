@@ -92,6 +92,7 @@ const BINDINGS = [
   "DENYLIST",
   "DEVICE_LOGIN",
   "MONITOR",
+  "DETECTOR",
   "REMEDIATION",
   "RATE_LIMIT",
   "PROOF",

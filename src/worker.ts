@@ -26,6 +26,7 @@ export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
 export { RateLimitObject } from "./limits/rate-limit-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";
+export { DetectorObject } from "./remediation/detector-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
 export { RemediationObject } from "./remediation/remediation-object.ts";
 export { LogObject } from "./replication/log-object.ts";

@@ -25,7 +25,7 @@ export default defineConfig({
   test: {
     silent: "passed-only",
     projects: [
-      { root, test: { name: "unit", include: ["test/unit/**/*.test.{ts,tsx}"] } },
+      { root, test: { name: "unit", include: ["test/unit/**/*.test.{ts,tsx}"], testTimeout: 30_000 } },
       {
         root,
         plugins: [

@@ -3,7 +3,13 @@ import type { Durable, DurableOptions } from "../platform/durable.ts";
 import type { Logger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
-import { type AlertPorts, alertEndpoints, type PublishPorts, publishEvent } from "../webhooks/publish.ts";
+import {
+  type AlertPorts,
+  alertEndpoints,
+  detectEvent,
+  type PublishPorts,
+  publishEvent,
+} from "../webhooks/publish.ts";
 import type { AccessRequestStore } from "./access-request-store.ts";
 import type { DirectoryPort, LogPort } from "./ports.ts";
 
@@ -29,6 +35,7 @@ export function accessRequestEffects(ports: EffectPorts): DurableOptions["delive
     "directory.put": () => index(ports),
     "webhook.publish": (row) => publishEvent(row.payload as AccessEvent, ports.webhooks),
     "webhook.alert": (row) => sendAlert(row.payload as AccessEvent, ports),
+    "event.detect": (row) => detectEvent(row.payload as AccessEvent, ports.webhooks),
   };
 }
 

@@ -70,8 +70,12 @@ export class AccessRequestLedger {
     this.#o.store.addEvent(id, type, epochSeconds(nowMs));
     const data = { access_request: presentRequest(request, epochSeconds(nowMs)) };
     const payload: AccessEvent = { id, type, timestamp: new Date(nowMs).toISOString(), data };
+    const { outbox } = this.#o.durable;
     const [lane, kind] = type === ALERT ? ["alert", "webhook.alert"] : ["events", "webhook.publish"];
-    this.#o.durable.outbox.put({ id, lane, kind, payload });
+    outbox.put({ id, lane, kind, payload });
+    if (type !== ALERT) return;
+    // A token waits for the alert, and not for this.
+    outbox.put({ id: `${id}:detect`, lane: "detection", kind: "event.detect", payload });
   }
 
   #putRevocation({ grant }: AccessRequest): void {

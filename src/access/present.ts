@@ -1,14 +1,14 @@
 import type { ApprovalTree } from "../policy/approval-tree.ts";
-import type { Json } from "../protocol/json.ts";
 import type { AccessRequest, Extension, Grant } from "./access-request.ts";
 import { reviewDueAt } from "./agenda.ts";
 import { grantState } from "./grant.ts";
 import { type Review, type Round, roundState } from "./round.ts";
+import type { ShownExtension, ShownGrant, ShownRequest, ShownReview } from "./shown-schema.ts";
 
-type Shown = { [member: string]: Json };
+type ShownRound = Omit<ShownExtension, "id" | "state" | "duration_seconds" | "justification">;
 
 /** The wire form, as of now. */
-export function presentRequest(request: AccessRequest, now: number): Shown {
+export function presentRequest(request: AccessRequest, now: number): ShownRequest {
   const { ask, grant, requester, extensions } = request;
   return {
     id: request.id,
@@ -32,7 +32,7 @@ export function presentRequest(request: AccessRequest, now: number): Shown {
   };
 }
 
-export function presentGrant(request: AccessRequest, grant: Grant, now: number): Shown {
+export function presentGrant(request: AccessRequest, grant: Grant, now: number): ShownGrant {
   const { revoked, max_uses, uses_left, used_up_at } = grant;
   return {
     id: grant.id,
@@ -51,7 +51,7 @@ export function presentGrant(request: AccessRequest, grant: Grant, now: number):
 }
 
 /** `stage` is counted from 1; `awaiting` is who must approve in it. */
-function presentRound(round: Round, now: number): Shown {
+function presentRound(round: Round, now: number): ShownRound {
   const pending = roundState(round, now) === "pending";
   const { escalation } = round;
   return {
@@ -69,14 +69,14 @@ function presentRound(round: Round, now: number): Shown {
 }
 
 /** Who must approve, as it is shown. */
-export function presentTree(tree: ApprovalTree): Shown {
+export function presentTree(tree: ApprovalTree): ApprovalTree {
   if ("all" in tree) return { all: tree.all.map(presentTree) };
   if ("any" in tree) return { any: tree.any.map(presentTree) };
   const { roles, subjects, count } = tree;
   return { roles, subjects, count };
 }
 
-function presentExtension(extension: Extension, now: number): Shown {
+function presentExtension(extension: Extension, now: number): ShownExtension {
   const { id, duration_seconds, justification } = extension;
   return {
     id,
@@ -87,7 +87,7 @@ function presentExtension(extension: Extension, now: number): Shown {
   };
 }
 
-function presentBreakGlass(request: AccessRequest): Shown {
+function presentBreakGlass(request: AccessRequest): Pick<ShownRequest, "break_glass"> {
   const { break_glass: glass } = request;
   if (!glass) return {};
   return {
@@ -100,6 +100,6 @@ function presentBreakGlass(request: AccessRequest): Shown {
 }
 
 /** Which leaves an approval was counted for and by which roles is for the machine. */
-function presentReview({ scope, leaves: _leaves, roles: _roles, stage, ...review }: Review): Shown {
+function presentReview({ scope, leaves: _leaves, roles: _roles, stage, ...review }: Review): ShownReview {
   return { ...review, stage: stage + 1, ...(scope ? { scope: scope.join(" ") } : {}) };
 }

@@ -1,8 +1,8 @@
 import type { Person } from "../policy/access-conditions.ts";
 import { isAmong, matchesResource, mayReview } from "../policy/access-rules.ts";
 import type { AccessRule } from "../policy/document.ts";
-import type { Json } from "../protocol/json.ts";
 import { presentTree } from "./present.ts";
+import type { ShownRule } from "./shown-schema.ts";
 
 /** What somebody may do by a rule. `emergency`: take the access at once. */
 export type RuleUse = "ask" | "review" | "emergency";
@@ -26,7 +26,7 @@ export function covers(
 }
 
 /** The terms of a rule for who may ask by it or review it; who else may is not told, but who approves is. */
-export function presentRule(rule: AccessRule, uses: readonly RuleUse[]): { [member: string]: Json } {
+export function presentRule(rule: AccessRule, uses: readonly RuleUse[]): ShownRule {
   const { break_glass: glass, ticket, max_uses, cool_down_seconds, max_parallel } = rule;
   return {
     id: rule.id,

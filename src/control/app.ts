@@ -9,6 +9,7 @@ import { accessRuleRoutes } from "../access/rule-routes.ts";
 import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
 import { browserRoutes } from "../browser/routes.ts";
+import { demanding } from "../platform/demand.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
@@ -28,6 +29,7 @@ import { tokenStateRoutes } from "../tokens/token-state-routes.ts";
 import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
 import { webhookRoutes } from "../webhooks/routes.ts";
+import { apiRoutes } from "./api-routes.ts";
 import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./decision-routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
@@ -102,6 +104,7 @@ export function controlApp(deps: ControlDeps) {
   app.use((c, next) => (c.req.path === IMPORT_PATH ? next() : limited(c, next)));
 
   app.route("/", healthRoutes(deps.health));
+  app.route("/", apiRoutes({ issuer: deps.oauth.issuer, routes: () => app.routes }));
   app.route("/", oauthRoutes(deps.oauth));
   app.route("/", decisionMetadataRoutes(deps.decisions));
   app.route("/", tokenStateRoutes(deps.tokenState));
@@ -140,10 +143,10 @@ export function controlApp(deps: ControlDeps) {
 }
 
 function authenticated(authenticate: Authenticate): MiddlewareHandler<HttpEnv> {
-  return async (c, next) => {
+  return demanding<MiddlewareHandler<HttpEnv>>({ token: true }, async (c, next) => {
     const actor = await authenticate(c.req.raw, c.env);
     if (actor instanceof Response) return actor;
     c.set("actor", actor);
     await next();
-  };
+  });
 }

@@ -8,6 +8,8 @@ export type CloudflareFacts = {
   country?: unknown;
   continent?: unknown;
   asn?: unknown;
+  latitude?: unknown;
+  longitude?: unknown;
   tlsVersion?: unknown;
   httpProtocol?: unknown;
   botManagement?: { score?: unknown; verifiedBot?: unknown } | null | undefined;

@@ -5,6 +5,7 @@ import type { Confirmation } from "../protocol/confirmation.ts";
 import { type Problem, problem, problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { SignIn } from "../protocol/sign-in.ts";
+import { demanding } from "./demand.ts";
 
 /**
  * Who makes a control-plane call, as its access token says. `subject` is `issuer|sub` or a client id; `actors`
@@ -32,31 +33,33 @@ const NOTHING = z.strictObject({});
 
 /** Refuses, before anything else is read, an actor whose token lacks the scope. */
 export function requireScope(...anyOf: string[]): MiddlewareHandler<HttpEnv> {
-  return async (c, next) => {
+  return demanding<MiddlewareHandler<HttpEnv>>({ scopes: anyOf }, async (c, next) => {
     if (anyOf.some((scope) => c.var.actor.scopes.includes(scope))) return next();
     const needed = anyOf.join(" or ");
     return refuse(
       c,
       problem("insufficient_scope", `This call needs the scope ${needed}.`, { scope: anyOf[0]! }),
     );
-  };
+  });
 }
 
 /** Validates the JSON body; a fault is answered with the path of the first member that does not fit. */
 export function jsonBody<S extends z.ZodType>(schema: S) {
-  return sValidator("json", schema, (result, c) => {
+  const validate = sValidator("json", schema, (result, c) => {
     if (!result.success) return refuse(c as Context<HttpEnv>, bodyProblem(result.error));
   });
+  return demanding({ body: schema }, validate);
 }
 
 /** Validates the query; unknown parameters are refused like unknown members. */
 export function queryParams<S extends z.ZodType>(schema: S) {
-  return sValidator("query", schema, (result, c) => {
+  const validate = sValidator("query", schema, (result, c) => {
     if (!result.success) {
       const { detail, extra } = bodyProblem(result.error);
       return refuse(c as Context<HttpEnv>, problem("invalid_request", `Query: ${detail}`, extra));
     }
   });
+  return demanding({ query: schema }, validate);
 }
 
 /** The body of a POST that needs none: where there is one, it must fit all the same. */
@@ -81,10 +84,10 @@ export async function optionalJsonBody<S extends z.ZodType>(
 }
 
 /** Refuses a body where the call takes none: what it says would be ignored. */
-export const noBody: MiddlewareHandler<HttpEnv> = async (c, next) => {
+export const noBody = demanding<MiddlewareHandler<HttpEnv>>({ noBody: true }, async (c, next) => {
   const body = await optionalJsonBody(c, NOTHING);
   return body.ok ? next() : refuse(c, body.error);
-};
+});
 
 /** A proxy that compresses the answer weakens the tag; the number names the same version all the same. */
 const ENTITY_TAG = /^(?:W\/)?"(0|[1-9]\d{0,8})"$/;

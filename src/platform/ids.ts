@@ -32,9 +32,12 @@ export function newId(prefix: IdPrefix, nowMs: number, random: RandomBytes = sec
   return `${prefix}_${timeText(nowMs)}${randomText(16, random)}`;
 }
 
-/** An id of the same form whose random part is given: 16 bytes at least, of which 80 bits are used. */
-export function timedId(prefix: IdPrefix, timeMs: number, bytes: Uint8Array): string {
-  return newId(prefix, timeMs, (length) => bytes.subarray(0, length));
+/** An id of the same form that follows from a moment and a text: the same again is the same id. */
+export function derivedId(prefix: IdPrefix, timeMs: number, text: string): string {
+  // Loaded when it is first needed: few isolates ever need it.
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  const digest = createHash("sha256").update(text).digest();
+  return newId(prefix, timeMs, (length) => digest.subarray(0, length));
 }
 
 /**

@@ -14,6 +14,7 @@ export type PolicyDiff = {
   delegation: SectionDiff;
   revocations: SectionDiff;
   sessions: SectionDiff;
+  detections: SectionDiff;
   remediation: SectionDiff;
 };
 
@@ -40,6 +41,7 @@ export function diffPolicies(before: PolicyDocument, after: PolicyDocument): Pol
       Object.entries(after.revocations ?? {}),
     ),
     sessions: diffSection(Object.entries(before.sessions ?? {}), Object.entries(after.sessions ?? {})),
+    detections: diffSection(Object.entries(before.detections ?? {}), Object.entries(after.detections ?? {})),
     remediation: diffSection(byId(before.remediation?.rules ?? []), byId(after.remediation?.rules ?? [])),
   };
 }

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
 import { delegationSchema } from "./delegation-schema.ts";
+import { detectionsSchema } from "./detection-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
 import { keysSchema } from "./keys-schema.ts";
 import { name, roleName } from "./names.ts";
@@ -53,6 +54,9 @@ export const policySchema = z.strictObject({
   sessions: sessionsSchema
     .exactOptional()
     .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
+  detections: detectionsSchema
+    .exactOptional()
+    .describe("What is noticed about tokens, and from when on. Absent: everything, by the defaults."),
   remediation: remediationSchema
     .exactOptional()
     .describe("What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md."),

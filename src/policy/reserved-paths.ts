@@ -8,6 +8,8 @@ const RESERVED_PATHS = [
   "/healthz",
   "/readyz",
   "/metrics",
+  "/openapi.json",
+  "/reference",
   "/forward-auth",
   "/console",
   "/session",

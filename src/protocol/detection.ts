@@ -19,6 +19,9 @@ export const DETECTION_KINDS = [
 
 export type DetectionKind = (typeof DETECTION_KINDS)[number];
 
+/** An isolate does not tell of a token that is used less often than this. */
+export const UNTOLD_USES_PER_SECOND = 5;
+
 /**
  * What a detection is about: ids, never a token or a claim set. Every member is verified, but where the kind is
  * about forged or unknown tokens (`token_tampered`, `unknown_key_storm`): `iss` and `kid` are then what the

@@ -54,6 +54,10 @@ export function problemStatus(code: ProblemCode): number {
   return PROBLEMS[code][0];
 }
 
+export function problemTitle(code: ProblemCode): string {
+  return PROBLEMS[code][1];
+}
+
 const OF_THE_FORM: ReadonlySet<string> = new Set(["type", "title", "status", "detail", "instance", "code"]);
 
 /** The problem in the wire form that {@link problemResponse} made. */

@@ -41,7 +41,8 @@ export type ClientPort = {
 
 export type ClientRouteDeps = { registry: ClientPort; ids: CreationIds; clock: Clock; local: boolean };
 
-const rotateSchema = z.strictObject({ compromised: z.boolean().default(false) });
+/** The body of a rotation, which may be absent. */
+export const rotateSchema = z.strictObject({ compromised: z.boolean().default(false) });
 
 const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),

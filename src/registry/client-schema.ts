@@ -22,7 +22,8 @@ export type PublicJwks = z.output<typeof publicJwks>;
 
 const unique = <T>(items: T[]): T[] => [...new Set(items)];
 
-const members = {
+/** Members of a client that are the caller's to set. */
+export const members = {
   name: z
     .string()
     .max(128)

@@ -22,7 +22,8 @@ export type ImportLine =
 const MAX_EPOCH_SECONDS = 1e11;
 const MAX_REASON_CHARS = 500;
 
-const ruleSchema = z
+/** A line that is a rule. */
+export const ruleSchema = z
   .strictObject({
     id: z
       .string()

@@ -8,10 +8,6 @@ class RuleFile {
   readonly #everything: Revocation[] = [];
   #size = 0;
 
-  get size(): number {
-    return this.#size;
-  }
-
   add(rule: Revocation): void {
     this.#size++;
     const slot = this.#slot(rule);
@@ -46,15 +42,20 @@ class RuleFile {
     return undefined;
   }
 
-  /** Every rule that hits the token now. */
-  all(facts: TokenFacts, nowSeconds: number): Revocation[] {
-    const found = new Set(this.#everything);
+  /** Every rule that hits the token now; undefined where none does. A rule is in one place, so that none comes twice. */
+  all(facts: TokenFacts, nowSeconds: number): Revocation[] | undefined {
+    if (this.#size === 0) return undefined;
+    let found = hitting(this.#everything, facts, nowSeconds, undefined);
     for (const member of MEMBERS) {
       const map = this.#byMember.get(member)!;
-      for (const rule of map.get(facts[member] ?? "") ?? []) found.add(rule);
-      if (member === "sub") for (const rule of map.get(facts.subject) ?? []) found.add(rule);
+      const value = facts[member];
+      if (map.size === 0 || value === undefined) continue;
+      found = hitting(map.get(value), facts, nowSeconds, found);
+      if (member === "sub" && facts.subject !== value) {
+        found = hitting(map.get(facts.subject), facts, nowSeconds, found);
+      }
     }
-    return [...found].filter((rule) => hits(rule, facts, nowSeconds));
+    return found;
   }
 
   #slot(rule: Revocation): { map: Map<string, Revocation[]>; value: string } | undefined {
@@ -63,6 +64,22 @@ class RuleFile {
     const colon = key.indexOf(":");
     return { map: this.#byMember.get(key.slice(0, colon) as Member)!, value: key.slice(colon + 1) };
   }
+}
+
+function hitting(
+  rules: readonly Revocation[] | undefined,
+  facts: TokenFacts,
+  nowSeconds: number,
+  found: Revocation[] | undefined,
+): Revocation[] | undefined {
+  if (rules === undefined) return found;
+  let all = found;
+  for (const rule of rules) {
+    if (!hits(rule, facts, nowSeconds)) continue;
+    all ??= [];
+    all.push(rule);
+  }
+  return all;
 }
 
 function probe(
@@ -132,9 +149,7 @@ export class RuleIndex {
 
   /** Every rule that demands something of this token now, or takes scopes from it; undefined where there is none. */
   constraints(facts: TokenFacts, nowSeconds: number): Revocation[] | undefined {
-    if (this.#constraining.size === 0) return undefined;
-    const found = this.#constraining.all(facts, nowSeconds);
-    return found.length > 0 ? found : undefined;
+    return this.#constraining.all(facts, nowSeconds);
   }
 
   /** The rule that refuses requests from this block of addresses now, or undefined. */

@@ -8,6 +8,7 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import { defaultExpiry, type Revocation } from "../revocation/rule.ts";
+import { compromisedEvent } from "./key-event.ts";
 import {
   afterCompromise,
   afterStep,
@@ -246,7 +247,11 @@ export class KeyLifecycle {
       ...{ id, match, reason, actor, created_at: now, emergency: true },
       ...(ends === undefined ? {} : { expires_at: ends }),
     });
-    this.#o.log("warn", "key.compromised", { kid, purpose: made.purpose, revocation: id });
+    const { purpose } = made;
+    const told = { purpose, kid, revocation: id, actor, reason };
+    const nowMs = this.#o.clock();
+    this.#o.durable.outbox.put(compromisedEvent(told, newId("evt", nowMs), nowMs));
+    this.#o.log("warn", "key.compromised", { kid, purpose, revocation: id });
   }
 
   /** Called within the transaction that changes the ring. */

@@ -26,6 +26,7 @@ import {
   type MintedToken,
   type MintInput,
 } from "./access-token.ts";
+import { overdueEvent } from "./key-event.ts";
 import { KeyLifecycle, type KeysEntry, type Replacement } from "./key-lifecycle.ts";
 import { keyState, PURPOSES } from "./key-ring.ts";
 import { KeySettings } from "./key-settings.ts";
@@ -33,7 +34,6 @@ import type { KeyInfo, KeyReplacement, OverdueRotation, PlannedRotation } from "
 import { KEYRING_MIGRATIONS, KeyringStore, type SigningKeyRow } from "./keyring-store.ts";
 import { MINTED_SCHEMA, MintedStore } from "./minted-store.ts";
 import { MintedTokens } from "./minted-tokens.ts";
-import { overdueEvent } from "./overdue-event.ts";
 import { WrappedKeys } from "./wrapped-keys.ts";
 
 type LogPort = { append(entry: KeysEntry): Promise<Result<Receipt>> };

@@ -17,6 +17,8 @@ export type CourierOptions = {
   send(claimed: Claimed): Promise<AttemptOutcome>;
   /** The receiver answered 410: nothing is sent any more. Called within the commit that says so. */
   onGone(endpoint: EndpointConfig, nowMs: number): void;
+  /** A delivery's schedule is exhausted. Called within the commit that says so. */
+  onExhausted?(endpoint: EndpointConfig, nowMs: number): void;
 };
 
 /** One pass over the queue ends after this many sends a slot, so that an alarm's run stays minutes long. */
@@ -93,6 +95,7 @@ export class Courier {
       const next = nextAttemptAtMs(tries, outcome, now, Math.random);
       if (next !== undefined) return store.postpone(id, next);
       store.bury(id, "schedule_exhausted", now);
+      this.#o.onExhausted?.(endpoint, now);
       log("error", "webhook.dead_letter", fields);
     });
   }

@@ -17,7 +17,7 @@ const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 const PLAIN_TEXT = /^[^\x00-\x09\x0b-\x1f\x7f]*$/;
 
 /** An inbound decision: what a person decided elsewhere, told by an endpoint's owner. */
-const decisionSchema = z.strictObject({
+export const decisionSchema = z.strictObject({
   type: z.literal("access_request.review"),
   timestamp: z.string().max(64).exactOptional().describe("Informative; `webhook-timestamp` counts."),
   data: z.strictObject({

@@ -12,6 +12,7 @@ import { type AttemptOutcome, deliveryId, KEEP_MS, MAX_REDELIVERED, MAX_WAITING 
 import { DeliveryLog, type DeliveryPage, type DeliveryView } from "./delivery-log.ts";
 import { DELIVERY_SCHEMA, DeliveryStore } from "./delivery-store.ts";
 import type { EndpointConfig, RegistryPort } from "./endpoint.ts";
+import { disabledEvent, failingEvent } from "./endpoint-event.ts";
 import type { EventType, WebhookEvent } from "./event.ts";
 import { Outgoing } from "./outgoing.ts";
 import { publishEvent, publishPorts, type Redelivered } from "./publish.ts";
@@ -59,6 +60,7 @@ export class EndpointObject extends DurableObject<Env> {
       log: consoleLogger,
       send: (claimed) => this.#send(claimed),
       onGone: (endpoint, nowMs) => this.#disable(endpoint, nowMs),
+      onExhausted: ({ id }, nowMs) => this.#durable.outbox.put(failingEvent(id, nowMs)),
     });
   }
 
@@ -182,13 +184,7 @@ export class EndpointObject extends DurableObject<Env> {
     const id = `gone:${endpoint.revision}`;
     this.#durable.outbox.put({ id, lane: "registry", kind: "endpoint.gone", payload: null });
     // In the same lane: it is told to others once the registry has it, so never to this endpoint.
-    const event: WebhookEvent = {
-      id: newId("evt", nowMs),
-      type: "webhook_endpoint.disabled",
-      timestamp: new Date(nowMs).toISOString(),
-      data: { endpoint_id: endpoint.id, reason: "gone" },
-    };
-    this.#durable.outbox.put({ id: event.id, lane: "registry", kind: "webhook.publish", payload: event });
+    this.#durable.outbox.put(disabledEvent(endpoint.id, newId("evt", nowMs), nowMs));
     consoleLogger("error", "webhook.endpoint_disabled", { endpoint: endpoint.id, status: 410 });
   }
 

@@ -33,13 +33,28 @@ export const EVENT_TYPES = [
   "remediation.held",
   "remediation.undone",
   "key.rotation_overdue",
+  "key.compromised",
   "session.revoked",
   "session.reuse_detected",
   "signal.received",
   "webhook_endpoint.disabled",
+  "webhook_endpoint.failing",
+  "detection.raised",
 ] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Of which each is something to detect, whoever listens to it. */
+export const DETECTED_EVENT_TYPES = [
+  "session.reuse_detected",
+  "key.rotation_overdue",
+  "key.compromised",
+  "webhook_endpoint.disabled",
+  "webhook_endpoint.failing",
+  "break_glass.opened",
+] as const satisfies readonly EventType[];
+
+export type DetectedEventType = (typeof DETECTED_EVENT_TYPES)[number];
 
 /** Sent on demand to one endpoint, whatever it subscribes to. */
 export const TEST_EVENT_TYPE = "webhook.test";

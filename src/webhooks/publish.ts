@@ -3,7 +3,7 @@ import { type Namespace, objectPort } from "../platform/rpc.ts";
 import type { Result } from "../protocol/result.ts";
 import type { DeliveryPage, DeliveryView } from "./delivery-log.ts";
 import { configOf, type EndpointConfig, type RegistryPort } from "./endpoint.ts";
-import type { EventType, WebhookEvent } from "./event.ts";
+import { DETECTED_EVENT_TYPES, type EventType, type WebhookEvent } from "./event.ts";
 
 /** How many dead letters are sent again, and how many are left for another call. */
 export type Redelivered = { redelivered: number; remaining: number };
@@ -20,8 +20,12 @@ export type EndpointPort = {
   redeliverDead(sinceMs: number): Promise<Result<Redelivered>>;
 };
 
+/** What looks for a detection in events; idempotent by the event. */
+export type EventDetector = { published(event: WebhookEvent): Promise<Result<null>> };
+
 export type PublishPorts = {
   registry: Pick<RegistryPort, "endpointsFor" | "streamIds">;
+  detector: EventDetector;
   /** The object of one endpoint, by its id. */
   endpoint: (id: string) => Pick<EndpointPort, "enqueue">;
   /** The object of one stream of shared signals, by its id: it takes what its receiver asked for. */
@@ -50,14 +54,21 @@ const ALERT_POLL_MS = 50;
 /** A receiver that has not answered by then has been sent to, and is not waited for. */
 const ALERT_WAIT_MS = 5_000;
 
-/** Registry and endpoints as an object that publishes reaches them. */
-export function publishPorts(env: {
+type PublishNamespaces = {
   REGISTRY: Namespace;
   ENDPOINT: Namespace;
   STREAM: Namespace;
   STATUS_LIST: Namespace;
-}): PublishPorts & AlertPorts {
+  DETECTOR: Namespace;
+};
+
+/** The shard that takes events: there are few of them. */
+const EVENTS_SHARD = "0";
+
+/** Registry, endpoints, streams and detector as an object that publishes reaches them. */
+export function publishPorts(env: PublishNamespaces): PublishPorts & AlertPorts {
   return {
+    detector: objectPort<EventDetector>(env.DETECTOR, EVENTS_SHARD, { log: consoleLogger }),
     registry: objectPort<PublishPorts["registry"]>(env.REGISTRY, "main", { log: consoleLogger }),
     endpoint: (id) => objectPort<EndpointPort>(env.ENDPOINT, id, { log: consoleLogger }),
     stream: (id) => objectPort<OfferPort>(env.STREAM, id, { log: consoleLogger }),
@@ -67,24 +78,34 @@ export function publishPorts(env: {
 }
 
 /**
- * Hands one event to every endpoint that subscribes to it: the effect of an outbox row "webhook.publish".
- * Throws where an endpoint could not be reached, so that the row is tried again; those that have the event
- * already keep it once.
+ * Hands one event to every endpoint that subscribes to it, and to the detector where it is something to detect:
+ * the effect of an outbox row "webhook.publish". Throws where one could not be reached, so that the row is tried
+ * again; those that have the event already keep it once.
  */
 export async function publishEvent(
   event: WebhookEvent & { type: EventType },
   ports: PublishPorts,
 ): Promise<void> {
-  await Promise.all([
+  const done = await Promise.allSettled([
     handOut(event, ports),
     event.type === SIGNALLED ? offer(event, ports) : undefined,
     LISTED.includes(event.type) ? list(event, ports) : undefined,
+    detectEvent(event, ports),
   ]);
+  const failed = done.find((each) => each.status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 async function list(event: WebhookEvent, { statusList }: PublishPorts): Promise<void> {
   const taken = await statusList.offer(event);
   if (!taken.ok) throw new Error(`the status lists could not be reached: ${taken.error.code}`);
+}
+
+/** Tells the detector of an event that is something to detect. Throws where it could not be told. */
+export async function detectEvent(event: WebhookEvent, { detector }: Pick<PublishPorts, "detector">) {
+  if (!DETECTED_EVENT_TYPES.some((type) => type === event.type)) return;
+  const told = await detector.published(event);
+  if (!told.ok) throw new Error(`the detector was not told of ${event.type}: ${told.error.code}`);
 }
 
 /** Offers an event to every stream; those that have it already keep it once. */
@@ -97,7 +118,7 @@ async function offer(event: WebhookEvent, { registry, stream }: PublishPorts): P
 }
 
 /**
- * `publishEvent`, and resolves only when every endpoint has been sent to: its receiver has answered, or five
+ * Hands one event to every endpoint that subscribes to it, and resolves only when every endpoint has been sent to: its receiver has answered, or five
  * seconds have passed. What failed is tried again as for every event. Throws where nobody listens.
  */
 export async function alertEndpoints(

@@ -5,6 +5,7 @@ import { AssertionSigner } from "../edge/assertion.ts";
 import { CountedUses } from "../edge/counted-uses.ts";
 import { createDecider } from "../edge/decider.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
+import { DetectionFeed } from "../edge/detection-feed.ts";
 import { explain } from "../edge/explain.ts";
 import { createForwardAuth } from "../edge/forward-auth.ts";
 import { Freshness } from "../edge/freshness.ts";
@@ -51,7 +52,9 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const denied = new DeniedTokens((known, iss, jti) =>
     confirmDenied(known, iss, jti, { denylist: objects.edge.denylist, kv: env.KV }),
   );
-  const observer = new Observers([refusalLog(log)], log);
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  const detections = new DetectionFeed({ shard: objects.edge.detector, log, sleep });
+  const observer = new Observers([refusalLog(log), detections], log);
   const ages = new AgeReporter(objects.monitor, clock);
   const observe: AgeReporter["observe"] = (...decision) => ages.observe(...decision);
   const freshness = new Freshness({ replica, denylist, clock, log, observe });

@@ -7,6 +7,7 @@ import type { MetricsDeps } from "../control/metrics-routes.ts";
 import type { SweepDeps } from "../control/sweep.ts";
 import type { AgeReportPort } from "../edge/age-reporter.ts";
 import type { UsePort } from "../edge/counted-uses.ts";
+import type { DetectorPort } from "../edge/detection-feed.ts";
 import { type BucketPort, bucketShard } from "../limits/limits.ts";
 import type { Swept } from "../platform/durable.ts";
 import type { ReservationPort } from "../platform/idempotency.ts";
@@ -81,8 +82,16 @@ export function objectPorts(env: Env, log: Logger) {
           timeoutMs: LOG_TIMEOUT_MS,
           attempts: 1,
         }),
+      // What could not be told is told once more by whoever tells it.
+      detector: (shard: number) =>
+        objectPort<DetectorPort>(env.DETECTOR, String(shard), {
+          log,
+          timeoutMs: LOG_TIMEOUT_MS,
+          attempts: 1,
+        }),
       proof: (jkt: string) => edgePort<ProofPort>(env.PROOF, proofShard(jkt)),
     },
+    detector: (shard: number) => port<SweptObject>(env.DETECTOR, String(shard)),
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     signalInbox: (issuer: string) => port<SignalInboxPort & EndpointSweep>(env.SIGNAL_INBOX, issuer),

@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
 import type { SweepDeps } from "../control/sweep.ts";
+import { DETECTOR_SHARDS } from "../edge/notebook.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/log.ts";
 import { ok } from "../protocol/result.ts";
@@ -10,11 +11,15 @@ export type SweepWiring = { config: Config; objects: ObjectPorts; clock: Clock; 
 /** What the cron looks after. */
 export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDeps {
   const { keyring, registry, directory, monitor, denylist, accessRequest, session, endpoint } = objects;
+  // One of them a minute: each has an alarm of its own.
+  const detector = {
+    sweep: () => objects.detector(Math.floor(clock() / 60_000) % DETECTOR_SHARDS).sweep(),
+  };
   return {
     logger: log,
     clock,
     singletons: {
-      ...{ keyring, registry, directory, log: objects.log, denylist, monitor },
+      ...{ keyring, registry, directory, log: objects.log, denylist, monitor, detector },
       devices: objects.devices,
       remediation: objects.remediation,
       status_list: objects.statusList,

@@ -15,10 +15,12 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["worker"],
 ];
 
-/** Rooms that run in Node, beside the Worker, and the only rooms of the Worker that each may import. */
+/** Rooms that run beside the Worker, elsewhere, and the only rooms of the Worker that each may import. */
 export const NODE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   local: ["protocol"],
+  client: ["protocol"],
   importers: ["protocol", "policy"],
+  cli: ["protocol", "policy", "tokens", "edge", "client", "importers", "local"],
 };
 
 export type SourceFile = { path: string; text: string };

@@ -18,6 +18,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "DETECTOR",
       "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { AgeReporter, REPORT_EVERY_MS } from "../../../src/edge/age-reporter.ts";
 import { AssertionSigner } from "../../../src/edge/assertion.ts";
+import { DetectionFeed } from "../../../src/edge/detection-feed.ts";
 import { Freshness } from "../../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../../src/edge/gate.ts";
+import { Observers } from "../../../src/edge/observation.ts";
 import { Limits } from "../../../src/limits/limits.ts";
 import { policySchema } from "../../../src/policy/document.ts";
 import { problem } from "../../../src/protocol/problem.ts";
@@ -32,6 +34,7 @@ const NOTHING = {
   limit: 0,
   assertionKey: 0,
   monitor: 0,
+  detector: 0,
   jwks: 0,
 };
 
@@ -42,6 +45,8 @@ let token: string;
 let calls: typeof NOTHING;
 let toOrigin: number;
 let background: Promise<unknown>[];
+/** Tells detectors what it sees, in tests that are about it. */
+let detections: DetectionFeed | undefined;
 let reports: { id: string; ages: AgesByTier }[];
 let monitorDown: boolean;
 let hold: Promise<void> | undefined;
@@ -98,8 +103,10 @@ beforeEach(async () => {
     observe: (...decision) => ages.observe(...decision),
   });
   world.jwks = () => count("jwks", () => new Response("none", { status: 404 }));
+  detections = undefined;
   gate = createGate({
     ...world.deps,
+    observer: new Observers([{ decided: (...what) => detections?.decided(...what) }], logger),
     limits: new Limits({
       limiters: new Map(),
       bucket: () => count("limit", () => ({ take: async () => err(problem("unavailable", "none")) })),
@@ -158,6 +165,27 @@ describe("a warm request", () => {
     expect(calls).toEqual({ ...NOTHING, since: 100 });
     expect(toOrigin).toBe(100);
   });
+});
+
+it("what detectors are told costs a warm request no call, and no more than one a second beside it", async () => {
+  const shard = () => ({
+    observe: async () => {
+      calls.detector++;
+      return ok(null);
+    },
+  });
+  detections = new DetectionFeed({ shard, log: world.logger, sleep: async () => {} });
+  // The place of the token.
+  await call("bounded");
+  await Promise.all(background);
+  expect(calls).toEqual({ ...NOTHING, detector: 1 });
+  background = [];
+  for (let n = 0; n < 40; n++) await call("bounded");
+  expect([calls.detector, background]).toEqual([1, []]);
+  // That it is used often.
+  detections = new DetectionFeed({ shard, log: world.logger, sleep: () => new Promise(() => {}) });
+  for (let n = 0; n < 200; n++) await call("bounded");
+  expect([calls.detector, background.length, toOrigin]).toEqual([1, 1, 241]);
 });
 
 it("a request whose route has no condition is asked for no fact, and one that has is", async () => {

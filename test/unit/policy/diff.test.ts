@@ -48,6 +48,7 @@ describe("diffPolicies", () => {
       delegation: same,
       revocations: same,
       sessions: same,
+      detections: same,
       remediation: same,
     });
   });
@@ -68,6 +69,7 @@ describe("diffPolicies", () => {
       roles: { r: { scopes: ["x"] } },
       revocations: { confirm_above: 10 },
       sessions: { idle_seconds: 60 },
+      detections: { token_tampered: { threshold: 3 } },
     };
     const after = {
       issuers: [{ ...issuer, algorithms: ["RS256"] }],
@@ -79,6 +81,7 @@ describe("diffPolicies", () => {
       delegation: [{ id: "d", actors: { subjects: ["svc"] }, for: { roles: ["r"] }, scopes: ["x"] }],
       revocations: { confirm_above: 1_000_000 },
       sessions: { idle_seconds: 120, reassert_seconds: 60 },
+      detections: { token_tampered: { threshold: 4 } },
       remediation: { rules: [{ id: "x", when: "token_overused", actions: [{ kind: "count" }] }] },
     };
     expect(diff(before, after)).toEqual({
@@ -90,6 +93,7 @@ describe("diffPolicies", () => {
       token_endpoint: { added: ["dpop_nonce"], removed: [], changed: [] },
       delegation: { added: ["d"], removed: [], changed: [] },
       sessions: { added: ["reassert_seconds"], removed: [], changed: ["idle_seconds"] },
+      detections: { added: [], removed: [], changed: ["token_tampered"] },
       revocations: { added: [], removed: [], changed: ["confirm_above"] },
       remediation: { added: ["x"], removed: [], changed: [] },
     });

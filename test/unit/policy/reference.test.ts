@@ -4,6 +4,7 @@ import { checkPolicy } from "../../../src/policy/check.ts";
 import { loadConditions } from "../../../src/policy/condition.ts";
 import { policyJsonSchema } from "../../../src/policy/json-schema.ts";
 import { CHECKS, type DecisionTrace } from "../../../src/protocol/decision-trace.ts";
+import { DETECTION_KINDS } from "../../../src/protocol/detection.ts";
 import { RATE_LIMITS } from "../../support/rate-limits.ts";
 
 beforeAll(loadConditions);
@@ -73,5 +74,32 @@ describe("docs/decision-trace.md", () => {
         .join(", ")
         .replace("`credential`", "`credential` (only where it fails)"),
     );
+  });
+});
+
+describe("docs/detections.md", () => {
+  const text = page("detections.md");
+  const [detection, policy] = blocks(text);
+
+  it("has a policy that can be put", () => {
+    expect(checkPolicy(policy, CONTEXT)).toMatchObject({ ok: true });
+  });
+
+  it("shows a detection as it is, and names every kind and every member of the policy", () => {
+    const shown = {
+      kind: "token_many_addresses",
+      at: 0,
+      window_seconds: 1,
+      count: 1,
+      threshold: 1,
+      about: {},
+    };
+    expect(Object.keys(detection).sort()).toEqual(["id", ...Object.keys(shown)].sort());
+    expect(DETECTION_KINDS.filter((kind) => !text.includes(`\`${kind}\``))).toEqual([]);
+    const members = Object.values(schema.properties!.detections!.properties!).flatMap(({ properties }) =>
+      Object.keys(properties ?? {}),
+    );
+    expect(members.length).toBeGreaterThan(30);
+    expect(members.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 import type { EventType, WebhookEvent } from "../../../src/webhooks/event.ts";
-import { alertEndpoints, publishEvent } from "../../../src/webhooks/publish.ts";
+import { alertEndpoints, type EventDetector, publishEvent } from "../../../src/webhooks/publish.ts";
 import { endpointRecord, memoryRegistry, recordingEndpoints } from "./memory-ports.ts";
 
 const event: WebhookEvent & { type: EventType } = {
@@ -11,6 +11,17 @@ const event: WebhookEvent & { type: EventType } = {
   timestamp: "2026-11-20T12:00:00.000Z",
   data: {},
 };
+/** What the detector was told of. */
+let detected: string[] = [];
+const detector: EventDetector = {
+  published: async ({ type }) => {
+    detected.push(type);
+    return ok(null);
+  },
+};
+beforeEach(() => {
+  detected = [];
+});
 const registry = memoryRegistry(
   endpointRecord({ id: "whe_a", events: ["*"], reviews_as: { roles: ["approver"] } }),
   endpointRecord({ id: "whe_b", events: ["grant.*"] }),
@@ -25,7 +36,7 @@ const statusList = { offer: async () => ok(null) };
 
 it("hands the event to every enabled endpoint that subscribes, with its configuration and nothing more", async () => {
   const { endpoint, calls } = recordingEndpoints();
-  await publishEvent(event, { registry, endpoint, stream, statusList });
+  await publishEvent(event, { registry, endpoint, stream, statusList, detector });
   expect(calls.map(({ id, method }) => [id, method])).toEqual([
     ["whe_a", "enqueue"],
     ["whe_b", "enqueue"],
@@ -45,23 +56,55 @@ it("hands the event to every enabled endpoint that subscribes, with its configur
 it("throws where an endpoint could not be reached, after all were tried", async () => {
   const unavailable = async () => err(problem("unavailable", "no"));
   const { endpoint, calls } = recordingEndpoints({ enqueue: unavailable });
-  await expect(publishEvent(event, { registry, endpoint, stream, statusList })).rejects.toThrow(
+  await expect(publishEvent(event, { registry, endpoint, stream, statusList, detector })).rejects.toThrow(
     "2 of 2 webhook endpoints",
   );
   expect(calls).toHaveLength(2);
 });
 
+describe("what is something to detect", () => {
+  const reused = { ...event, type: "session.reuse_detected" as const };
+
+  it("goes to the detector, whoever listens to it, and nothing else does", async () => {
+    const { endpoint } = recordingEndpoints();
+    await publishEvent(event, { registry, endpoint, stream, statusList, detector });
+    expect(detected).toEqual([]);
+    const nobody = { ...registry, endpointsFor: async () => ok([]) };
+    await publishEvent(reused, { registry: nobody, endpoint, stream, statusList, detector });
+    expect(detected).toEqual(["session.reuse_detected"]);
+  });
+
+  it("is tried again where the detector was not reached, and endpoints have it all the same", async () => {
+    const { endpoint, calls } = recordingEndpoints();
+    const down = { published: async () => err(problem("unavailable", "no")) };
+    await expect(
+      publishEvent(reused, { registry, endpoint, stream, statusList, detector: down }),
+    ).rejects.toThrow("detector");
+    expect(calls.map(({ id }) => id)).toEqual(["whe_a"]);
+  });
+
+  it("goes to the detector also where an endpoint could not be reached", async () => {
+    const { endpoint } = recordingEndpoints({ enqueue: async () => err(problem("unavailable", "no")) });
+    await expect(publishEvent(reused, { registry, endpoint, stream, statusList, detector })).rejects.toThrow(
+      "1 of 1",
+    );
+    expect(detected).toEqual(["session.reuse_detected"]);
+  });
+});
+
 it("does not wait for an endpoint that was deleted meanwhile", async () => {
   const { endpoint } = recordingEndpoints({ enqueue: async () => err(problem("gone", "deleted")) });
-  await expect(publishEvent(event, { registry, endpoint, stream, statusList })).resolves.toBeUndefined();
+  await expect(
+    publishEvent(event, { registry, endpoint, stream, statusList, detector }),
+  ).resolves.toBeUndefined();
 });
 
 it("throws where the registry does not answer", async () => {
   const { endpoint, calls } = recordingEndpoints();
   const down = { ...registry, endpointsFor: async () => err(problem("unavailable", "no")) };
-  await expect(publishEvent(event, { registry: down, endpoint, stream, statusList })).rejects.toThrow(
-    "grant.revoked",
-  );
+  await expect(
+    publishEvent(event, { registry: down, endpoint, stream, statusList, detector }),
+  ).rejects.toThrow("grant.revoked");
   expect(calls).toEqual([]);
 });
 
@@ -75,17 +118,17 @@ it("offers revocations to the streams of shared signals, and throws where one co
       return id === missing ? err(problem("unavailable", "no")) : ok(null);
     },
   });
-  await publishEvent(event, { registry: two, endpoint, stream: streams(), statusList });
+  await publishEvent(event, { registry: two, endpoint, statusList, detector, stream: streams() });
   expect(offered).toEqual([]);
   const created = { ...event, type: "revocation.created" } as const;
-  await publishEvent(created, { registry: two, endpoint, stream: streams(), statusList });
+  await publishEvent(created, { registry: two, endpoint, statusList, detector, stream: streams() });
   expect(offered).toEqual(["str_a", "str_b"]);
-  const cut = { registry: two, endpoint, stream: streams("str_b"), statusList };
+  const cut = { registry: two, endpoint, statusList, detector, stream: streams("str_b") };
   await expect(publishEvent(created, cut)).rejects.toThrow("1 of 2 streams");
   const unknown = { ...registry, streamIds: async () => err(problem("unavailable", "no")) };
-  await expect(publishEvent(created, { registry: unknown, endpoint, stream, statusList })).rejects.toThrow(
-    "not known",
-  );
+  await expect(
+    publishEvent(created, { registry: unknown, endpoint, stream, statusList, detector }),
+  ).rejects.toThrow("not known");
 });
 
 describe("an alert", () => {

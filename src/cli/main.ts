@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { runProgram } from "./run-program.ts";
+
+const aborted = new AbortController();
+// The first Ctrl-C ends what waits, in order; the second one ends the process.
+process.once("SIGINT", () => {
+  process.once("SIGINT", () => process.exit(130));
+  aborted.abort();
+});
+process.once("SIGTERM", () => aborted.abort());
+// Whoever reads has had enough, as `head` does.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (fault: NodeJS.ErrnoException) => {
+    if (fault.code === "EPIPE") process.exit(0);
+    throw fault;
+  });
+}
+
+const { version } = JSON.parse(
+  readFileSync(fileURLToPath(import.meta.resolve("../../package.json")), "utf8"),
+) as {
+  version: string;
+};
+process.exitCode = await runProgram(process.argv.slice(2), version, {
+  streams: process,
+  environment: process.env,
+  signal: aborted.signal,
+});

@@ -1,0 +1,140 @@
+import { styleText } from "node:util";
+
+/** Where a command reads and writes. Tests give their own. */
+export type Streams = {
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean };
+};
+
+/** Variables of the process, or those that a test gives. */
+export type Environment = Record<string, string | undefined>;
+
+/** A column of a table: its heading and what of each row stands in it. */
+export type Column<T> = {
+  title: string;
+  value: (row: T) => string | number | undefined;
+  /** Never cut: what one copies. */
+  whole?: boolean;
+};
+
+type Style = Parameters<typeof styleText>[0];
+
+const DEFAULT_COLUMNS = 80;
+const MIN_CELL = 6;
+/** Between two columns. */
+const GAP = 2;
+/** Escapes of terminals, and what moves the cursor: what others wrote must not. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** Text that came from elsewhere, on one line and without power over the terminal. */
+export function plain(text: string): string {
+  return text.replaceAll(CONTROL, "\ufffd");
+}
+
+/** What a command says: results on standard output, everything else beside it. */
+export class Terminal {
+  readonly json: boolean;
+  readonly #streams: Streams;
+  readonly #colour: boolean;
+
+  constructor(streams: Streams, options: { json: boolean; colour: boolean }) {
+    this.#streams = streams;
+    this.json = options.json;
+    this.#colour = options.colour;
+  }
+
+  get interactive(): boolean {
+    return Boolean(this.#streams.stdin.isTTY && this.#streams.stderr.isTTY);
+  }
+
+  get columns(): number {
+    return this.#streams.stdout.columns ?? DEFAULT_COLUMNS;
+  }
+
+  /** A result: as JSON where that was asked for, else as it is shown to people. */
+  result(value: unknown, shown: () => void): void {
+    if (this.json) this.line(JSON.stringify(value, null, 2));
+    else shown();
+  }
+
+  line(text = ""): void {
+    this.#streams.stdout.write(`${text}\n`);
+  }
+
+  /** Progress and hints: never part of a result. */
+  note(text: string): void {
+    this.#streams.stderr.write(`${text}\n`);
+  }
+
+  /** What one would do next. */
+  next(command: string, what: string): void {
+    if (!this.json) this.note(this.style("dim", `${what}: `) + command);
+  }
+
+  /** Rewrites one line while something goes on; nothing where nobody looks. */
+  progress(text: string): void {
+    if (this.#streams.stderr.isTTY) this.#streams.stderr.write(`\r\u001b[2K${text}`);
+  }
+
+  progressDone(): void {
+    if (this.#streams.stderr.isTTY) this.#streams.stderr.write("\r\u001b[2K");
+  }
+
+  style(style: Style, text: string): string {
+    return this.#colour ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  /** Names and values, one a line. */
+  fields(fields: Record<string, string | number | undefined>): void {
+    const known = Object.entries(fields).filter(([, value]) => value !== undefined && value !== "");
+    const width = Math.max(0, ...known.map(([name]) => name.length));
+    for (const [name, value] of known) {
+      this.line(`${this.style("dim", name.padEnd(width))}  ${plain(String(value))}`);
+    }
+  }
+
+  /** A table that fits the terminal: its widest columns are cut, but for those that are whole. */
+  table<T>(rows: readonly T[], columns: readonly Column<T>[], empty: string): void {
+    if (rows.length === 0) {
+      this.note(empty);
+      return;
+    }
+    const cells = rows.map((row) => columns.map(({ value }) => plain(String(value(row) ?? ""))));
+    const wanted = columns.map(({ title }, i) =>
+      Math.max(title.length, ...cells.map((row) => row[i]!.length)),
+    );
+    const least = columns.map(({ whole }, i) => (whole ? wanted[i]! : Math.min(MIN_CELL, wanted[i]!)));
+    const widths = fittingWidths(wanted, least, this.columns - GAP * (columns.length - 1));
+    const written = (row: readonly string[]) =>
+      row
+        .map((cell, i) =>
+          i === row.length - 1 ? cut(cell, widths[i]!) : cut(cell, widths[i]!).padEnd(widths[i]!),
+        )
+        .join(" ".repeat(GAP))
+        .trimEnd();
+    this.line(this.style("dim", written(columns.map(({ title }) => title.toUpperCase()))));
+    for (const row of cells) this.line(written(row));
+  }
+}
+
+/** Takes from the widest, a character at a time, until they fit or none can give more. */
+function fittingWidths(wanted: readonly number[], least: readonly number[], room: number): number[] {
+  const widths = [...wanted];
+  for (let over = sum(widths) - room; over > 0; over--) {
+    const givers = widths.flatMap((width, i) => (width > least[i]! ? [i] : []));
+    const widest = givers.sort((a, b) => widths[b]! - widths[a]!)[0];
+    if (widest === undefined) break;
+    widths[widest]! -= 1;
+  }
+  return widths;
+}
+
+function sum(widths: readonly number[]): number {
+  return widths.reduce((total, width) => total + width, 0);
+}
+
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(1, width - 1))}…`;
+}

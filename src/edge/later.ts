@@ -1,0 +1,37 @@
+import type { WaitUntil } from "./freshness.ts";
+
+export type LaterOptions = {
+  sleep: (ms: number) => Promise<void>;
+  afterMs: number;
+  work: (nowMs: number) => Promise<void>;
+};
+
+/** Work that is not done by then belonged to a request that was cut off. */
+const LOST_AFTER = 10;
+
+/**
+ * Does one piece of work for all that ask for it: once, some time after the first of them, beside their requests
+ * and after their answers. What asks while it is being done asks for the next time.
+ */
+export class Later {
+  readonly #o: LaterOptions;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: LaterOptions) {
+    this.#o = options;
+  }
+
+  ask(nowMs: number, waitUntil: WaitUntil): void {
+    // A clock that was set back is no reason to wait.
+    if (nowMs >= this.#askedAtMs && nowMs < this.#askedAtMs + LOST_AFTER * this.#o.afterMs) return;
+    this.#askedAtMs = nowMs;
+    waitUntil(this.#do(nowMs));
+  }
+
+  async #do(askedAtMs: number): Promise<void> {
+    const { sleep, afterMs, work } = this.#o;
+    await sleep(afterMs);
+    if (this.#askedAtMs === askedAtMs) this.#askedAtMs = Number.NEGATIVE_INFINITY;
+    await work(askedAtMs + afterMs);
+  }
+}

@@ -1,0 +1,83 @@
+import { PassThrough } from "node:stream";
+import { InvalidArgumentError } from "commander";
+import { describe, expect, it } from "vitest";
+import { plain, Terminal } from "../../../src/cli/terminal.ts";
+import {
+  readDuration,
+  readMoment,
+  shownDistance,
+  shownDuration,
+  shownMoment,
+} from "../../../src/cli/times.ts";
+
+function terminalOf(columns: number) {
+  let out = "";
+  const stdout = Object.assign(new PassThrough(), { columns }).on("data", (chunk) => {
+    out += String(chunk);
+  });
+  const stderr = new PassThrough();
+  const terminal = new Terminal({ stdin: new PassThrough(), stdout, stderr }, { json: false, colour: false });
+  return { terminal, read: () => out };
+}
+
+describe("times", () => {
+  it("are read as people write them, and nothing else is", () => {
+    expect(["90", "90s", "15m", "2h", "1d", "1h30m"].map(readDuration)).toEqual([
+      90, 90, 900, 7200, 86_400, 5400,
+    ]);
+    for (const text of ["", "0", "0m", "-5m", "5 m", "1.5h", "h", "5x", "5m!"]) {
+      expect(() => readDuration(text), text).toThrow(InvalidArgumentError);
+    }
+    const now = 1_800_000_000;
+    expect([
+      readMoment("now", now),
+      readMoment("+2h", now),
+      readMoment("-1d", now),
+      readMoment("1800000123", now),
+    ]).toEqual([now, now + 7200, now - 86_400, 1_800_000_123]);
+    expect(readMoment("2027-01-15T08:00Z", now)).toBe(1_800_000_000);
+    for (const text of ["tomorrow", "2027-01-15 08:00", "+", "12"]) {
+      expect(() => readMoment(text, now), text).toThrow(InvalidArgumentError);
+    }
+  });
+
+  it("are shown with their two largest units", () => {
+    expect([0, 59, 60, 3_661, 90_000].map(shownDuration)).toEqual(["0s", "59s", "1m", "1h 1m", "1d 1h"]);
+    expect(shownMoment(1_800_000_000)).toBe("2027-01-15 08:00:00Z");
+    expect([shownDistance(1_060, 1_000), shownDistance(940, 1_000)]).toEqual(["in 1m", "1m ago"]);
+  });
+});
+
+describe("the terminal", () => {
+  const rows = [
+    {
+      id: "req_01jdabcdefghjkmnpqrstvwxyz",
+      why: "a very long reason that says everything that there is to say about it",
+    },
+    { id: "req_02", why: "short" },
+  ];
+  const columns = [
+    { title: "id", value: ({ id }: (typeof rows)[0]) => id, whole: true },
+    { title: "why", value: ({ why }: (typeof rows)[0]) => why },
+  ];
+
+  it.each([40, 60, 80, 200])("fits a table into %i columns, and never cuts an id", (width) => {
+    const { terminal, read } = terminalOf(width);
+    terminal.table(rows, columns, "nothing");
+    const lines = read().trimEnd().split("\n");
+    expect(lines).toHaveLength(3);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+    expect(read()).toContain(rows[0]!.id);
+    expect(read().includes(rows[0]!.why)).toBe(width > 110);
+  });
+
+  it("gives text of others no power over it", () => {
+    const hostile = "a\u001b[2Jb\r\nc\u202ed\u0007";
+    expect(plain(hostile)).toBe("a\ufffd[2Jb\ufffd\ufffdc\ufffdd\ufffd");
+    const { terminal, read } = terminalOf(80);
+    terminal.fields({ why: hostile });
+    terminal.table([{ id: hostile, why: hostile }], columns, "");
+    for (const control of ["\u001b", "\r", "\u202e", "\u0007"]) expect(read()).not.toContain(control);
+    expect(plain("Zoë 你好 \u2014 ok")).toBe("Zoë 你好 \u2014 ok");
+  });
+});
