@@ -881,6 +881,8 @@ export type Policy = {
       review_within_seconds?: number;
     };
     access_token_ttl_seconds?: number;
+    /** Its tokens name their place in a Token Status List, for verifiers that do not ask the gate. */
+    status_list?: true;
   }[];
   /** Scopes that a role brings when an identity provider's token is exchanged for ours. */
   roles?: {
@@ -936,6 +938,156 @@ export type Policy = {
     reuse_window_seconds?: number;
     /** What the identity provider said of a person counts this long; then a refresh must bring a fresh `subject_token`. Absent: as long as the session. */
     reassert_seconds?: number;
+  };
+  /** What is noticed about tokens, and from when on. Absent: everything, by the defaults. */
+  detections?: {
+    /** Whether a detection names the client's address; without it, no address can be blocked. */
+    show_address?: boolean;
+    /** Tokens from one address whose signature does not hold under the key that they name. */
+    token_tampered?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** One token, used after its end. */
+    token_used_after_expiry?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** Uses so soon after the end are a clock that is behind, or a client that renews late. */
+      grace_seconds?: number;
+    };
+    /** One revoked token, used still. */
+    token_used_after_revocation?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** A spent refresh token was used again; its session is over. */
+    refresh_token_reused?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** Requests with one token (of a session: with its tokens). */
+    token_overused?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** How many times its own highest count is a detection, once it is known for five windows. */
+      times_own_rate?: number;
+    };
+    /** Addresses that one token, or session, is used from. */
+    token_many_addresses?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Countries that one token, or session, is used from. */
+    token_many_countries?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Networks (ASN) that one token, or session, is used from. */
+    token_many_networks?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Moves of one token, or session, that are too fast. A VPN switched on or off is one move. */
+    impossible_travel?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** Shorter ways are none. */
+      min_distance_km?: number;
+      /** Slower than this is possible. */
+      max_speed_kmh?: number;
+      /** Whether ways within one country count: providers move their addresses about in one. */
+      same_country?: boolean;
+    };
+    /** Different routes and resources that one subject was refused (403). */
+    scope_probing?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Different `kid`s from one address that no trusted issuer has. */
+    unknown_key_storm?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** A signing key is not replaced in time. */
+    key_rotation_overdue?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** A signing key was replaced as compromised. */
+    key_compromised?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** A receiver is gone, or has not answered for three days. */
+    webhook_endpoint_dead?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** Somebody took access without an approval. */
+    break_glass_used?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
   };
   /** What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md. */
   remediation?: {
@@ -1691,7 +1843,7 @@ export type SigningKey = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   reviews_as?: {
     roles: string[];
@@ -1722,7 +1874,7 @@ export type WebhookEndpointsCreateBody = {
   /** https, a public host name, port 443 or 8443. */
   url: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   /** A secret that both sides have, or a key of which receivers get the public half. */
   signature?: "hmac" | "ed25519";
@@ -1760,7 +1912,7 @@ export type WebhookEndpointsUpdateBody = {
   /** https, a public host name, port 443 or 8443. */
   url?: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string | null;
   reviews_as?: {
     /** Roles that its approvers have when the access rule is looked at. */
