@@ -29,6 +29,7 @@ export { RegistryObject } from "./registry/registry-object.ts";
 export { DetectorObject } from "./remediation/detector-object.ts";
 export { MonitorObject } from "./remediation/monitor-object.ts";
 export { RemediationObject } from "./remediation/remediation-object.ts";
+export { TrafficObject } from "./remediation/traffic-object.ts";
 export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
 export { SignalInboxObject } from "./signals/signal-inbox-object.ts";

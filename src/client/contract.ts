@@ -269,6 +269,60 @@ export type ClientsUpdateBody = {
   disabled?: boolean;
 };
 
+/** A decision that was taken, as it is kept. */
+export type DecisionRecord = {
+  trace_version: 1;
+  decision_id: string;
+  outcome: "allow" | "refuse";
+  reason: string;
+  /** What the client is answered; 200 stands for what the origin says. */
+  status: number;
+  route?: string;
+  origin?: string;
+  seq?: number;
+  replica_age_ms?: number;
+  checks: {
+    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "uses" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
+    outcome: "passed" | "failed" | "skipped";
+    /** What the policy asks for, never what a token says. */
+    demand?: {
+      [member: string]: JsonValue;
+    };
+    reason?: string;
+    [member: string]: unknown;
+  }[];
+  /** What would turn a refusal around. */
+  remedies: {
+    kind: string;
+    [member: string]: unknown;
+  }[];
+  at: number;
+  surface: "proxy" | "forward_auth" | "service" | "authzen" | "control";
+  method: string;
+  /** What went wrong at the origin of a request that was let through. */
+  origin_fault?: string;
+  /** Of the token that was verified. */
+  token?: {
+    iss: string;
+    sub: string;
+    kid: string;
+    jti?: string;
+    client_id?: string;
+    grant?: string;
+    session?: string;
+  };
+  /** What a token says whose signature did not hold. */
+  unverified?: {
+    iss: string;
+    kid?: string;
+    jti?: string;
+  };
+  address?: string;
+  country?: string;
+  asn?: number;
+  [member: string]: unknown;
+};
+
 /** A decision with all that led to it. Members may be added. */
 export type DecisionTrace = {
   trace_version: 1;
@@ -282,7 +336,7 @@ export type DecisionTrace = {
   seq?: number;
   replica_age_ms?: number;
   checks: {
-    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
+    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "uses" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
     outcome: "passed" | "failed" | "skipped";
     /** What the policy asks for, never what a token says. */
     demand?: {
@@ -770,6 +824,8 @@ export type Policy = {
     mtls?: "off" | "optional" | "required";
     /** Whether the origin receives the access token as it was sent. */
     authorization?: "strip" | "pass";
+    /** Whether answers say in Server-Timing how long the decision and the origin took. */
+    server_timing?: boolean;
     /** X-Portcullis-… headers for the origin, beside the signed assertion. */
     identity_headers?: ("subject" | "scope" | "grant")[];
   }[];
@@ -914,6 +970,15 @@ export type Policy = {
   revocations?: {
     /** A revocation that would cut more live tokens than this needs a second person. */
     confirm_above: number;
+  };
+  /** Absent: refusals only, for 24 hours, without addresses. */
+  decision_log?: {
+    /** The share of acceptances of which a line is written and a record is kept. */
+    sample_accepted?: number;
+    /** How long records are kept, where there are not so many that they go earlier. */
+    retention_hours?: number;
+    /** Whether records say the client's address, country and network. */
+    addresses?: boolean;
   };
   /** The life of our own signing keys. Absent: ES256, replaced every 30 days, published a day ahead. */
   keys?: {
@@ -1316,6 +1381,8 @@ export type Readiness = {
     name: string;
     ready: boolean;
     detail: string;
+    /** Nobody is kept from being ready by it. */
+    optional?: true;
   }[];
 };
 
@@ -1839,6 +1906,40 @@ export type SigningKey = {
   compromised_at?: number;
 };
 
+/** Decisions over time. */
+export type Traffic = {
+  since: number;
+  until: number;
+  step_seconds: number;
+  route?: string;
+  /** Steps without a decision are left out. */
+  series: {
+    at: number;
+    allow: number;
+    refuse: number;
+    /** Decisions by reason: those of acceptances are `token`, `public`, `vouched`. */
+    reasons: {
+      [member: string]: number;
+    };
+  }[];
+  /** The 20 that were refused most. */
+  routes: {
+    route: string;
+    allow: number;
+    refuse: number;
+    /** Decisions by reason: those of acceptances are `token`, `public`, `vouched`. */
+    reasons: {
+      [member: string]: number;
+    };
+  }[];
+  /** The 20 that were refused most, by the hour. */
+  tokens: {
+    iss: string;
+    jti: string;
+    refused: number;
+  }[];
+};
+
 /** Where events are sent. */
 export type WebhookEndpoint = {
   id: string;
@@ -1988,6 +2089,10 @@ export type Api = {
     rotateSecret(id: string, body?: ClientsRotateSecretBody, options?: CallOptions): Promise<ClientWithSecret>;
   };
   decisions: {
+    /** List decisions that were taken, newest first. Needs `decisions:read`. Refusals, and acceptances by the policy's sample. */
+    list(query?: { outcome?: "allow" | "refuse"; reason?: string; route?: string; sub?: string; jti?: string; since?: number; limit?: number; cursor?: string }, options?: CallOptions): Pages<DecisionRecord>;
+    /** Read a decision that was taken, with every check. Needs `decisions:read`. */
+    get(id: string, options?: CallOptions): Promise<DecisionRecord>;
     /** Ask what the gate would do with a request, and why. Needs `policy:read`. The gate's own engine; nothing is forwarded and nothing is counted. */
     explain(body: DecisionsExplainBody, options?: CallOptions): Promise<DecisionTrace>;
     /** Ask for one decision (AuthZEN 1.0). Needs `decisions:evaluate`. */
@@ -2106,6 +2211,10 @@ export type Api = {
     /** List what a transmitter told, newest first. Needs `signals:read`. */
     list(query?: { transmitter: string; limit?: number; cursor?: string }, options?: CallOptions): Pages<Signal>;
   };
+  traffic: {
+    /** Read decisions over time, and what is refused most. Needs `metrics:read`. */
+    read(query?: { since?: number; until?: number; step_seconds?: number; route?: string }, options?: CallOptions): Promise<Traffic>;
+  };
   webhookEndpoints: {
     /** Have events sent to a URL. Needs `webhooks:write`. */
     create(body: WebhookEndpointsCreateBody, options?: CallOptions & { idempotencyKey?: string }): Promise<WebhookEndpoint>;
@@ -2159,6 +2268,8 @@ export const OPERATIONS = {
     rotateSecret: { method: "POST", path: "/v1/clients/{id}/rotate-secret", sends: "json", answers: "json" },
   },
   decisions: {
+    list: { method: "GET", path: "/v1/decisions", query: true, answers: "pages" },
+    get: { method: "GET", path: "/v1/decisions/{id}", answers: "json" },
     explain: { method: "POST", path: "/v1/explain", sends: "json", answers: "json" },
     evaluate: { method: "POST", path: "/access/v1/evaluation", sends: "json", answers: "json" },
     evaluateAll: { method: "POST", path: "/access/v1/evaluations", sends: "json", answers: "json" },
@@ -2225,6 +2336,9 @@ export const OPERATIONS = {
   },
   signals: {
     list: { method: "GET", path: "/v1/signals/events", query: true, answers: "pages" },
+  },
+  traffic: {
+    read: { method: "GET", path: "/v1/traffic", query: true, answers: "json" },
   },
   webhookEndpoints: {
     create: { method: "POST", path: "/v1/webhook-endpoints", sends: "json", answers: "json", keyed: true },

@@ -34,6 +34,8 @@ import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./dec
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
+import { type RecordDeps, recordRoutes } from "./record-routes.ts";
+import { type TrafficDeps, trafficRoutes } from "./traffic-routes.ts";
 
 /** Reads who calls from the request's access token, or answers the refusal. */
 export type Authenticate = (request: Request, context: RequestContext) => Promise<Actor | Response>;
@@ -64,6 +66,8 @@ export type ControlDeps = {
   statusLists: StatusListDeps;
   streams: StreamDeps;
   tokenState: TokenStateDeps;
+  records: RecordDeps;
+  traffic: TrafficDeps;
   webhooks: ManageDeps;
 };
 
@@ -139,6 +143,8 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", clientRoutes(deps.clients));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
+  app.route("/", trafficRoutes(deps.traffic));
+  app.route("/", recordRoutes(deps.records));
   return app;
 }
 

@@ -128,12 +128,17 @@ async function send(
   observer.decided(allowance, request, requestId, "proxy", sentAtMs, waitUntil);
   const answer = await forward(request, to, (at, init) => service.fetch(at, init));
   const fault = answer.ok ? undefined : refusal(answer.error, { route });
-  observer.answered(allowance, fault, requestId, clock() - sentAtMs, waitUntil);
+  const answeredAtMs = clock();
+  observer.answered(allowance, fault, request, requestId, answeredAtMs, answeredAtMs - sentAtMs, waitUntil);
   if (!answer.ok) return ok(refusalResponse(fault!, deps.issuer, requestId, request.url));
   // To whoever proved possession here, a nonce of the origin's would be one of ours.
   if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
   if (count) {
     for (const [name, value] of rateLimitFields(route.id, count)) answer.value.headers.set(name, value);
+  }
+  if (route.server_timing) {
+    const timing = `gate;dur=${allowance.tookMs ?? 0}, origin;dur=${answeredAtMs - sentAtMs}`;
+    answer.value.headers.append("server-timing", timing);
   }
   if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
   return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
+import { decisionLogSchema } from "./decision-log-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { detectionsSchema } from "./detection-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
@@ -46,6 +47,9 @@ export const policySchema = z.strictObject({
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  decision_log: decisionLogSchema
+    .exactOptional()
+    .describe("Absent: refusals only, for 24 hours, without addresses."),
   keys: keysSchema
     .exactOptional()
     .describe(

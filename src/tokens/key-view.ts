@@ -93,3 +93,15 @@ export function plannedRotation(
   }
   return done;
 }
+
+/** How long the key of each purpose has been signing, as the metric that says so. */
+export function keyAges(ring: readonly SigningKeyRow[], now: number): Record<string, number> {
+  return Object.fromEntries(
+    PURPOSES.flatMap((purpose) => {
+      const key = inState(ring, purpose, "current");
+      if (!key) return [];
+      const since = key.signsFrom ?? key.createdAt;
+      return [[`portcullis_key_age_seconds{purpose="${purpose}"}`, Math.max(0, now - since)] as const];
+    }),
+  );
+}

@@ -30,7 +30,13 @@ import { overdueEvent } from "./key-event.ts";
 import { KeyLifecycle, type KeysEntry, type Replacement } from "./key-lifecycle.ts";
 import { keyState, PURPOSES } from "./key-ring.ts";
 import { KeySettings } from "./key-settings.ts";
-import type { KeyInfo, KeyReplacement, OverdueRotation, PlannedRotation } from "./key-view.ts";
+import {
+  type KeyInfo,
+  type KeyReplacement,
+  keyAges,
+  type OverdueRotation,
+  type PlannedRotation,
+} from "./key-view.ts";
 import { KEYRING_MIGRATIONS, KeyringStore, type SigningKeyRow } from "./keyring-store.ts";
 import { MINTED_SCHEMA, MintedStore } from "./minted-store.ts";
 import { MintedTokens } from "./minted-tokens.ts";
@@ -202,6 +208,7 @@ export class KeyringObject extends DurableObject<Env> {
     const now = epochSeconds(this.#clock());
     const late = Math.max(0, ...overdue.map(({ due_at }) => now - due_at));
     const gauges = {
+      ...keyAges(this.#store.living(), now),
       portcullis_key_rotation_overdue_seconds: late,
       'portcullis_previous_secret_values{object="keyring"}': rewrapped,
     };

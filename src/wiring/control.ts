@@ -32,6 +32,7 @@ import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
+import { wireTraffic } from "./traffic.ts";
 import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
@@ -98,6 +99,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   };
   const ownKeys = () => keyring.keys();
   const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
+  const traffic = wireTraffic(objects.traffic);
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
@@ -111,10 +113,17 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     clients: { registry, ids, clock, local },
     console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
     decisions: { issuer, local, ...decisions },
-    health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
+    health: {
+      ...{ clock, keyring, monitor: traffic.totals },
+      replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })),
+      replicaAgeMs: () => {
+        const view = replica.peek();
+        return view && clock() - view.fetchedAtMs;
+      },
+    },
     inbound,
     logout: { ...browser, logger: log, directory, log: objects.log },
-    metrics: { monitor, replica: () => seen(readingOf), tokens: () => verifier.tokens.reading() },
+    metrics: { monitor, traffic: traffic.totals, replica: () => seen(readingOf) },
     keys: { keyring, ids },
     oauth: {
       issuer,
@@ -139,7 +148,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     policy: { ...context, registry, clock, simulate: simulator(directory, clock) },
     remediation: { remediation, registry, context, clock },
-    propagation: { monitor },
+    propagation: { monitor, ages: traffic.ages },
     imports: {
       clock,
       logger: log,
@@ -150,6 +159,8 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
+    records: traffic,
+    traffic: { clock, traffic: traffic.series },
     statusLists: {
       statusList: new StatusListTokens({
         ...{ issuer, clock, keyring },

@@ -5,20 +5,24 @@ import type { CanaryDeps } from "../control/canary.ts";
 import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
 import type { SweepDeps } from "../control/sweep.ts";
-import type { AgeReportPort } from "../edge/age-reporter.ts";
 import type { UsePort } from "../edge/counted-uses.ts";
 import type { DetectorPort } from "../edge/detection-feed.ts";
+import type { TrafficPort } from "../edge/traffic-reporter.ts";
 import { type BucketPort, bucketShard } from "../limits/limits.ts";
 import type { Swept } from "../platform/durable.ts";
 import type { ReservationPort } from "../platform/idempotency.ts";
 import { siblingId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
+import type { DecisionQuery, DecisionRecord } from "../protocol/decision-trace.ts";
 import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
 import type { RemediationPort } from "../remediation/remediation-routes.ts";
+import type { TrafficReading } from "../remediation/traffic-object.ts";
+import type { TrafficPart, TrafficQuery } from "../remediation/traffic-series.ts";
+import { TRAFFIC_SHARDS } from "../remediation/traffic-shards.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { PartSource } from "../revocation/filter-loader.ts";
@@ -64,6 +68,9 @@ export function objectPorts(env: Env, log: Logger) {
     >(env.REGISTRY),
     remediation: port<RemediationPort & SweptObject>(env.REMEDIATION),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
+    traffic: Array.from({ length: TRAFFIC_SHARDS }, (_, shard) =>
+      port<TrafficReadPort>(env.TRAFFIC, String(shard)),
+    ),
     directory: port<
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
     >(env.DIRECTORY),
@@ -78,6 +85,13 @@ export function objectPorts(env: Env, log: Logger) {
       // Once: what is asked again would count again.
       bucket: (name: string) =>
         objectPort<BucketPort>(env.RATE_LIMIT, bucketShard(name), {
+          log,
+          timeoutMs: LOG_TIMEOUT_MS,
+          attempts: 1,
+        }),
+      // Once: what was not told is told with the next report.
+      traffic: (shard: number) =>
+        objectPort<TrafficPort>(env.TRAFFIC, String(shard), {
           log,
           timeoutMs: LOG_TIMEOUT_MS,
           attempts: 1,
@@ -108,7 +122,14 @@ export type ObjectPorts = ReturnType<typeof objectPorts>;
 
 type EmergencyPort = { announceImport: ImportDeps["announce"] } & Pick<LogoutDeps["log"], "revocation">;
 
-type MonitorPort = AgeReportPort & MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
+type MonitorPort = MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
+
+type TrafficReadPort = {
+  read(): Promise<Result<TrafficReading>>;
+  series(query: TrafficQuery): Promise<Result<TrafficPart>>;
+  decision(id: string): Promise<Result<DecisionRecord | null>>;
+  decisions(query: DecisionQuery): Promise<Result<DecisionRecord[]>>;
+};
 
 type StatusListPort = { bits: StatusListTokenDeps["bits"] };
 

@@ -18,6 +18,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "TRAFFIC",
       "DETECTOR",
       "REMEDIATION",
       "RATE_LIMIT",
