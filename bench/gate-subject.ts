@@ -56,7 +56,8 @@ export async function startGate(options: {
   const filter = denied > 0 ? await publishFilter(denied, values, `http://127.0.0.1:${port + 1}`) : undefined;
   return {
     ...running,
-    cacheReading: () => cacheReading(running.url, operator),
+    // A full run lasts longer than a token.
+    cacheReading: async () => cacheReading(running.url, await operatorToken(running.url)),
     suspects: (jti) => filter?.mayContain(jti) ?? false,
     restart: async () => {
       await running.stop();

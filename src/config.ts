@@ -96,6 +96,7 @@ const BINDINGS = [
   "DETECTOR",
   "REMEDIATION",
   "RATE_LIMIT",
+  "PASSKEY",
   "PROOF",
   "SESSION",
   "SIGNAL_INBOX",

@@ -11,6 +11,7 @@ import { serveAsset } from "./assets.ts";
 import { inboxRoutes } from "./inbox-routes.tsx";
 import { placesFor } from "./navigation.ts";
 import { Empty } from "./notice.tsx";
+import { passkeyRoutes } from "./passkey-routes.tsx";
 import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from "./ports.ts";
 import { requestRoutes } from "./request-routes.tsx";
 import { show, showProblem } from "./respond.tsx";
@@ -63,6 +64,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", inboxRoutes());
   app.route("/", askRoutes(deps));
   app.route("/", requestRoutes(deps));
+  app.route("/", passkeyRoutes());
   return app;
 }
 

@@ -14,6 +14,7 @@ import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from ".
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
+import { type PasskeyDeps, passkeyRoutes } from "../registry/passkey-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { type RemediationRouteDeps, remediationRoutes } from "../remediation/remediation-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
@@ -56,6 +57,7 @@ export type ControlDeps = {
   logout: LogoutRouteDeps;
   metrics: MetricsDeps;
   oauth: OAuthDeps;
+  passkeys: PasskeyDeps;
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
   remediation: RemediationRouteDeps;
@@ -138,6 +140,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", decisionRoutes(deps.decisions));
   app.route("/", remediationRoutes(deps.remediation));
   app.route("/", clientRoutes(deps.clients));
+  app.route("/", passkeyRoutes(deps.passkeys));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
   app.route("/", trafficRoutes(deps.traffic));

@@ -18,6 +18,7 @@ import type { DecisionQuery, DecisionRecord } from "../protocol/decision-trace.t
 import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
+import type { PasskeyPort } from "../registry/passkey-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
 import type { RemediationPort } from "../remediation/remediation-routes.ts";
 import type { TrafficReading } from "../remediation/traffic-object.ts";
@@ -105,6 +106,7 @@ export function objectPorts(env: Env, log: Logger) {
     },
     detector: (shard: number) => port<SweptObject>(env.DETECTOR, String(shard)),
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
+    passkeys: (subject: string) => port<PasskeyPort>(env.PASSKEY, subject),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     signalInbox: (issuer: string) => port<SignalInboxPort & EndpointSweep>(env.SIGNAL_INBOX, issuer),
     stream: (id: string) =>

@@ -91,6 +91,7 @@ export const OBJECTS = {
   DETECTOR: "DetectorObject",
   REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
+  PASSKEY: "PasskeyObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",

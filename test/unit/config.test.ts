@@ -23,6 +23,7 @@ const good = {
       "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
+      "PASSKEY",
       "PROOF",
       "SESSION",
       "SIGNAL_INBOX",
