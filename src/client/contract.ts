@@ -1031,6 +1031,8 @@ export type Policy = {
       review_within_seconds?: number;
     };
     access_token_ttl_seconds?: number;
+    /** Its tokens name their place in a Token Status List, for verifiers that do not ask the gate. */
+    status_list?: true;
   }[];
   /** Scopes that a role brings when an identity provider's token is exchanged for ours. */
   roles?: {

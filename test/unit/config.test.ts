@@ -28,6 +28,7 @@ const good = {
       "SESSION",
       "SIGNAL_INBOX",
       "STREAM",
+      "STATUS_LIST",
     ].map((b) => [b, {}]),
   ),
 };
