@@ -35,6 +35,7 @@ export { TrafficObject } from "./remediation/traffic-object.ts";
 export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
 export { SignalInboxObject } from "./signals/signal-inbox-object.ts";
+export { StatusListObject } from "./signals/status-list-object.ts";
 export { StreamObject } from "./signals/stream-object.ts";
 export { DeviceLoginObject } from "./tokens/device-login-object.ts";
 export { KeyringObject } from "./tokens/keyring-object.ts";

@@ -636,6 +636,8 @@ export type Grant = {
   revoked_at?: number;
   revoked_by?: string;
   revoke_reason?: string;
+  /** Once the log has acknowledged it. */
+  revoke_receipt?: Receipt;
 };
 
 export type GrantsExtendBody = {
@@ -1077,6 +1079,8 @@ export type Policy = {
       review_within_seconds?: number;
     };
     access_token_ttl_seconds?: number;
+    /** Its tokens name their place in a Token Status List, for verifiers that do not ask the gate. */
+    status_list?: true;
   }[];
   /** Scopes that a role brings when an identity provider's token is exchanged for ours. */
   roles?: {
@@ -1890,6 +1894,8 @@ export type Revocation = {
     actor: string;
     reason?: string;
   }[];
+  /** What acknowledged it; told where one revocation is read. */
+  receipt?: Receipt;
 };
 
 /** What the revocation would cut; nothing is changed. */

@@ -5,6 +5,8 @@ const TONES: Record<string, string> = {
   active: "good",
   denied: "bad",
   revoked: "bad",
+  in_force: "bad",
+  awaiting_confirmation: "waiting",
 };
 
 /** A state as a word in a colour; the word alone says it too. */

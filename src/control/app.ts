@@ -23,6 +23,7 @@ import { type RemediationRouteDeps, remediationRoutes } from "../remediation/rem
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
+import { type StatusListDeps, statusListRoutes } from "../signals/status-list-routes.ts";
 import { type StreamDeps, ssfMetadataRoutes, streamRoutes } from "../signals/stream-routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
@@ -73,6 +74,7 @@ export type ControlDeps = {
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   signals: SignalDeps;
+  statusLists: StatusListDeps;
   streams: StreamDeps;
   tokenState: TokenStateDeps;
   records: RecordDeps;
@@ -130,6 +132,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", logoutRoutes(deps.logout));
   app.route("/", inboundSignalRoutes(deps.signals));
   app.route("/", ssfMetadataRoutes(deps.streams));
+  app.route("/", statusListRoutes(deps.statusLists));
 
   app.use(authenticated(deps));
   for (const path of WITHOUT_BODY) app.post(path, noBody);

@@ -24,6 +24,7 @@ import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationDeps } from "../revocation/routes.ts";
+import { StatusListTokens } from "../signals/status-list-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
@@ -188,6 +189,12 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     sessions: { session, directory },
     records: traffic,
     traffic: { clock, traffic: traffic.series },
+    statusLists: {
+      statusList: new StatusListTokens({
+        ...{ issuer, clock, keyring },
+        bits: (list) => objects.statusList.bits(list),
+      }),
+    },
     streams: { issuer, local, clock, registry, stream: objects.stream },
     signals: {
       ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },

@@ -31,6 +31,7 @@ export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDe
       },
       devices: objects.devices,
       remediation: objects.remediation,
+      status_list: objects.statusList,
     },
     monitor,
     log: objects.log,

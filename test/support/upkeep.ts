@@ -20,6 +20,7 @@ export const UPKEEP: Readonly<Record<string, readonly [commits: number, why: str
   "src/replication/compaction.ts": [1, "a lift that is recorded once the log has it"],
   "src/replication/log-object.ts": [1, "the KV denylist, written anew"],
   "src/revocation/denylist-object.ts": [6, "the filter's parts, their publication and their expiry"],
+  "src/signals/status-list-object.ts": [3, "what the log has in force, as a list for verifiers"],
   "src/signals/stream-object.ts": [8, "what one client is told; the registry records who has a stream"],
   "src/tokens/device-login-object.ts": [2, "a device that asks, and its polling"],
   "src/tokens/key-lifecycle.ts": [1, "that a key takes over sooner: the rotation itself is recorded"],

@@ -29,6 +29,7 @@ const good = {
       "SESSION",
       "SIGNAL_INBOX",
       "STREAM",
+      "STATUS_LIST",
     ].map((b) => [b, {}]),
   ),
 };
