@@ -1,5 +1,5 @@
-import { CausedObject } from "../platform/caused-object.ts";
 import { readConfig } from "../config.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
