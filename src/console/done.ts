@@ -10,6 +10,10 @@ const DONE = {
   "given-back": "Given back. Its access tokens are refused everywhere within the bound of each route.",
   "extension-asked": "More time is asked for.",
   reviewed: "Your review is recorded.",
+  "firing-confirmed": "Confirmed: it acts. Below is by when it holds.",
+  "firing-counted": "Your confirmation is recorded. Another person must add theirs.",
+  "firing-dismissed": "Given up. Nothing was done.",
+  "firing-undone": "Taken back, as far as it can be. Below is by when.",
 } as const satisfies Record<string, string>;
 
 export type Done = keyof typeof DONE;

@@ -6,6 +6,7 @@ export type Place = { path: string; label: string; anyOf: readonly string[] };
 const PLACES: readonly Place[] = [
   { path: "/console/ask", label: "Ask", anyOf: ["requests:create"] },
   { path: "/console/inbox", label: "Inbox", anyOf: ["requests:review"] },
+  { path: "/console/detections", label: "Detections", anyOf: ["remediation:read", "remediation:write"] },
 ];
 
 export function placesFor(visitor: Pick<Visitor, "scopes">): Place[] {

@@ -5,6 +5,9 @@ const TONES: Record<string, string> = {
   active: "good",
   denied: "bad",
   revoked: "bad",
+  held: "waiting",
+  acted: "bad",
+  over_hourly_limit: "bad",
 };
 
 /** A state as a word in a colour; the word alone says it too. */

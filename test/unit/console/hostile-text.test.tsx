@@ -2,12 +2,23 @@ import { describe, expect, it } from "vitest";
 import { AskForm } from "../../../src/console/ask-form.tsx";
 import { AskPage } from "../../../src/console/ask-page.tsx";
 import { BulkDenial } from "../../../src/console/bulk-denial.tsx";
+import { DetectionPage } from "../../../src/console/detection-page.tsx";
+import { DetectionsPage } from "../../../src/console/detections-page.tsx";
+import { FiringsPage } from "../../../src/console/firings-page.tsx";
 import { GiveBack } from "../../../src/console/give-back.tsx";
 import { Inbox } from "../../../src/console/inbox-page.tsx";
 import { page } from "../../../src/console/page.tsx";
 import { RequestPage } from "../../../src/console/request-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
-import { NOW, sampleGrant, sampleRequest, sampleRule, VISITOR } from "./samples.ts";
+import {
+  NOW,
+  sampleDetection,
+  sampleFiring,
+  sampleGrant,
+  sampleRequest,
+  sampleRule,
+  VISITOR,
+} from "./samples.ts";
 
 /** What people and programs write where others read it. */
 const HOSTILE = [
@@ -103,7 +114,52 @@ async function render(text: string): Promise<string> {
       <GiveBack grant={own.grant} visitor={visitor} now={NOW} />
     </>
   );
-  return String(await page({ title: text, visitor, done: text, now: NOW, children: body }));
+  const watching = watchingPages(text);
+  return String(await page({ title: text, visitor, done: text, now: NOW, children: [body, watching] }));
+}
+
+/** What operators look at: ids, addresses and reasons that others chose. */
+function watchingPages(text: string) {
+  const about = { sub: text, jti: text, address: text, route: text };
+  const outcomes = [
+    { rule_id: text, outcome: "held", remediation_id: "rmd_1" },
+    { rule_id: text, outcome: text, remediation_id: "rmd_2" },
+  ];
+  const detection = sampleDetection({ id: text, about, facts: { countries: text }, outcomes });
+  const action = { kind: "shrink_scope", on: { sub: text }, scopes: [text], result: text };
+  const ended = { at: NOW, by: text, reason: text };
+  const fired = { rule_id: text, detection_id: text, actions: [action] };
+  const confirmations = [{ actor: text, at: NOW, comment: text }];
+  const held = sampleFiring({ ...fired, state: "held", held: { until: NOW + 60, needed: 3, confirmations } });
+  const undone = sampleFiring({ ...fired, id: "rmd_2", state: "undone", ended });
+  const visitor = { ...VISITOR, scopes: new Set(["remediation:write"]) };
+  const wrong = problem("conflict", text);
+  const props = { now: NOW, version: "v" };
+  return (
+    <>
+      <DetectionsPage
+        {...props}
+        held={[held]}
+        moreHeld={true}
+        detections={[detection]}
+        query={{ kind: text, sub: text, jti: text, address: text, cursor: text }}
+        next={text}
+      />
+      <DetectionPage
+        {...props}
+        detection={detection}
+        firings={[held, undone]}
+        visitor={visitor}
+        refusal={wrong}
+      />
+      <FiringsPage
+        firings={[held, undone]}
+        now={NOW}
+        query={{ state: text, rule: text, cursor: text }}
+        next={text}
+      />
+    </>
+  );
 }
 
 describe("text of others", () => {
