@@ -96,10 +96,12 @@ const BINDINGS = [
   "DETECTOR",
   "REMEDIATION",
   "RATE_LIMIT",
+  "PASSKEY",
   "PROOF",
   "SESSION",
   "SIGNAL_INBOX",
   "STREAM",
+  "STATUS_LIST",
 ];
 
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;

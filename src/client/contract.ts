@@ -83,6 +83,18 @@ export type AccessRequestsReviewBody = {
   max_uses?: number;
   /** The extension (`ext_…`) that is reviewed. Absent: the request itself. */
   extension?: string;
+  /** The approver's passkey's answer to a challenge for this very approval, where the rule has `high_risk`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 /** An access rule, as who may ask or review by it sees it. */
@@ -94,6 +106,8 @@ export type AccessRuleTerms = {
   scopes: string[];
   /** Who approves, one stage after the other. */
   stages: ApprovalTree[];
+  /** An approval needs the approver's passkey. */
+  high_risk?: true;
   /** A condition decides who may ask. */
   conditional?: true;
   may_be_approved_at_once?: true;
@@ -667,6 +681,84 @@ export type KeysRotateBody = {
   reason?: string;
 };
 
+/** A passkey of the caller's. */
+export type Passkey = {
+  /** The credential's, base64url. */
+  id: string;
+  name: string;
+  created_at: number;
+  last_used_at?: number;
+};
+
+export type PasskeysAddBody = {
+  name: string;
+  credential: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      publicKey: string;
+      publicKeyAlgorithm: number;
+      transports?: string[];
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+  /** Of a passkey that there is, for `passkey.add`. */
+  proof?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+};
+
+export type PasskeysChallengeBody = {
+  confirms: {
+    kind: "passkey.register";
+  } | {
+    kind: "passkey.add";
+  } | {
+    kind: "passkey.remove";
+    passkey_id: string;
+  } | {
+    kind: "access_request.approve";
+    access_request_id: string;
+    extension?: string;
+    scope?: string;
+    duration_seconds?: number;
+    max_uses?: number;
+  } | {
+    kind: "revocation.confirm";
+    revocation_id: string;
+  };
+};
+
+export type PasskeysRemoveBody = {
+  proof: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+};
+
+export type PasskeysResetBody = {
+  subject: string;
+  reason: string;
+};
+
 /** What a planned rotation did, and what it leaves to time. */
 export type PlannedRotation = {
   rotated: {
@@ -887,6 +979,8 @@ export type Policy = {
     }[];
     /** Lets approvers decide by a button in a chat message; else they open the request. */
     decide_in_chat?: boolean;
+    /** An approval counts only with the approver's passkey, bound to what is approved. */
+    high_risk?: boolean;
     /** CEL: approved at once where it is exactly true. */
     approve_when?: string;
     /** CEL: denied at once where it is exactly true. Where it fails, nothing is approved at once. */
@@ -937,6 +1031,8 @@ export type Policy = {
       review_within_seconds?: number;
     };
     access_token_ttl_seconds?: number;
+    /** Its tokens name their place in a Token Status List, for verifiers that do not ask the gate. */
+    status_list?: true;
   }[];
   /** Scopes that a role brings when an identity provider's token is exchanged for ours. */
   roles?: {
@@ -968,6 +1064,8 @@ export type Policy = {
   revocations?: {
     /** A revocation that would cut more live tokens than this needs a second person. */
     confirm_above: number;
+    /** The second person confirms with a passkey. */
+    confirm_with_passkey?: boolean;
   };
   /** Absent: refusals only, for 24 hours, without addresses. */
   decision_log?: {
@@ -1675,6 +1773,8 @@ export type Review = {
   max_uses?: number;
   /** The webhook endpoint or the maker of the link that vouches. */
   via?: string;
+  /** The approver's passkey that has confirmed it. */
+  passkey?: string;
   extension?: string;
   /** Epoch seconds. */
   reviewed_at: number;
@@ -1797,6 +1897,18 @@ export type RevocationLine = {
 
 export type RevocationsConfirmBody = {
   comment?: string;
+  /** An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 export type RevocationsCreateBody = {
@@ -2140,6 +2252,28 @@ export type Api = {
     /** Read counters and gauges for a scraper. Needs `metrics:read`. */
     read(options?: CallOptions): Promise<string>;
   };
+  passkeys: {
+    /** List one's passkeys. Needs `requests:review` or `revocations:write`. */
+    list(options?: CallOptions): Promise<{
+      items: Passkey[];
+    }>;
+    /** Add a passkey. Needs `requests:review` or `revocations:write`. From the second one on with the word of one that there is. */
+    add(body: PasskeysAddBody, options?: CallOptions): Promise<Passkey>;
+    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
+    challenge(body: PasskeysChallengeBody, options?: CallOptions): Promise<{
+      public_key: {
+        [member: string]: unknown;
+      };
+    }>;
+    /** Remove a passkey. Needs `requests:review` or `revocations:write`. */
+    remove(id: string, body: PasskeysRemoveBody, options?: CallOptions): Promise<{
+      id: string;
+    }>;
+    /** Let somebody who has lost their passkeys begin anew. Needs `passkeys:reset`. */
+    reset(body: PasskeysResetBody, options?: CallOptions): Promise<{
+      removed: number;
+    }>;
+  };
   policy: {
     /** Read the policy that is in force. Needs `policy:read`. */
     get(options?: CallOptions): Promise<PolicyVersion>;
@@ -2296,6 +2430,13 @@ export const OPERATIONS = {
   },
   metrics: {
     read: { method: "GET", path: "/metrics", answers: "text" },
+  },
+  passkeys: {
+    list: { method: "GET", path: "/v1/passkeys", answers: "json" },
+    add: { method: "POST", path: "/v1/passkeys", sends: "json", answers: "json" },
+    challenge: { method: "POST", path: "/v1/passkeys/challenges", sends: "json", answers: "json" },
+    remove: { method: "POST", path: "/v1/passkeys/{id}/remove", sends: "json", answers: "json" },
+    reset: { method: "POST", path: "/v1/passkeys/reset", sends: "json", answers: "json" },
   },
   policy: {
     get: { method: "GET", path: "/v1/policy", answers: "json" },

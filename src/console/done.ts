@@ -9,6 +9,8 @@ const DONE = {
   cancelled: "Taken back.",
   "given-back": "Given back. Its access tokens are refused everywhere within the bound of each route.",
   "extension-asked": "More time is asked for.",
+  "passkey-added": "The passkey is added.",
+  "passkey-removed": "The passkey is removed.",
   reviewed: "Your review is recorded.",
   "firing-confirmed": "Confirmed: it acts. Below is by when it holds.",
   "firing-counted": "Your confirmation is recorded. Another person must add theirs.",

@@ -7,6 +7,7 @@ const PLACES: readonly Place[] = [
   { path: "/console/ask", label: "Ask", anyOf: ["requests:create"] },
   { path: "/console/inbox", label: "Inbox", anyOf: ["requests:review"] },
   { path: "/console/detections", label: "Detections", anyOf: ["remediation:read", "remediation:write"] },
+  { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
 ];
 
 export function placesFor(visitor: Pick<Visitor, "scopes">): Place[] {

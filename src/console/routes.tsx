@@ -12,6 +12,7 @@ import { detectionsRoutes } from "./detections-routes.tsx";
 import { inboxRoutes } from "./inbox-routes.tsx";
 import { placesFor } from "./navigation.ts";
 import { Empty } from "./notice.tsx";
+import { passkeyRoutes } from "./passkey-routes.tsx";
 import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from "./ports.ts";
 import { requestRoutes } from "./request-routes.tsx";
 import { show, showProblem } from "./respond.tsx";
@@ -65,6 +66,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", askRoutes(deps));
   app.route("/", requestRoutes(deps));
   app.route("/", detectionsRoutes());
+  app.route("/", passkeyRoutes());
   return app;
 }
 

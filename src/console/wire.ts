@@ -17,6 +17,7 @@ export type ReviewView = {
   scope?: string;
   max_uses?: number;
   via?: string;
+  passkey?: string;
 };
 
 /** One question to approvers: of a request, or of an extension. */
@@ -74,6 +75,7 @@ export type RequestView = RoundView & {
 export type RuleView = {
   id: string;
   may: ("ask" | "review" | "emergency")[];
+  high_risk?: true;
   resource: string;
   scopes: string[];
   stages: TreeView[];
@@ -90,5 +92,7 @@ export type RuleView = {
   max_parallel?: number;
   break_glass?: { max_duration_seconds: number; review_within_seconds: number };
 };
+
+export type PasskeyView = { id: string; name: string; created_at: number; last_used_at?: number };
 
 export type Listed<T> = { items: T[]; next_cursor?: string };

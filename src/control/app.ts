@@ -14,11 +14,13 @@ import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from ".
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
+import { type PasskeyDeps, passkeyRoutes } from "../registry/passkey-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { type RemediationRouteDeps, remediationRoutes } from "../remediation/remediation-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
+import { type StatusListDeps, statusListRoutes } from "../signals/status-list-routes.ts";
 import { type StreamDeps, ssfMetadataRoutes, streamRoutes } from "../signals/stream-routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
@@ -56,12 +58,14 @@ export type ControlDeps = {
   logout: LogoutRouteDeps;
   metrics: MetricsDeps;
   oauth: OAuthDeps;
+  passkeys: PasskeyDeps;
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
   remediation: RemediationRouteDeps;
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   signals: SignalDeps;
+  statusLists: StatusListDeps;
   streams: StreamDeps;
   tokenState: TokenStateDeps;
   records: RecordDeps;
@@ -118,6 +122,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", logoutRoutes(deps.logout));
   app.route("/", inboundSignalRoutes(deps.signals));
   app.route("/", ssfMetadataRoutes(deps.streams));
+  app.route("/", statusListRoutes(deps.statusLists));
 
   app.use(authenticated(deps.authenticate));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
@@ -138,6 +143,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", decisionRoutes(deps.decisions));
   app.route("/", remediationRoutes(deps.remediation));
   app.route("/", clientRoutes(deps.clients));
+  app.route("/", passkeyRoutes(deps.passkeys));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
   app.route("/", trafficRoutes(deps.traffic));

@@ -44,6 +44,10 @@ export const policySchema = z.strictObject({
         .min(1)
         .max(1e9)
         .describe("A revocation that would cut more live tokens than this needs a second person."),
+      confirm_with_passkey: z
+        .boolean()
+        .exactOptional()
+        .describe("The second person confirms with a passkey."),
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),

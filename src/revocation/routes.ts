@@ -3,6 +3,7 @@ import * as z from "zod";
 import { epochSeconds } from "../platform/clock.ts";
 import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
+import { passkeyAnswer } from "../platform/passkey-answer.ts";
 import { problem } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
 import { countLive } from "./live-token.ts";
@@ -22,7 +23,15 @@ export type RevocationLogPort = RevokeDeps["log"] & {
   cancel(id: string, by: string, reason?: string): Promise<Result<RevocationRecord>>;
 };
 
-export type RevocationDeps = RevokeDeps & { log: RevocationLogPort };
+export type RevocationDeps = RevokeDeps & {
+  log: RevocationLogPort;
+  /** Whether the second person has confirmed as the policy wants it: with a passkey, where it says so. */
+  confirmedBy(
+    subject: string,
+    id: string,
+    passkey: z.output<typeof passkeyAnswer> | undefined,
+  ): Promise<Result<unknown>>;
+};
 
 const createQuery = z.strictObject({ dry_run: z.enum(["true", "false"]).exactOptional() });
 
@@ -32,7 +41,12 @@ const listSchema = z.strictObject({
 });
 
 const text = z.string().min(1).max(500);
-const confirmSchema = z.strictObject({ comment: text.exactOptional() });
+const confirmSchema = z.strictObject({
+  comment: text.exactOptional(),
+  passkey: passkeyAnswer
+    .exactOptional()
+    .describe("An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`."),
+});
 const liftQuery = z.strictObject({ reason: text.exactOptional() });
 
 /** `/v1/revocations`: count, add, confirm, list, read, lift. A 201 is given only after the log has the rule durably. */
@@ -70,8 +84,10 @@ export function revocationRoutes(deps: RevocationDeps) {
       requireScope("revocations:write"),
       jsonBody(confirmSchema),
       async (c) => {
-        const { comment } = c.req.valid("json");
-        return answer(c, await log.confirm(c.req.param("id"), c.var.actor.subject, comment));
+        const { comment, passkey } = c.req.valid("json");
+        const [id, { subject }] = [c.req.param("id"), c.var.actor];
+        const confirmed = await deps.confirmedBy(subject, id, passkey);
+        return answer(c, confirmed.ok ? await log.confirm(id, subject, comment) : confirmed);
       },
     )
     .delete("/v1/revocations/:id", requireScope("revocations:write"), queryParams(liftQuery), async (c) => {

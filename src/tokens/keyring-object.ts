@@ -14,6 +14,7 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { SET_TYPE } from "../protocol/security-event.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
+import type { STATUS_LIST_TYPE } from "../protocol/status-list.ts";
 import type { LiveToken } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
@@ -47,7 +48,7 @@ type RegistryPort = { activePolicy(): Promise<Result<PolicyVersion>> };
 
 /** Kinds that say what they are in their `typ`, so that none is taken for another (RFC 8725 §3.11). */
 export type Statement = {
-  typ: typeof SET_TYPE;
+  typ: typeof SET_TYPE | typeof STATUS_LIST_TYPE;
   claims: { [member: string]: Json };
   until: number;
 };

@@ -18,9 +18,12 @@ import { confirmAbove } from "../policy/confirm-above.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok } from "../protocol/result.ts";
+import { siteOf } from "../registry/passkey-routes.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
+import type { RevocationDeps } from "../revocation/routes.ts";
+import { StatusListTokens } from "../signals/status-list-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
@@ -76,12 +79,17 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   const { proofs } = verifier;
   const binding = callerBinding(proofs);
   const waiting = objects.waitingRequest;
-  const access = { accessRequest, directory, policy, listeners, waiting, ids, clock, binding };
+  const site = siteOf(issuer);
+  const passkey: AccessDeps["passkey"] = (subject, confirms, answer) =>
+    objects.passkeys(subject).use({ subject, confirms, answer, site });
+  const access = { accessRequest, directory, policy, listeners, waiting, ids, clock, binding, passkey };
   const links = { accessRequest, policy, links: new ApprovalLinks(config.wrapping), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
-    const reviewed = await reviewRequest(access, access_request_id, given, approver, allowed);
+    const reviewed = await reviewRequest(access, access_request_id, given, approver, {
+      ...(allowed ? { allowed } : {}),
+    });
     return reviewed.ok ? ok({ id: reviewed.value.id, state: reviewed.value.decided }) : reviewed;
   };
   const inbound: InboundDeps = {
@@ -97,7 +105,17 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     limiters: new Set(config.limiters.keys()),
   };
   const ownKeys = () => keyring.keys();
-  const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
+  const confirmedBy: RevocationDeps["confirmedBy"] = async (subject, revocation_id, answer) => {
+    const active = await policy();
+    if (!active.ok) return active;
+    if (!active.value.revocations?.confirm_with_passkey) return ok(null);
+    if (!answer)
+      return err(problem("passkey_required", "This deployment has revocations confirmed with a passkey."));
+    const confirms = { kind: "revocation.confirm", revocation_id } as const;
+    return objects.passkeys(subject).use({ subject, confirms, answer, site });
+  };
+  const limits = { confirmAbove: confirmLimit, confirmedBy };
+  const revocations = { log: objects.log, live, ownKeys, issuer, ...limits, ids, clock };
   const traffic = wireTraffic(objects.traffic);
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
     const view = await replica.refresh();
@@ -110,6 +128,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
+    passkeys: { passkeys: objects.passkeys, issuer, logger: log },
     console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
     decisions: { issuer, local, ...decisions },
     health: {
@@ -160,6 +179,12 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     sessions: { session, directory },
     records: traffic,
     traffic: { clock, traffic: traffic.series },
+    statusLists: {
+      statusList: new StatusListTokens({
+        ...{ issuer, clock, keyring },
+        bits: (list) => objects.statusList.bits(list),
+      }),
+    },
     streams: { issuer, local, clock, registry, stream: objects.stream },
     signals: {
       ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },

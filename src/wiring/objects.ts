@@ -18,6 +18,7 @@ import type { DecisionQuery, DecisionRecord } from "../protocol/decision-trace.t
 import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
+import type { PasskeyPort } from "../registry/passkey-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
 import type { RemediationPort } from "../remediation/remediation-routes.ts";
 import type { TrafficReading } from "../remediation/traffic-object.ts";
@@ -30,7 +31,9 @@ import type { ImportDeps } from "../revocation/import.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { SignalInboxPort } from "../signals/receive.ts";
+import type { StatusListTokenDeps } from "../signals/status-list-token.ts";
 import type { StreamPort, StreamRegistryPort } from "../signals/stream-routes.ts";
+import type { StatementPort } from "../signals/stream-sender.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { DeviceLoginPort } from "../tokens/device-login.ts";
@@ -105,8 +108,10 @@ export function objectPorts(env: Env, log: Logger) {
     },
     detector: (shard: number) => port<SweptObject>(env.DETECTOR, String(shard)),
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
+    passkeys: (subject: string) => port<PasskeyPort>(env.PASSKEY, subject),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     signalInbox: (issuer: string) => port<SignalInboxPort & EndpointSweep>(env.SIGNAL_INBOX, issuer),
+    statusList: port<StatusListPort & SweptObject>(env.STATUS_LIST),
     stream: (id: string) =>
       objectPort<StreamPort & EndpointSweep>(env.STREAM, id, { log, timeoutMs: WAIT_TIMEOUT_MS }),
     waitingRequest: (id: string) =>
@@ -128,10 +133,13 @@ type TrafficReadPort = {
   decisions(query: DecisionQuery): Promise<Result<DecisionRecord[]>>;
 };
 
+type StatusListPort = { bits: StatusListTokenDeps["bits"] };
+
 type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;
 
 type KeyringObjectPort = KeyringPort &
   KeyRotationPort &
+  StatementPort &
   HealthDeps["keyring"] & {
     mint(input: MintInput): Promise<Result<MintedToken>>;
     assertionKey(): Promise<Result<{ kid: string; alg: SigningAlgorithm; jwk: JWK }>>;

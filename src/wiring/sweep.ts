@@ -22,6 +22,7 @@ export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDe
       ...{ keyring, registry, directory, log: objects.log, denylist, monitor, detector },
       devices: objects.devices,
       remediation: objects.remediation,
+      status_list: objects.statusList,
     },
     monitor,
     log: objects.log,

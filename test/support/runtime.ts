@@ -91,11 +91,13 @@ export const OBJECTS = {
   DETECTOR: "DetectorObject",
   REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
+  PASSKEY: "PasskeyObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
   SIGNAL_INBOX: "SignalInboxObject",
   STREAM: "StreamObject",
+  STATUS_LIST: "StatusListObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

@@ -23,10 +23,12 @@ const good = {
       "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
+      "PASSKEY",
       "PROOF",
       "SESSION",
       "SIGNAL_INBOX",
       "STREAM",
+      "STATUS_LIST",
     ].map((b) => [b, {}]),
   ),
 };

@@ -39,6 +39,9 @@ const NO_ENDPOINTS = {
   getByName: () => ({ endpointsFor: async () => ok([]), streamIds: async () => ok([]) }),
 };
 
+/** No grant has a place in a status list. */
+const NO_LISTS = { getByName: () => ({ offer: async () => ok(null) }) };
+
 /** The objects that revocation stands on, each on a machine of its own, and the operator's ways to them. */
 export class ControlPlane {
   readonly log: ObjectHost;
@@ -50,7 +53,12 @@ export class ControlPlane {
     const { clock } = time;
     this.log = new ObjectHost(time, (ctx, gate) => {
       const denylist = network.namespace("log/denylist", this.denylist, gate);
-      const env = { KV: kvBehind(gate, kv), REGISTRY: NO_ENDPOINTS, DENYLIST: denylist };
+      const env = {
+        KV: kvBehind(gate, kv),
+        REGISTRY: NO_ENDPOINTS,
+        STATUS_LIST: NO_LISTS,
+        DENYLIST: denylist,
+      };
       return new LogObject(ctx, env as unknown as Env, clock, { maxRules: MAX_RULES });
     });
     this.denylist = new ObjectHost(time, (ctx, gate) => {

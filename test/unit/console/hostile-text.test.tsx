@@ -8,6 +8,7 @@ import { FiringsPage } from "../../../src/console/firings-page.tsx";
 import { GiveBack } from "../../../src/console/give-back.tsx";
 import { Inbox } from "../../../src/console/inbox-page.tsx";
 import { page } from "../../../src/console/page.tsx";
+import { PasskeyPage } from "../../../src/console/passkey-page.tsx";
 import { RequestPage } from "../../../src/console/request-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
 import {
@@ -88,11 +89,12 @@ async function render(text: string): Promise<string> {
   const rule = sampleRule({ id: text, resource: text, scopes: [text, "x"], ticket: { prefixes: [text] } });
   const scope = text.replaceAll(/\s/g, "_");
   const own = { ...request, scope, grant: sampleGrant({ access_request: text, resource: text, scope }) };
-  const props = { visitor, now: NOW, version: "v", issuer: "https://gate.example" };
+  const props = { visitor, now: NOW, version: "v", issuer: "https://gate.example", highRisk: true };
   const body = (
     <>
       <Inbox
         {...props}
+        highRisk={new Set([text])}
         items={[request, request]}
         standings={new Map([[text, standing]])}
         cursor={text}
@@ -111,6 +113,12 @@ async function render(text: string): Promise<string> {
         next={{ requests: text, rules: text }}
       />
       <AskForm rule={rule} visitor={visitor} issuer={text} nonce={text} filled={filled} problem={wrong} />
+      <PasskeyPage
+        passkeys={[{ id: text, name: text, created_at: NOW }]}
+        visitor={visitor}
+        now={NOW}
+        problem={wrong}
+      />
       <GiveBack grant={own.grant} visitor={visitor} now={NOW} />
     </>
   );
