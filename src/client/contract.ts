@@ -590,6 +590,8 @@ export type Grant = {
   revoked_at?: number;
   revoked_by?: string;
   revoke_reason?: string;
+  /** Once the log has acknowledged it. */
+  revoke_receipt?: Receipt;
 };
 
 export type GrantsExtendBody = {
@@ -1837,6 +1839,8 @@ export type Revocation = {
     actor: string;
     reason?: string;
   }[];
+  /** What acknowledged it; told where one revocation is read. */
+  receipt?: Receipt;
 };
 
 /** What the revocation would cut; nothing is changed. */

@@ -6,12 +6,9 @@ export function FilterForm({ action, children }: { action: string; children: Chi
   return (
     <form method="get" action={action} class="filters" aria-label="Filter">
       {children}
-      <p class="actions">
-        <button type="submit" class="second">
-          Filter
-        </button>
-        <a href={action}>All</a>
-      </p>
+      <button type="submit" class="second">
+        Filter
+      </button>
     </form>
   );
 }

@@ -2,6 +2,7 @@ import { kindText } from "./detections-page.tsx";
 import { dateText } from "./duration.ts";
 import { aboutText, actionText, confirmationsLeft, cutText, isUndoable, upshotOf } from "./firing.ts";
 import { Field, Form } from "./form.tsx";
+import { revocationPath } from "./revocations-page.tsx";
 import { StateBadge } from "./state-badge.tsx";
 import { type Column, Table } from "./table.tsx";
 import { Countdown, Time } from "./time.tsx";
@@ -58,10 +59,11 @@ function Upshot({ action }: { action: ActionView }) {
   const said = upshotOf(action);
   if (said !== undefined) return said;
   if (lift) return `taken back; holds everywhere by ${dateText(lastOf(lift))}`;
-  if (receipt) {
+  if (receipt && revocation !== undefined) {
     return (
       <>
-        holds everywhere by {dateText(lastOf(receipt))} <code>{revocation}</code>
+        holds everywhere by {dateText(lastOf(receipt))}:{" "}
+        <a href={revocationPath(revocation)}>the revocation</a>
       </>
     );
   }

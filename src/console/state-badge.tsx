@@ -8,6 +8,8 @@ const TONES: Record<string, string> = {
   held: "waiting",
   acted: "bad",
   over_hourly_limit: "bad",
+  in_force: "bad",
+  awaiting_confirmation: "waiting",
 };
 
 /** A state as a word in a colour; the word alone says it too. */

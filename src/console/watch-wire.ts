@@ -1,4 +1,5 @@
 import type { Detection } from "../protocol/detection.ts";
+import type { ReceiptView } from "./operator-wire.ts";
 
 /** What the pages for watching read of the HTTP contract's answers. Times are epoch seconds. */
 
@@ -7,8 +8,6 @@ export type OutcomeView = { rule_id: string; outcome: string; remediation_id?: s
 export type DetectionView = Detection & { received_at: number; outcomes: OutcomeView[] };
 
 export const FIRING_STATES = ["acted", "held", "shadow", "dismissed", "undone"] as const;
-
-type ReceiptView = { seq: number; accepted_at: number; effective_by: Record<string, number> };
 
 /** One action of a rule, whom it was for, and what came of it. */
 export type ActionView = {

@@ -2,64 +2,14 @@ import { describe, expect, it } from "vitest";
 import { AskForm } from "../../../src/console/ask-form.tsx";
 import { AskPage } from "../../../src/console/ask-page.tsx";
 import { BulkDenial } from "../../../src/console/bulk-denial.tsx";
-import { DetectionPage } from "../../../src/console/detection-page.tsx";
-import { DetectionsPage } from "../../../src/console/detections-page.tsx";
-import { FiringsPage } from "../../../src/console/firings-page.tsx";
 import { GiveBack } from "../../../src/console/give-back.tsx";
 import { Inbox } from "../../../src/console/inbox-page.tsx";
 import { page } from "../../../src/console/page.tsx";
 import { PasskeyPage } from "../../../src/console/passkey-page.tsx";
 import { RequestPage } from "../../../src/console/request-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
-import {
-  NOW,
-  sampleDetection,
-  sampleFiring,
-  sampleGrant,
-  sampleRequest,
-  sampleRule,
-  VISITOR,
-} from "./samples.ts";
-
-/** What people and programs write where others read it. */
-const HOSTILE = [
-  "<script>alert(1)</script>",
-  "</p><img src=x onerror=alert(1)>",
-  '"><svg onload=alert(1)>',
-  "' onmouseover='alert(1)",
-  '" autofocus onfocus="alert(1)',
-  "javascript:alert(1)",
-  "data:text/html,<script>alert(1)</script>",
-  "</textarea><script>alert(1)</script>",
-  "</title><script>alert(1)</script>",
-  "<!--",
-  "]]><x>",
-  "&lt;b&gt; &amp;quot;",
-  "$&$1$$",
-  "../../session/sign-out?x=1#y",
-  "//evil.example/%2e%2e/?done=approved",
-  '=HYPERLINK("https://evil.example")',
-  "line one\nline two",
-  "\u202egnp.exe",
-  "\u0000\u001b[31m",
-  "𝕳\ud800",
-];
-
-/** Elements with the names of their attributes, in order: what a text must not change. */
-function skeleton(html: string): string[] {
-  return Array.from(
-    html.matchAll(/<(!?\/?[a-z][a-z0-9]*)((?:[^>"]|"[^"]*")*)>/gi),
-    ([, name, attributes]) => {
-      const names = Array.from(attributes!.matchAll(/([^\s="]+)(?:="[^"]*")?/g), ([, each]) => each);
-      return [name, ...names].join(" ");
-    },
-  );
-}
-
-/** Addresses that the page leads to. */
-function addresses(html: string): string[] {
-  return Array.from(html.matchAll(/ (?:href|src|action)="([^"]*)"/g), ([, each]) => each!);
-}
+import { addresses, HOSTILE, skeleton } from "./hostile.ts";
+import { NOW, sampleGrant, sampleRequest, sampleRule, VISITOR } from "./samples.ts";
 
 /** Every page of the room, with this text wherever somebody else's text goes. */
 async function render(text: string): Promise<string> {
@@ -122,52 +72,7 @@ async function render(text: string): Promise<string> {
       <GiveBack grant={own.grant} visitor={visitor} now={NOW} />
     </>
   );
-  const watching = watchingPages(text);
-  return String(await page({ title: text, visitor, done: text, now: NOW, children: [body, watching] }));
-}
-
-/** What operators look at: ids, addresses and reasons that others chose. */
-function watchingPages(text: string) {
-  const about = { sub: text, jti: text, address: text, route: text };
-  const outcomes = [
-    { rule_id: text, outcome: "held", remediation_id: "rmd_1" },
-    { rule_id: text, outcome: text, remediation_id: "rmd_2" },
-  ];
-  const detection = sampleDetection({ id: text, about, facts: { countries: text }, outcomes });
-  const action = { kind: "shrink_scope", on: { sub: text }, scopes: [text], result: text };
-  const ended = { at: NOW, by: text, reason: text };
-  const fired = { rule_id: text, detection_id: text, actions: [action] };
-  const confirmations = [{ actor: text, at: NOW, comment: text }];
-  const held = sampleFiring({ ...fired, state: "held", held: { until: NOW + 60, needed: 3, confirmations } });
-  const undone = sampleFiring({ ...fired, id: "rmd_2", state: "undone", ended });
-  const visitor = { ...VISITOR, scopes: new Set(["remediation:write"]) };
-  const wrong = problem("conflict", text);
-  const props = { now: NOW, version: "v" };
-  return (
-    <>
-      <DetectionsPage
-        {...props}
-        held={[held]}
-        moreHeld={true}
-        detections={[detection]}
-        query={{ kind: text, sub: text, jti: text, address: text, cursor: text }}
-        next={text}
-      />
-      <DetectionPage
-        {...props}
-        detection={detection}
-        firings={[held, undone]}
-        visitor={visitor}
-        refusal={wrong}
-      />
-      <FiringsPage
-        firings={[held, undone]}
-        now={NOW}
-        query={{ state: text, rule: text, cursor: text }}
-        next={text}
-      />
-    </>
-  );
+  return String(await page({ title: text, visitor, done: text, now: NOW, children: body }));
 }
 
 describe("text of others", () => {

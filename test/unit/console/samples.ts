@@ -88,7 +88,10 @@ export function sampleFiring(members: Partial<FiringView> = {}): FiringView {
     actions: [
       {
         ...{ kind: "revoke", on: { sub: "corp|alice" }, would_cut: 2, revocation_id: "rev_1" },
-        receipt: { seq: 9, accepted_at: NOW - 58, effective_by: { strict: NOW - 58, eventual: NOW + 2 } },
+        receipt: {
+          ...{ id: "log_1", seq: 9, accepted_at: NOW - 58 },
+          effective_by: { strict: NOW - 58, bounded: NOW - 56, eventual: NOW + 2 },
+        },
       },
       { kind: "notify", on: {} },
     ],
