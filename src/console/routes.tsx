@@ -8,6 +8,7 @@ import { isSameOrigin } from "../protocol/same-origin.ts";
 import { Api } from "./api.ts";
 import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
+import { detectionsRoutes } from "./detections-routes.tsx";
 import { grantRoutes } from "./grants-routes.tsx";
 import { inboxRoutes } from "./inbox-routes.tsx";
 import { placesFor } from "./navigation.ts";
@@ -66,6 +67,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", inboxRoutes());
   app.route("/", askRoutes(deps));
   app.route("/", requestRoutes(deps));
+  app.route("/", detectionsRoutes());
   app.route("/", grantRoutes());
   app.route("/", revocationRoutes());
   app.route("/", passkeyRoutes());

@@ -5,6 +5,9 @@ const TONES: Record<string, string> = {
   active: "good",
   denied: "bad",
   revoked: "bad",
+  held: "waiting",
+  acted: "bad",
+  over_hourly_limit: "bad",
   in_force: "bad",
   awaiting_confirmation: "waiting",
 };
