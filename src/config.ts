@@ -82,6 +82,7 @@ function issuerFault(issuer: unknown): string | undefined {
 }
 
 const BINDINGS = [
+  "AUDIT",
   "KV",
   "LOG",
   "REGISTRY",
@@ -101,6 +102,7 @@ const BINDINGS = [
   "SESSION",
   "SIGNAL_INBOX",
   "STREAM",
+  "STATUS_LIST",
 ];
 
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;

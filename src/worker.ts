@@ -24,6 +24,7 @@ import type { ServiceWiring } from "./wiring/service.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
+export { AuditObject } from "./audit/audit-object.ts";
 export { RateLimitObject } from "./limits/rate-limit-object.ts";
 export { PasskeyObject } from "./registry/passkey-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";
@@ -34,6 +35,7 @@ export { TrafficObject } from "./remediation/traffic-object.ts";
 export { LogObject } from "./replication/log-object.ts";
 export { DenylistObject } from "./revocation/denylist-object.ts";
 export { SignalInboxObject } from "./signals/signal-inbox-object.ts";
+export { StatusListObject } from "./signals/status-list-object.ts";
 export { StreamObject } from "./signals/stream-object.ts";
 export { DeviceLoginObject } from "./tokens/device-login-object.ts";
 export { KeyringObject } from "./tokens/keyring-object.ts";

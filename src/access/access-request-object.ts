@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -29,7 +30,7 @@ import { GrantTokens } from "./grant-tokens.ts";
 import { GrantUses } from "./grant-uses.ts";
 import { breakGlass, openRequest } from "./open-request.ts";
 import { POLLING_SCHEMA, PollingStore } from "./polling-store.ts";
-import type { DirectoryPort, Happened, KeyringPort, LogPort } from "./ports.ts";
+import type { DirectoryPort, Happened, KeyringPort, LogPort, StatusListPort } from "./ports.ts";
 import type { ReviewInput } from "./round.ts";
 import { USE_SCHEMA, UseStore } from "./use-store.ts";
 import { Waiters } from "./waiters.ts";
@@ -37,7 +38,7 @@ import { Waiters } from "./waiters.ts";
 const NOT_FOUND = problem("not_found", "There is no such access request.");
 
 /** One access request, its reviews and its grant (name: `req_…`). Every transition is one commit. */
-export class AccessRequestObject extends DurableObject<Env> {
+export class AccessRequestObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #waiters = new Waiters();
   readonly #store: AccessRequestStore;
@@ -62,6 +63,7 @@ export class AccessRequestObject extends DurableObject<Env> {
         directory: objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger }),
         webhooks: publishPorts(env),
       }),
+      audit: auditSink(env, () => `access_request/${store.read()!.request.id}`),
       nextDueMs: () => earliest(this.#ledger.nextDueMs(), this.#uses.nextDueMs()),
       onDue: () => {
         this.#uses.passTime();
@@ -76,6 +78,7 @@ export class AccessRequestObject extends DurableObject<Env> {
       ...{ store, durable, clock },
       polling: new PollingStore(ctx.storage.sql),
       keyring: objectPort<KeyringPort>(env.KEYRING, "main", { log: consoleLogger }),
+      statusList: objectPort<StatusListPort>(env.STATUS_LIST, "main", { log: consoleLogger }),
     });
   }
 
@@ -137,7 +140,11 @@ export class AccessRequestObject extends DurableObject<Env> {
     reviewer: Person,
     rule: AccessRule | null,
   ): Promise<Result<AccessRequest>> {
-    return this.#change((request, now) => applyReview(request, input, reviewer, rule ?? undefined, now));
+    const reviewed = await this.#change((request, now) =>
+      applyReview(request, input, reviewer, rule ?? undefined, now),
+    );
+    if (!reviewed.ok && reviewed.error.code === "forbidden") this.#ledger.noteRefusedReview(input);
+    return reviewed;
   }
 
   /** Asks for more time for the grant; idempotent by the extension's id. */

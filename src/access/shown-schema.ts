@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { ApprovalTree } from "../policy/approval-tree.ts";
+import { receiptSchema } from "../revocation/shown-schema.ts";
 
 const moment = z.number().describe("Epoch seconds.");
 const people = { roles: z.array(z.string()), subjects: z.array(z.string()) };
@@ -56,6 +57,7 @@ export const grantSchema = z
     revoked_at: moment.exactOptional(),
     revoked_by: z.string().exactOptional(),
     revoke_reason: z.string().exactOptional(),
+    revoke_receipt: receiptSchema.exactOptional().describe("Once the log has acknowledged it."),
   })
   .meta({ id: "Grant", description: "Access for a window of time." });
 

@@ -1,3 +1,5 @@
+import type { ReceiptView } from "./operator-wire.ts";
+
 /** What the console reads of the HTTP contract's answers. Times are epoch seconds. */
 
 export type RequestState = "pending" | "approved" | "denied" | "cancelled" | "expired";
@@ -51,6 +53,8 @@ export type GrantView = {
   revoked_at?: number;
   revoked_by?: string;
   revoke_reason?: string;
+  /** By when edges refuse it, once the log has acknowledged. */
+  revoke_receipt?: ReceiptView;
 };
 
 export type RequestView = RoundView & {

@@ -37,8 +37,8 @@ export function healthRoutes(deps: HealthDeps) {
 /** Before it is renewed by asking the log. */
 function checkAge({ replicaAgeMs }: HealthDeps): Check {
   const ageMs = replicaAgeMs();
-  const detail = ageMs === undefined ? "this isolate has none yet" : `${ageMs} ms old in this isolate`;
-  return { name: "replica", ready: ageMs !== undefined, optional: true, detail };
+  const detail = ageMs === undefined ? "none in this isolate before" : `${ageMs} ms old in this isolate`;
+  return { name: "replica", ready: true, detail };
 }
 
 /** No request depends on it. */

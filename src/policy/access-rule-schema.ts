@@ -134,6 +134,12 @@ export const accessRuleSchema = z
       ),
     break_glass: breakGlass.exactOptional(),
     access_token_ttl_seconds: seconds(HOUR_SECONDS).default(300),
+    status_list: z
+      .literal(true)
+      .exactOptional()
+      .describe(
+        "Its tokens name their place in a Token Status List, for verifiers that do not ask the gate.",
+      ),
   })
   .superRefine((rule, context) => {
     const longer = (path: string[], value: number | undefined, limit: number, than: string) => {

@@ -5,7 +5,7 @@ import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } fro
 import { newId } from "../platform/ids.ts";
 import { passkeyAnswer } from "../platform/passkey-answer.ts";
 import { problem } from "../protocol/problem.ts";
-import type { Result } from "../protocol/result.ts";
+import { ok, type Result } from "../protocol/result.ts";
 import { countLive } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
 import type { RevocationPage, RevocationRecord } from "./record.ts";
@@ -77,7 +77,7 @@ export function revocationRoutes(deps: RevocationDeps) {
       return answer(c, await log.revocations(limit, cursor));
     })
     .get("/v1/revocations/:id", requireScope("revocations:read"), async (c) =>
-      answer(c, await log.revocation(c.req.param("id"))),
+      answer(c, await withReceipt(c.req.param("id"), log)),
     )
     .post(
       "/v1/revocations/:id/confirm",
@@ -102,6 +102,15 @@ export function revocationRoutes(deps: RevocationDeps) {
       const why = reason === undefined ? {} : { reason };
       return answer(c, await log.append({ ...entry, actor: by, ...why }));
     });
+}
+
+/** The revocation with what acknowledged it; one that waits has none yet. */
+async function withReceipt(id: string, log: RevocationLogPort): Promise<Result<RevocationRecord>> {
+  const record = await log.revocation(id);
+  if (!record.ok || record.value.seq === undefined) return record;
+  const receipt = await log.revocationReceipt(id);
+  if (receipt.ok) return ok({ ...record.value, receipt: receipt.value });
+  return receipt.error.code === "not_found" ? record : receipt;
 }
 
 /** 201 and the receipt, or 202 and what a second person is asked to confirm. */

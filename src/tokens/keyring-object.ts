@@ -1,6 +1,7 @@
-import { DurableObject } from "cloudflare:workers";
 import { type JWK, SignJWT } from "jose";
 import { readConfig } from "../config.ts";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
@@ -14,6 +15,7 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { SET_TYPE } from "../protocol/security-event.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
+import type { STATUS_LIST_TYPE } from "../protocol/status-list.ts";
 import type { LiveToken } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
@@ -47,7 +49,7 @@ type RegistryPort = { activePolicy(): Promise<Result<PolicyVersion>> };
 
 /** Kinds that say what they are in their `typ`, so that none is taken for another (RFC 8725 §3.11). */
 export type Statement = {
-  typ: typeof SET_TYPE;
+  typ: typeof SET_TYPE | typeof STATUS_LIST_TYPE;
   claims: { [member: string]: Json };
   until: number;
 };
@@ -60,7 +62,7 @@ const MAX_SIGNATURES = 3;
  * before the log has taken its public half; later ones are published ahead and take over by the alarm. Access
  * tokens are signed in here; their key never leaves. Each is recorded before it leaves.
  */
-export class KeyringObject extends DurableObject<Env> {
+export class KeyringObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: KeyringStore;
   readonly #durable: Durable;
@@ -87,6 +89,7 @@ export class KeyringObject extends DurableObject<Env> {
         "webhook.publish": (row) =>
           publishEvent(row.payload as WebhookEvent & { type: EventType }, publishPorts(env)),
       },
+      audit: auditSink(env, () => "keyring"),
       nextDueMs: () => this.#lifecycle.nextDueMs(),
       onDue: () => this.#onDue(),
     });

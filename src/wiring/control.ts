@@ -14,6 +14,7 @@ import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
+import { auditPolicy } from "../policy/audit-policy.ts";
 import { confirmAbove } from "../policy/confirm-above.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { problem } from "../protocol/problem.ts";
@@ -23,6 +24,7 @@ import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationDeps } from "../revocation/routes.ts";
+import { StatusListTokens } from "../signals/status-list-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
@@ -96,6 +98,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     access: { review: (decision) => reviewSigned(decision) },
     reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
+  const authenticate = authenticator(verifier);
   const context: PolicyContext = {
     issuer,
     local,
@@ -122,8 +125,16 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   };
   const app: ReturnType<typeof controlApp> = controlApp({
     logger: log,
-    authenticate: authenticator(verifier),
+    authenticate,
     access,
+    audit: { audit: objects.audit },
+    auditedCalls: {
+      ...{ audit: objects.audit, clock, logger: log },
+      recordsAddresses: () => {
+        const document = replica.peek()?.policy.document;
+        return document !== undefined && auditPolicy(document).record_addresses;
+      },
+    },
     browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
@@ -178,10 +189,19 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     sessions: { session, directory },
     records: traffic,
     traffic: { clock, traffic: traffic.series },
+    statusLists: {
+      statusList: new StatusListTokens({
+        ...{ issuer, clock, keyring },
+        bits: (list) => objects.statusList.bits(list),
+      }),
+    },
     streams: { issuer, local, clock, registry, stream: objects.stream },
     signals: {
       ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },
-      authenticate: authenticator(verifier),
+      authenticate: async (request, context) => {
+        const caller = await authenticate(request, context);
+        return caller.ok ? caller.value : caller.error.response;
+      },
     },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
     tokenState: {

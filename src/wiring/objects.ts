@@ -1,6 +1,8 @@
 import type { JWK } from "jose";
 import type { AccessRequestPort, DirectoryReadPort } from "../access/ports.ts";
+import type { AuditReadPort } from "../audit/routes.ts";
 import type { LogoutDeps } from "../browser/backchannel-logout.ts";
+import type { AuditedCallDeps } from "../control/audited-calls.ts";
 import type { CanaryDeps } from "../control/canary.ts";
 import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
@@ -31,7 +33,9 @@ import type { ImportDeps } from "../revocation/import.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { SignalInboxPort } from "../signals/receive.ts";
+import type { StatusListTokenDeps } from "../signals/status-list-token.ts";
 import type { StreamPort, StreamRegistryPort } from "../signals/stream-routes.ts";
+import type { StatementPort } from "../signals/stream-sender.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { DeviceLoginPort } from "../tokens/device-login.ts";
@@ -74,6 +78,7 @@ export function objectPorts(env: Env, log: Logger) {
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
     >(env.DIRECTORY),
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
+    audit: port<AuditReadPort & AuditedCallDeps["audit"] & SweptObject>(env.AUDIT),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
     devices: port<DeviceLoginPort & SweptObject>(env.DEVICE_LOGIN),
     log: port<RevocationLogPort & EmergencyPort & SweepDeps["log"] & SweptObject>(env.LOG),
@@ -109,6 +114,7 @@ export function objectPorts(env: Env, log: Logger) {
     passkeys: (subject: string) => port<PasskeyPort>(env.PASSKEY, subject),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     signalInbox: (issuer: string) => port<SignalInboxPort & EndpointSweep>(env.SIGNAL_INBOX, issuer),
+    statusList: port<StatusListPort & SweptObject>(env.STATUS_LIST),
     stream: (id: string) =>
       objectPort<StreamPort & EndpointSweep>(env.STREAM, id, { log, timeoutMs: WAIT_TIMEOUT_MS }),
     waitingRequest: (id: string) =>
@@ -130,10 +136,13 @@ type TrafficReadPort = {
   decisions(query: DecisionQuery): Promise<Result<DecisionRecord[]>>;
 };
 
+type StatusListPort = { bits: StatusListTokenDeps["bits"] };
+
 type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;
 
 type KeyringObjectPort = KeyringPort &
   KeyRotationPort &
+  StatementPort &
   HealthDeps["keyring"] & {
     mint(input: MintInput): Promise<Result<MintedToken>>;
     assertionKey(): Promise<Result<{ kid: string; alg: SigningAlgorithm; jwk: JWK }>>;

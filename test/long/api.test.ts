@@ -1,8 +1,22 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { build } from "esbuild";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Portcullis, type PortcullisOptions } from "../../src/client/portcullis.ts";
+import {
+  complaintsOf,
+  describeInChromium,
+  faultsOfPage,
+  launchChromium,
+  newContext,
+} from "../support/chromium.ts";
 import { type Described, DescribedApi } from "../support/described-api.ts";
 import { Receiver } from "../support/receiver.ts";
 import { type Stand, standUp } from "../support/stand.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+/** A page is looked at in each size and scheme, which takes its time on a busy machine. */
+const LOOKING_MS = 240_000;
 
 let stand: Stand;
 let api: DescribedApi;
@@ -140,6 +154,46 @@ describe("every operation", () => {
   });
 });
 
+describeInChromium("in a browser", { timeout: LOOKING_MS }, () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser?.close());
+
+  it("the reference reads well on a phone and a desk, and asks nobody for anything", async () => {
+    const page = await (await newContext(browser)).newPage();
+    const complaints = complaintsOf(page, [stand.gate.issuer]);
+    await page.goto(`${stand.gate.issuer}/reference`);
+    expect(await faultsOfPage(page, "reference")).toEqual([]);
+    await page.getByRole("link", { name: "createLink", exact: true }).click();
+    expect(new URL(page.url()).hash).toBe("#accessRequests.createLink");
+    expect(complaints).toEqual([]);
+  });
+
+  it("the client calls from a page of the same origin", async () => {
+    const { outputFiles } = await build({
+      ...{ entryPoints: ["src/client/portcullis.ts"], absWorkingDir: ROOT, bundle: true, write: false },
+      ...{ format: "iife", globalName: "client", target: "es2023" },
+    });
+    const page = await (await newContext(browser)).newPage();
+    await page.goto(`${stand.gate.issuer}/healthz`);
+    await page.addScriptTag({ content: outputFiles[0]!.text });
+    const { issuer } = stand.gate;
+    const call = (token: string) =>
+      page.evaluate(
+        `(async () => {
+          const portcullis = new client.Portcullis(${JSON.stringify({ issuer, token })});
+          const outcome = await portcullis.revocations.import(new Blob(['{"jti":"from_a_page"}']));
+          const { items } = await portcullis.keys.list();
+          return { accepted: outcome.accepted, keys: items.length };
+        })().catch(({ code }) => code)`,
+      );
+    expect(await call(stand.gate.operator)).toEqual({ accepted: 1, keys: expect.any(Number) });
+    expect(await call(stand.requester.token)).toBe("insufficient_scope");
+  });
+});
+
 /** What another test calls, since it needs a browser, an identity provider, a signature, a mail or hours. */
 const ELSEWHERE = [
   ...["session", "hooks", "links", "signals", "streams", "detections", "remediations"],
@@ -244,6 +298,14 @@ async function decide({ decisions, health, metrics }: Portcullis) {
   };
   await decisions.evaluate(one);
   await decisions.evaluateAll({ ...one, evaluations: [{}, { action: { name: "POST" } }] });
+  // What the gate refused is on record within a while.
+  await stand.gate.call("/orders");
+  for (let found = false; !found; ) {
+    const [record] = (await decisions.list().page()).items;
+    found = record !== undefined;
+    if (record) await decisions.get(record.decision_id);
+    else await sleep(500);
+  }
   await health.live();
   await health.ready();
   await metrics.read();

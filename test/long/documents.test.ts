@@ -87,7 +87,7 @@ describe("what the pages say works, from the top to the end", { timeout: PAGE_TI
         slack.posts
           .flatMap(({ body }) => body.blocks ?? [])
           .flatMap(({ elements }) => elements ?? [])
-          .find(({ action_id }) => action_id === "approve");
+          .find(({ action_id }) => action_id === "review_approve");
       await expect.poll(button, { timeout: 30_000 }).toBeDefined();
       const { action_id, value } = button()!;
       const click = await slack.click(who.stack.running, { user: "U024BE7LH", action: action_id, value });

@@ -79,6 +79,7 @@ export const COMPATIBILITY = {
 
 /** The Durable Object classes, by binding. */
 export const OBJECTS = {
+  AUDIT: "AuditObject",
   LOG: "LogObject",
   REGISTRY: "RegistryObject",
   KEYRING: "KeyringObject",
@@ -97,6 +98,7 @@ export const OBJECTS = {
   RATE_LIMIT: "RateLimitObject",
   SIGNAL_INBOX: "SignalInboxObject",
   STREAM: "StreamObject",
+  STATUS_LIST: "StatusListObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

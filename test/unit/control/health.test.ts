@@ -66,7 +66,7 @@ describe("readyz on what no request depends on", () => {
     const down = err(problem("unavailable", "the shard is down"));
     expect(await told({ monitor: async () => down, replicaAgeMs: () => undefined })).toEqual([
       200,
-      "replica false: this isolate has none yet",
+      "replica true: none in this isolate before",
       "monitor false: the shard is down",
     ]);
   });
