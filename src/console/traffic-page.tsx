@@ -1,4 +1,4 @@
-import { dateText } from "./duration.ts";
+import { dateText, durationText } from "./duration.ts";
 import { FilterForm, FilterSelect, FilterText } from "./filter-form.tsx";
 import { Empty } from "./notice.tsx";
 import { address, type Column, Table } from "./table.tsx";
@@ -41,7 +41,7 @@ export function TrafficPage({ traffic, range, route, seesDecisions }: Props) {
         </Empty>
       ) : (
         <>
-          <OverTime steps={steps} until={traffic.until} />
+          <OverTime steps={steps} traffic={traffic} />
           <Reasons steps={steps} seesDecisions={seesDecisions} />
         </>
       )}
@@ -51,14 +51,15 @@ export function TrafficPage({ traffic, range, route, seesDecisions }: Props) {
   );
 }
 
-function OverTime({ steps, until }: { steps: readonly PointView[]; until: number }) {
+function OverTime({ steps, traffic }: { steps: readonly PointView[]; traffic: TrafficView }) {
+  const { since, until, step_seconds: step } = traffic;
   return (
     <section aria-labelledby="over-time">
       <h2 id="over-time">Decisions over time</h2>
-      <Series name="Let through" tone="good" counts={steps.map(({ allow }) => allow)} />
-      <Series name="Refused" tone="bad" counts={steps.map(({ refuse }) => refuse)} />
+      <Series name="Let through" tone="good" counts={steps.map(({ allow }) => allow)} step={step} />
+      <Series name="Refused" tone="bad" counts={steps.map(({ refuse }) => refuse)} step={step} />
       <p class="chart-edges">
-        <span>{dateText(steps[0]?.at ?? until)}</span>
+        <span>{dateText(since)}</span>
         <span>{dateText(until)}</span>
       </p>
       <details>
@@ -73,13 +74,17 @@ function OverTime({ steps, until }: { steps: readonly PointView[]; until: number
   );
 }
 
-function Series({ name, tone, counts }: { name: string; tone: "good" | "bad"; counts: readonly number[] }) {
+type SeriesProps = { name: string; tone: "good" | "bad"; counts: readonly number[]; step: number };
+
+function Series({ name, tone, counts, step }: SeriesProps) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   return (
     <figure class="series">
       <figcaption>
         <strong>{name}</strong> {numberText(total)}{" "}
-        <span class="quiet">at most {numberText(Math.max(...counts))} in one step</span>
+        <span class="quiet">
+          at most {numberText(Math.max(...counts))} in {durationText(step)}
+        </span>
       </figcaption>
       <Bars counts={counts} tone={tone} />
     </figure>
