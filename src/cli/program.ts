@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import tab from "@bomb.sh/tab/commander";
 import { type Commands, examples, type World } from "./cli.ts";
 import { accessCommands } from "./commands/access.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -57,6 +58,7 @@ export function program(world: World, version: string): Command {
   ]);
   for (const add of GROUPS) add(portcullis, world);
   for (const command of portcullis.commands) takeGlobalOptions(command);
+  tab(portcullis);
   return portcullis;
 }
 
