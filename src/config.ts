@@ -92,6 +92,7 @@ const BINDINGS = [
   "DENYLIST",
   "DEVICE_LOGIN",
   "MONITOR",
+  "AUDIT",
   "DETECTOR",
   "REMEDIATION",
   "RATE_LIMIT",

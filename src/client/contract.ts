@@ -134,6 +134,52 @@ export type ApprovalTree = {
   any: ApprovalTree[];
 };
 
+export type AuditEraseBody = {
+  /** Everything that records say of them is erased. */
+  subject: string;
+  /** Is recorded: name nobody in it. */
+  reason: string;
+};
+
+/** A change of authority, or a call that was refused. */
+export type AuditRecord = {
+  /** Its place in the log, from 0. */
+  seq: number;
+  id: string;
+  /** Epoch seconds. */
+  at: number;
+  type: "access_request.created" | "access_request.reviewed" | "access_request.review_refused" | "access_request.stage_passed" | "access_request.escalated" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "grant.activated" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.proposed" | "revocation.created" | "revocation.cancelled" | "revocation.lifted" | "revocation.emergency_import" | "denied_tokens.added" | "denied_tokens.removed" | "policy.put" | "policy.activated" | "client.created" | "client.updated" | "client.disabled" | "client.enabled" | "client.secret_rotated" | "client.secret_replaced" | "client.deleted" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.disabled" | "webhook_endpoint.secret_rotated" | "webhook_endpoint.deleted" | "stream.created" | "stream.deleted" | "key.created" | "key.promoted" | "key.rotation_requested" | "key.discarded" | "key.retired" | "key.compromised" | "device_login.approved" | "device_login.denied" | "session.opened" | "session.revoked" | "session.reuse_detected" | "session.expired" | "remediation.acted" | "remediation.held" | "remediation.confirmed" | "remediation.undone" | "remediation.dismissed" | "signal.received" | "call.refused" | "audit.erased" | "audit.pruned";
+  /** The object that did it. */
+  source: string;
+  /** Numbers the object's records from 1 without a gap. */
+  source_seq?: number;
+  /** Of the call that it began with. */
+  request_id?: string;
+  /** Method and route of that call. */
+  call?: string;
+  actor?: {
+    /** `time` and `portcullis` stand for what happens by itself. */
+    subject: string;
+    client_id?: string;
+    /** Who acts for the subject, nearest first (RFC 8693). */
+    actors?: string[];
+  };
+  /** The person or client that it is about. */
+  about?: string;
+  reason?: string;
+  from?: {
+    country?: string;
+    asn?: number;
+    address?: string;
+  };
+  /** Ids, names of the policy and numbers. */
+  data?: {
+    [member: string]: unknown;
+  };
+  /** Members whose value was erased. */
+  erased?: ("actor" | "about" | "reason" | "from")[];
+};
+
 /** `receipt`: of the revocation that went with the change. */
 export type ChangedClient = {
   id: string;
@@ -937,6 +983,165 @@ export type Policy = {
     /** What the identity provider said of a person counts this long; then a refresh must bring a fresh `subject_token`. Absent: as long as the session. */
     reassert_seconds?: number;
   };
+  /** The audit log. Absent: kept for ever, without addresses, anchored once a minute. */
+  audit?: {
+    /** Records older than this lose their text; their hashes stay, and so do all proofs. Absent: kept. */
+    retain_days?: number;
+    /** Records say from which address a call came, and not only from which country and network. */
+    record_addresses?: boolean;
+    /** How long after a record the next signed checkpoint is anchored in KV and told to endpoints. */
+    checkpoint_seconds?: number;
+  };
+  /** What is noticed about tokens, and from when on. Absent: everything, by the defaults. */
+  detections?: {
+    /** Whether a detection names the client's address; without it, no address can be blocked. */
+    show_address?: boolean;
+    /** Tokens from one address whose signature does not hold under the key that they name. */
+    token_tampered?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** One token, used after its end. */
+    token_used_after_expiry?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** Uses so soon after the end are a clock that is behind, or a client that renews late. */
+      grace_seconds?: number;
+    };
+    /** One revoked token, used still. */
+    token_used_after_revocation?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** A spent refresh token was used again; its session is over. */
+    refresh_token_reused?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** Requests with one token (of a session: with its tokens). */
+    token_overused?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** How many times its own highest count is a detection, once it is known for five windows. */
+      times_own_rate?: number;
+    };
+    /** Addresses that one token, or session, is used from. */
+    token_many_addresses?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Countries that one token, or session, is used from. */
+    token_many_countries?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Networks (ASN) that one token, or session, is used from. */
+    token_many_networks?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Moves of one token, or session, that are too fast. A VPN switched on or off is one move. */
+    impossible_travel?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+      /** Shorter ways are none. */
+      min_distance_km?: number;
+      /** Slower than this is possible. */
+      max_speed_kmh?: number;
+      /** Whether ways within one country count: providers move their addresses about in one. */
+      same_country?: boolean;
+    };
+    /** Different routes and resources that one subject was refused (403). */
+    scope_probing?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** Different `kid`s from one address that no trusted issuer has. */
+    unknown_key_storm?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+      /** How many in one window are a detection. */
+      threshold?: number;
+      /** The length of the window that is counted in. */
+      window_seconds?: number;
+      /** Counts up to 50,000 of them a shard one by one, where otherwise the busiest are followed. */
+      exact?: boolean;
+    };
+    /** A signing key is not replaced in time. */
+    key_rotation_overdue?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** A signing key was replaced as compromised. */
+    key_compromised?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** A receiver is gone, or has not answered for three days. */
+    webhook_endpoint_dead?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+    /** Somebody took access without an approval. */
+    break_glass_used?: {
+      /** Whether it is detected. */
+      enabled?: boolean;
+    };
+  };
   /** What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md. */
   remediation?: {
     /** All that match a detection act, each by itself. */
@@ -1691,7 +1896,7 @@ export type SigningKey = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   reviews_as?: {
     roles: string[];
@@ -1722,7 +1927,7 @@ export type WebhookEndpointsCreateBody = {
   /** https, a public host name, port 443 or 8443. */
   url: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   /** A secret that both sides have, or a key of which receivers get the public half. */
   signature?: "hmac" | "ed25519";
@@ -1760,7 +1965,7 @@ export type WebhookEndpointsUpdateBody = {
   /** https, a public host name, port 443 or 8443. */
   url?: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled")[];
+  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string | null;
   reviews_as?: {
     /** Roles that its approvers have when the access rule is looked at. */
@@ -1817,6 +2022,36 @@ export type Api = {
   accessRules: {
     /** List the rules by which one may ask or review, in their order. Needs `requests:read`. The first one that covers what is wanted is the one that counts. */
     list(query?: { askable?: boolean; reviewable?: boolean; resource?: string; scope?: string; limit?: number; cursor?: string }, options?: CallOptions): Pages<AccessRuleTerms>;
+  };
+  audit: {
+    /** List what was recorded, newest first. Needs `audit:read`. */
+    list(query?: { type?: string; actor?: string; about?: string; source?: string; request_id?: string; since?: number; until?: number; limit?: number; cursor?: number }, options?: CallOptions): Pages<AuditRecord>;
+    /** Prove that a record is in the log, or that the log begins with what it was. Needs `audit:read`. `seq` asks for an inclusion proof, `from` for a consistency proof from that size (RFC 6962 §2.1). */
+    proof(query?: { seq?: number; from?: number }, options?: CallOptions): Promise<{
+      seq: number;
+      /** SHA-256, base64. */
+      leaf_hash: string;
+      size: number;
+      /** SHA-256, base64. */
+      root_hash: string;
+      hashes: string[];
+      /** A signed note (C2SP). */
+      checkpoint: string;
+    } | {
+      from: number;
+      to: number;
+      /** SHA-256, base64. */
+      from_root_hash: string;
+      /** SHA-256, base64. */
+      to_root_hash: string;
+      hashes: string[];
+      /** A signed note (C2SP). */
+      checkpoint: string;
+    }>;
+    /** Erase what records say of a person. Needs `audit:erase`. The log stays verifiable: it commits to salted hashes. The erasure is recorded. */
+    erase(body: AuditEraseBody, options?: CallOptions): Promise<{
+      records: number;
+    }>;
   };
   clients: {
     /** Register an OAuth client. Needs `clients:write`. Nobody hands out scopes or roles that their own token does not have. */
@@ -1997,6 +2232,11 @@ export const OPERATIONS = {
   },
   accessRules: {
     list: { method: "GET", path: "/v1/access-rules", query: true, answers: "pages" },
+  },
+  audit: {
+    list: { method: "GET", path: "/v1/audit/events", query: true, answers: "pages" },
+    proof: { method: "GET", path: "/v1/audit/proof", query: true, answers: "json" },
+    erase: { method: "POST", path: "/v1/audit/erasures", sends: "json", answers: "json" },
   },
   clients: {
     create: { method: "POST", path: "/v1/clients", sends: "json", answers: "json", keyed: true },

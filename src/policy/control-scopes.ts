@@ -12,6 +12,7 @@ export const CONTROL_SCOPES: readonly string[] = [
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
   "decisions:evaluate",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
+  "audit:erase",
   ...["remediation:read", "remediation:write"],
   ...["signals:read", "signals:revoke", "ssf:manage"],
 ];

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
+import { auditSchema } from "./audit-schema.ts";
 import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { detectionsSchema } from "./detection-schema.ts";
@@ -54,6 +55,9 @@ export const policySchema = z.strictObject({
   sessions: sessionsSchema
     .exactOptional()
     .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
+  audit: auditSchema
+    .exactOptional()
+    .describe("The audit log. Absent: kept for ever, without addresses, anchored once a minute."),
   detections: detectionsSchema
     .exactOptional()
     .describe("What is noticed about tokens, and from when on. Absent: everything, by the defaults."),

@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -33,7 +33,7 @@ const PRUNE_INTERVAL_MS = 3_600_000;
  * What the deployment measures about itself (`main`): samples of the canary, ages of replicas at decisions,
  * counts. Nothing that decides depends on it.
  */
-export class MonitorObject extends DurableObject<Env> {
+export class MonitorObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: MonitorStore;
   readonly #durable: Durable;

@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { Waiters } from "../access/waiters.ts";
 import { type Config, readConfig } from "../config.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
@@ -39,7 +39,7 @@ const NO_STREAM = problem("not_found", "There is no such stream of this client."
  * One stream (name: `str_…`): what its receiver wants to know, and the security event tokens that it has not got yet.
  * Pushed as webhooks are, or held until they are polled.
  */
-export class StreamObject extends DurableObject<Env> {
+export class StreamObject extends CausedObject {
   readonly #durable: Durable;
   readonly #store: StreamStore;
   readonly #deliveries: DeliveryStore;

@@ -18,6 +18,7 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
+      "AUDIT",
       "DETECTOR",
       "REMEDIATION",
       "RATE_LIMIT",

@@ -38,6 +38,8 @@ const MAX_RULES = 2;
 const NO_ENDPOINTS = {
   getByName: () => ({ endpointsFor: async () => ok([]), streamIds: async () => ok([]) }),
 };
+/** Takes every record and keeps none. */
+const ANY_AUDIT = { getByName: () => ({ append: async () => ok(null) }) };
 
 /** The objects that revocation stands on, each on a machine of its own, and the operator's ways to them. */
 export class ControlPlane {
@@ -50,11 +52,12 @@ export class ControlPlane {
     const { clock } = time;
     this.log = new ObjectHost(time, (ctx, gate) => {
       const denylist = network.namespace("log/denylist", this.denylist, gate);
-      const env = { KV: kvBehind(gate, kv), REGISTRY: NO_ENDPOINTS, DENYLIST: denylist };
+      const env = { KV: kvBehind(gate, kv), REGISTRY: NO_ENDPOINTS, DENYLIST: denylist, AUDIT: ANY_AUDIT };
       return new LogObject(ctx, env as unknown as Env, clock, { maxRules: MAX_RULES });
     });
     this.denylist = new ObjectHost(time, (ctx, gate) => {
-      const env = { KV: kvBehind(gate, kv), LOG: network.namespace("denylist", this.log, gate) };
+      const log = network.namespace("denylist", this.log, gate);
+      const env = { KV: kvBehind(gate, kv), LOG: log, AUDIT: ANY_AUDIT };
       return new DenylistObject(ctx, env as unknown as Env, clock);
     });
     const log = () => {};
