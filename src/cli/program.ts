@@ -1,7 +1,8 @@
-import { Command } from "commander";
 import tab from "@bomb.sh/tab/commander";
+import { Command } from "commander";
 import { type Commands, examples, type World } from "./cli.ts";
 import { accessCommands } from "./commands/access.ts";
+import { auditCommands } from "./commands/audit.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { grantCommands } from "./commands/grants.ts";
@@ -22,6 +23,7 @@ const GROUPS: readonly Commands[] = [
   keyCommands,
   policyCommands,
   webhookCommands,
+  auditCommands,
   explainCommand,
   doctorCommand,
   initCommand,
