@@ -56,7 +56,8 @@ export async function startGate(options: {
   const filter = denied > 0 ? await publishFilter(denied, values, `http://127.0.0.1:${port + 1}`) : undefined;
   return {
     ...running,
-    cacheReading: () => cacheReading(running.url, operator),
+    // A full run lasts longer than a token.
+    cacheReading: async () => cacheReading(running.url, await operatorToken(running.url)),
     suspects: (jti) => filter?.mayContain(jti) ?? false,
     restart: async () => {
       await running.stop();
@@ -101,6 +102,8 @@ async function operatorToken(url: string): Promise<string> {
 }
 
 async function cacheReading(url: string, operator: string): Promise<{ hits: number; misses: number }> {
+  // Isolates tell what they counted within two seconds.
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
   const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${operator}` } });
   const text = await answer.text();
   const value = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { GateSubject } from "./gate-subject.ts";
 import type { TokenMix } from "./tokens.ts";
-import { type Running, residentBytes, type ServedWorker, serve } from "./workerd.ts";
+import { cpuSeconds, residentBytes, type ServedWorker, serve } from "./workerd.ts";
 
 /** How long a new process takes to its first decision, median of some restarts. */
 export type StartFigures = {
@@ -42,19 +42,10 @@ export async function startUpMs(worker: ServedWorker): Promise<{ median: number;
   for (let i = 0; i < STARTS; i++) {
     const running = await serve(worker);
     await (await fetch(`${running.url}/healthz`)).text();
-    times.push(busyMs(running));
+    times.push(cpuSeconds(running) * 1000);
     await running.stop();
   }
   return { median: median(times), min: Math.min(...times) };
-}
-
-/** To the microsecond, which ticks of the clock are too coarse for; threads that have ended are not in it. */
-function busyMs({ pid }: Running): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  const nanoseconds = threads.map((thread) =>
-    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]),
-  );
-  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e6;
 }
 
 /** Restarts the gate's process and asks it at once. The snapshot comes from KV, the log from its disk. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -39,8 +39,6 @@ const WORKERD = join(ROOT, "node_modules/workerd/bin/workerd");
 const COMPATIBILITY_DATE = "2026-10-30";
 /** As in wrangler.toml. */
 const COMPATIBILITY_FLAGS = `["no_nodejs_global_timers"]`;
-/** Of Linux, whatever the machine. */
-const CLOCK_TICKS_A_SECOND = 100;
 const START_TIMEOUT_MS = 20_000;
 
 /** Bundles a Worker as `wrangler deploy` would upload it; without an entry, the product. Answers the folder. */
@@ -98,10 +96,13 @@ function isListening(port: number): Promise<boolean> {
   });
 }
 
-/** Processor time that the process has used so far, of all its threads. */
+/** Processor time that the threads of the process have used so far. Ticks of the clock are too coarse for a start. */
 export function cpuSeconds({ pid }: Running): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").pop()!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_A_SECOND;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]),
+  );
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
 }
 
 export function residentBytes({ pid }: Running): number {

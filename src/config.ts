@@ -82,6 +82,7 @@ function issuerFault(issuer: unknown): string | undefined {
 }
 
 const BINDINGS = [
+  "AUDIT",
   "KV",
   "LOG",
   "REGISTRY",
@@ -92,14 +93,16 @@ const BINDINGS = [
   "DENYLIST",
   "DEVICE_LOGIN",
   "MONITOR",
-  "AUDIT",
+  "TRAFFIC",
   "DETECTOR",
   "REMEDIATION",
   "RATE_LIMIT",
+  "PASSKEY",
   "PROOF",
   "SESSION",
   "SIGNAL_INBOX",
   "STREAM",
+  "STATUS_LIST",
 ];
 
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;

@@ -30,7 +30,7 @@ import { GrantTokens } from "./grant-tokens.ts";
 import { GrantUses } from "./grant-uses.ts";
 import { breakGlass, openRequest } from "./open-request.ts";
 import { POLLING_SCHEMA, PollingStore } from "./polling-store.ts";
-import type { DirectoryPort, Happened, KeyringPort, LogPort } from "./ports.ts";
+import type { DirectoryPort, Happened, KeyringPort, LogPort, StatusListPort } from "./ports.ts";
 import type { ReviewInput } from "./round.ts";
 import { USE_SCHEMA, UseStore } from "./use-store.ts";
 import { Waiters } from "./waiters.ts";
@@ -78,6 +78,7 @@ export class AccessRequestObject extends CausedObject {
       ...{ store, durable, clock },
       polling: new PollingStore(ctx.storage.sql),
       keyring: objectPort<KeyringPort>(env.KEYRING, "main", { log: consoleLogger }),
+      statusList: objectPort<StatusListPort>(env.STATUS_LIST, "main", { log: consoleLogger }),
     });
   }
 

@@ -65,6 +65,8 @@ export type AccessRequest = Round & {
   audience: string;
   access_token_ttl_seconds: number;
   warn_before_end_seconds: number;
+  /** Its tokens name their place in a status list. */
+  status_list?: true;
   /** Set where chat messages may have buttons that decide. The rule as it is then decides whether a click counts. */
   decide_in_chat?: true;
   grant?: Grant;

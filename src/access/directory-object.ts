@@ -109,7 +109,7 @@ export class DirectoryObject extends CausedObject {
   }
 
   async sweep(): Promise<Result<Swept>> {
-    return ok(await this.#durable.sweep());
+    return ok({ ...(await this.#durable.sweep()), gauges: this.#store.gauges(this.#now()) });
   }
 
   #nextPruneMs(): number | undefined {

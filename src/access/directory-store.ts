@@ -24,6 +24,8 @@ export const DIRECTORY_MIGRATIONS = [
    CREATE INDEX access_requests_requester ON access_requests (requester, id);
    CREATE INDEX access_requests_rule ON access_requests (rule_id, id);
    CREATE INDEX access_requests_due ON access_requests (due_at);
+   CREATE INDEX access_requests_expiry ON access_requests (access_expiry) WHERE access_expiry IS NOT NULL;
+   CREATE INDEX access_requests_pending ON access_requests (review_deadline) WHERE decided = 'pending';
    CREATE TABLE awaiting (
      key TEXT NOT NULL,
      id TEXT NOT NULL,
@@ -72,6 +74,8 @@ const GRANT_STATES: Record<GrantState | "any", string> = {
   revoked: "ended = 'revoked'",
   used_up: "ended = 'used_up'",
 };
+
+const LIVE_GRANTS = ["scheduled", "active", "revoked", "used_up"] as const;
 
 const RESERVED_SECONDS = 86_400;
 
@@ -141,6 +145,26 @@ export class DirectoryStore {
       )
       .toArray()
       .map((row) => JSON.parse(row.body));
+  }
+
+  /** Metrics of what is under way: what is over is not counted, and nothing is read for it. */
+  gauges(now: number): Record<string, number> {
+    const { pending } = this.#sql
+      .exec<{ pending: number }>(
+        `SELECT COUNT(*) AS pending FROM access_requests WHERE ${REQUEST_STATES.pending.replaceAll(":now", "?")}`,
+        now,
+      )
+      .one();
+    const grants = this.#sql
+      .exec<Record<(typeof LIVE_GRANTS)[number], number>>(
+        `SELECT ${LIVE_GRANTS.map((state) => `COUNT(*) FILTER (WHERE ${GRANT_STATES[state]}) AS ${state}`).join(", ")}
+         FROM access_requests WHERE access_expiry > :now`.replaceAll(":now", String(now)),
+      )
+      .one();
+    const states = LIVE_GRANTS.map(
+      (state) => [`portcullis_grants{state="${state}"}`, grants[state]] as const,
+    );
+    return { portcullis_access_requests_pending: pending, ...Object.fromEntries(states) };
   }
 
   #putAwaiting(request: AccessRequest): void {

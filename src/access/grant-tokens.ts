@@ -11,13 +11,14 @@ import { actorsFor } from "./backchannel.ts";
 import { checkIssue } from "./decide.ts";
 import { takePoll } from "./polling.ts";
 import type { PollingStore } from "./polling-store.ts";
-import type { ActClaim, KeyringPort } from "./ports.ts";
+import type { ActClaim, KeyringPort, StatusListPort } from "./ports.ts";
 
 type TokenPorts = {
   store: AccessRequestStore;
   polling: PollingStore;
   durable: Durable;
   keyring: KeyringPort;
+  statusList: StatusListPort;
   clock: Clock;
 };
 
@@ -49,17 +50,22 @@ export class GrantTokens {
     const { id, access_start: accessStart, access_expiry: accessExpiry, resource, scope } = grant.value;
     const { max_uses: maxUses } = grant.value;
     const act = actOf(actors);
+    const client_id = request.requester.client_id;
+    const allotted = { grant: id, sub: subject, client_id, until: accessExpiry };
+    const status = request.status_list ? await this.#p.statusList.allot(allotted) : undefined;
+    if (status && !status.ok) return status;
     const minted = await keyring.mint({
       jti,
       subject,
       audience: request.audience,
-      clientId: request.requester.client_id,
+      clientId: client_id,
       scopes: scope,
       ttlSeconds: request.access_token_ttl_seconds,
       grant: {
         ...{ id, accessStart, accessExpiry, resource },
         ...(maxUses === undefined ? {} : { maxUses }),
       },
+      ...(status ? { status: status.value } : {}),
       ...(act ? { act } : {}),
       ...(confirmation ? { confirmation } : {}),
       ...(signIn ? { signIn } : {}),

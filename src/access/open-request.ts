@@ -88,6 +88,7 @@ function newRequest(
     audience,
     access_token_ttl_seconds: rule.access_token_ttl_seconds,
     warn_before_end_seconds: rule.warn_before_end_seconds,
+    ...(rule.status_list ? { status_list: true } : {}),
     ...(rule.decide_in_chat ? { decide_in_chat: true } : {}),
     extensions: [],
   };

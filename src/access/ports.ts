@@ -3,6 +3,7 @@ import type { AccessRule } from "../policy/document.ts";
 import type { Confirmation } from "../protocol/confirmation.ts";
 import type { Result } from "../protocol/result.ts";
 import type { SignIn } from "../protocol/sign-in.ts";
+import type { StatusReference } from "../protocol/status-list.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation } from "../revocation/rule.ts";
 import type { AccessRequest, Ask, IssuedToken, PolledToken, Requester } from "./access-request.ts";
@@ -33,7 +34,18 @@ export type KeyringPort = {
     act?: ActClaim;
     confirmation?: Confirmation;
     signIn?: SignIn;
+    status?: StatusReference;
   }): Promise<Result<{ accessToken: string; jti: string; expiresAt: number; expiresInSeconds: number }>>;
+};
+
+/** Where the status of a grant's tokens is told. Times are epoch seconds. */
+export type StatusListPort = {
+  allot(allotment: {
+    grant: string;
+    sub: string;
+    client_id: string;
+    until: number;
+  }): Promise<Result<StatusReference>>;
 };
 
 /** What an access request tells the directory. */

@@ -47,6 +47,7 @@ export function presentGrant(request: AccessRequest, grant: Grant, now: number):
     ...(uses_left === undefined ? {} : { uses_left }),
     ...(used_up_at === undefined ? {} : { used_up_at }),
     ...(revoked ? { revoked_at: revoked.at, revoked_by: revoked.by, revoke_reason: revoked.reason } : {}),
+    ...(revoked?.receipt ? { revoke_receipt: revoked.receipt } : {}),
   };
 }
 

@@ -18,6 +18,8 @@ export type ReviewInput = {
   max_uses?: number;
   /** The webhook endpoint that vouches for the approver, where the review came signed. */
   via?: string;
+  /** The passkey that has confirmed it, where the rule wants one. */
+  passkey?: string;
   extension?: string;
 };
 

@@ -12,6 +12,7 @@ import {
 } from "../platform/http.ts";
 import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
+import { passkeyAnswer } from "../platform/passkey-answer.ts";
 import type { Person } from "../policy/access-conditions.ts";
 import { approversOf, groundsOf, mayReview, ownGrounds } from "../policy/access-rules.ts";
 import type { AccessRule, PolicyDocument } from "../policy/document.ts";
@@ -36,7 +37,23 @@ export type AccessDeps = Omit<OpenDeps, "accessRequest" | "directory"> & {
   clock: Clock;
   /** What a token for the caller is bound to: what the caller's own is, or the key of a DPoP proof; null: nothing. */
   binding(request: Request, actor: Actor): Promise<Result<Confirmation | null>>;
+  /** Whether a passkey of the person has confirmed this: its id; `passkey_required` where it has not. */
+  passkey: ConfirmByPasskey;
 };
+
+/** What a passkey confirms; the members that are there are what the answer must be for. */
+export type ConfirmByPasskey = (
+  subject: string,
+  approval: {
+    kind: "access_request.approve";
+    access_request_id: string;
+    extension?: string | undefined;
+    scope?: string | undefined;
+    duration_seconds?: number | undefined;
+    max_uses?: number | undefined;
+  },
+  answer: z.output<typeof passkeyAnswer>,
+) => Promise<Result<{ passkey_id: string }>>;
 
 /** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
 const LONGEST_WAIT_SECONDS = 60;
@@ -74,6 +91,11 @@ const reviewSchema = z.strictObject({
     .max(64)
     .exactOptional()
     .describe("The extension (`ext_…`) that is reviewed. Absent: the request itself."),
+  passkey: passkeyAnswer
+    .exactOptional()
+    .describe(
+      "The approver's passkey's answer to a challenge for this very approval, where the rule has `high_risk`.",
+    ),
 });
 
 const listSchema = z.strictObject({
@@ -86,6 +108,14 @@ const listSchema = z.strictObject({
 });
 
 const NOT_FOUND = problem("not_found", "There is no such access request.");
+const NEEDS_PASSKEY = problem(
+  "passkey_required",
+  "The access rule is marked as high-risk: confirm the approval with your passkey (POST /v1/passkeys/challenges), in the console for one.",
+);
+const NO_PASSKEY_HERE = problem(
+  "passkey_required",
+  "The access rule is marked as high-risk: it is approved in the console, with a passkey. Denying works here.",
+);
 const NOT_THIS_WAY = problem(
   "forbidden",
   "The access rule does not let chat decide (`decide_in_chat`): open the request and review it there.",
@@ -144,7 +174,7 @@ export function accessRequestRoutes(deps: AccessDeps) {
       requireScope("requests:review"),
       jsonBody(reviewSchema),
       async (c) => {
-        const { scope, ...body } = c.req.valid("json");
+        const { scope, passkey: _answer, ...body } = c.req.valid("json");
         const review = {
           ...body,
           ...(scope ? { scope: scope.split(" ") } : {}),
@@ -152,7 +182,9 @@ export function accessRequestRoutes(deps: AccessDeps) {
           approver: c.var.actor.subject,
         };
         const reviewer = personOfActor(c.var.actor);
-        const reviewed = await reviewRequest(deps, c.req.param("id"), definedOnly(review), reviewer);
+        const id = c.req.param("id");
+        const confirm = () => confirmApproval(deps, id, c.req.valid("json"), reviewer.subject);
+        const reviewed = await reviewRequest(deps, id, definedOnly(review), reviewer, { confirm });
         return answer(c, present(reviewed, now()), 201);
       },
     )
@@ -180,13 +212,19 @@ function definedOnly<T extends object>(value: T): { [K in keyof T]-?: Exclude<T[
 /** Whether a rule lets a review come this way. */
 export type RuleCheck = (rule: AccessRule) => boolean;
 
+type ReviewChecks = {
+  allowed?: RuleCheck;
+  /** Asks for the reviewer's passkey, where a rule wants it: its id. Only the API has a place for one. */
+  confirm?: () => Promise<Result<{ passkey_id: string }>>;
+};
+
 /** A review under the rule as the policy has it now; shared by the API, signed decisions, chat and links. */
 export async function reviewRequest(
   deps: Pick<AccessDeps, "accessRequest" | "policy">,
   id: string,
   review: ReviewInput,
   reviewer: Person,
-  allowed: RuleCheck = () => true,
+  { allowed = () => true, confirm = async () => err(NO_PASSKEY_HERE) }: ReviewChecks = {},
 ): Promise<Result<AccessRequest>> {
   if (!isId("req", id)) return err(NOT_FOUND);
   const policy = await deps.policy();
@@ -196,7 +234,23 @@ export async function reviewRequest(
   if (!request.ok) return request;
   const rule = policy.value.access_rules.find((candidate) => candidate.id === request.value.rule_id);
   if (rule && !allowed(rule)) return err(NOT_THIS_WAY);
-  return object.review(review, reviewer, rule ?? null);
+  if (!rule?.high_risk || review.outcome === "deny") return object.review(review, reviewer, rule ?? null);
+  const confirmed = await confirm();
+  if (!confirmed.ok) return confirmed;
+  return object.review({ ...review, passkey: confirmed.value.passkey_id }, reviewer, rule);
+}
+
+/** What the passkey must have confirmed is made from the review itself. */
+async function confirmApproval(
+  { passkey }: Pick<AccessDeps, "passkey">,
+  access_request_id: string,
+  review: z.output<typeof reviewSchema>,
+  subject: string,
+): Promise<Result<{ passkey_id: string }>> {
+  if (!review.passkey) return err(NEEDS_PASSKEY);
+  const { extension, scope, duration_seconds, max_uses } = review;
+  const confirms = { access_request_id, extension, scope, duration_seconds, max_uses };
+  return passkey(subject, { kind: "access_request.approve", ...confirms }, review.passkey);
 }
 
 /** One's own, one that one may review, or any with `requests:read_all`; everything else does not exist. */

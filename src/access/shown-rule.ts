@@ -34,6 +34,7 @@ export function presentRule(rule: AccessRule, uses: readonly RuleUse[]): ShownRu
     resource: rule.resource,
     scopes: rule.scopes,
     stages: rule.stages.map(presentTree),
+    ...(rule.high_risk ? { high_risk: true } : {}),
     ...(rule.requesters.condition === undefined ? {} : { conditional: true }),
     ...(rule.approve_when === undefined ? {} : { may_be_approved_at_once: true }),
     justification_min_length: rule.justification_min_length,

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { ApprovalTree } from "../policy/approval-tree.ts";
+import { receiptSchema } from "../revocation/shown-schema.ts";
 
 const moment = z.number().describe("Epoch seconds.");
 const people = { roles: z.array(z.string()), subjects: z.array(z.string()) };
@@ -33,6 +34,7 @@ const review = z
     scope: z.string().exactOptional(),
     max_uses: z.int().exactOptional(),
     via: z.string().exactOptional().describe("The webhook endpoint or the maker of the link that vouches."),
+    passkey: z.string().exactOptional().describe("The approver's passkey that has confirmed it."),
     extension: z.string().exactOptional(),
     reviewed_at: moment,
     stage: z.int(),
@@ -55,6 +57,7 @@ export const grantSchema = z
     revoked_at: moment.exactOptional(),
     revoked_by: z.string().exactOptional(),
     revoke_reason: z.string().exactOptional(),
+    revoke_receipt: receiptSchema.exactOptional().describe("Once the log has acknowledged it."),
   })
   .meta({ id: "Grant", description: "Access for a window of time." });
 
@@ -117,6 +120,7 @@ export const ruleTermsSchema = z
     resource: z.string(),
     scopes: z.array(z.string()),
     stages: z.array(tree).describe("Who approves, one stage after the other."),
+    high_risk: z.literal(true).exactOptional().describe("An approval needs the approver's passkey."),
     conditional: z.literal(true).exactOptional().describe("A condition decides who may ask."),
     may_be_approved_at_once: z.literal(true).exactOptional(),
     justification_min_length: z.int(),

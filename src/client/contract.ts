@@ -83,6 +83,18 @@ export type AccessRequestsReviewBody = {
   max_uses?: number;
   /** The extension (`ext_…`) that is reviewed. Absent: the request itself. */
   extension?: string;
+  /** The approver's passkey's answer to a challenge for this very approval, where the rule has `high_risk`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 /** An access rule, as who may ask or review by it sees it. */
@@ -94,6 +106,8 @@ export type AccessRuleTerms = {
   scopes: string[];
   /** Who approves, one stage after the other. */
   stages: ApprovalTree[];
+  /** An approval needs the approver's passkey. */
+  high_risk?: true;
   /** A condition decides who may ask. */
   conditional?: true;
   may_be_approved_at_once?: true;
@@ -148,7 +162,7 @@ export type AuditRecord = {
   id: string;
   /** Epoch seconds. */
   at: number;
-  type: "access_request.created" | "access_request.reviewed" | "access_request.review_refused" | "access_request.stage_passed" | "access_request.escalated" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "grant.activated" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.proposed" | "revocation.created" | "revocation.cancelled" | "revocation.lifted" | "revocation.emergency_import" | "denied_tokens.added" | "denied_tokens.removed" | "policy.put" | "policy.activated" | "client.created" | "client.updated" | "client.disabled" | "client.enabled" | "client.secret_rotated" | "client.secret_replaced" | "client.deleted" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.disabled" | "webhook_endpoint.secret_rotated" | "webhook_endpoint.deleted" | "stream.created" | "stream.deleted" | "key.created" | "key.promoted" | "key.rotation_requested" | "key.discarded" | "key.retired" | "key.compromised" | "device_login.approved" | "device_login.denied" | "session.opened" | "session.revoked" | "session.reuse_detected" | "session.expired" | "remediation.acted" | "remediation.held" | "remediation.confirmed" | "remediation.undone" | "remediation.dismissed" | "signal.received" | "call.refused" | "audit.erased" | "audit.pruned";
+  type: "access_request.created" | "access_request.reviewed" | "access_request.review_refused" | "access_request.stage_passed" | "access_request.escalated" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "grant.activated" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.proposed" | "revocation.created" | "revocation.cancelled" | "revocation.lifted" | "revocation.emergency_import" | "denied_tokens.added" | "denied_tokens.removed" | "policy.put" | "policy.activated" | "client.created" | "client.updated" | "client.disabled" | "client.enabled" | "client.secret_rotated" | "client.secret_replaced" | "client.deleted" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.disabled" | "webhook_endpoint.secret_rotated" | "webhook_endpoint.deleted" | "stream.created" | "stream.deleted" | "key.created" | "key.promoted" | "key.rotation_requested" | "key.discarded" | "key.retired" | "key.compromised" | "passkey.added" | "passkey.removed" | "passkey.reset" | "device_login.approved" | "device_login.denied" | "session.opened" | "session.revoked" | "session.reuse_detected" | "session.expired" | "remediation.acted" | "remediation.held" | "remediation.confirmed" | "remediation.undone" | "remediation.dismissed" | "signal.received" | "call.refused" | "audit.erased" | "audit.pruned";
   /** The object that did it. */
   source: string;
   /** Numbers the object's records from 1 without a gap. */
@@ -315,6 +329,60 @@ export type ClientsUpdateBody = {
   disabled?: boolean;
 };
 
+/** A decision that was taken, as it is kept. */
+export type DecisionRecord = {
+  trace_version: 1;
+  decision_id: string;
+  outcome: "allow" | "refuse";
+  reason: string;
+  /** What the client is answered; 200 stands for what the origin says. */
+  status: number;
+  route?: string;
+  origin?: string;
+  seq?: number;
+  replica_age_ms?: number;
+  checks: {
+    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "uses" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
+    outcome: "passed" | "failed" | "skipped";
+    /** What the policy asks for, never what a token says. */
+    demand?: {
+      [member: string]: JsonValue;
+    };
+    reason?: string;
+    [member: string]: unknown;
+  }[];
+  /** What would turn a refusal around. */
+  remedies: {
+    kind: string;
+    [member: string]: unknown;
+  }[];
+  at: number;
+  surface: "proxy" | "forward_auth" | "service" | "authzen" | "control";
+  method: string;
+  /** What went wrong at the origin of a request that was let through. */
+  origin_fault?: string;
+  /** Of the token that was verified. */
+  token?: {
+    iss: string;
+    sub: string;
+    kid: string;
+    jti?: string;
+    client_id?: string;
+    grant?: string;
+    session?: string;
+  };
+  /** What a token says whose signature did not hold. */
+  unverified?: {
+    iss: string;
+    kid?: string;
+    jti?: string;
+  };
+  address?: string;
+  country?: string;
+  asn?: number;
+  [member: string]: unknown;
+};
+
 /** A decision with all that led to it. Members may be added. */
 export type DecisionTrace = {
   trace_version: 1;
@@ -328,7 +396,7 @@ export type DecisionTrace = {
   seq?: number;
   replica_age_ms?: number;
   checks: {
-    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
+    check: "target" | "route" | "credential" | "address" | "token" | "audience" | "sender" | "uses" | "freshness" | "window" | "revocation" | "scopes" | "roles" | "resource" | "token_age" | "step_up" | "condition" | "limit";
     outcome: "passed" | "failed" | "skipped";
     /** What the policy asks for, never what a token says. */
     demand?: {
@@ -568,6 +636,8 @@ export type Grant = {
   revoked_at?: number;
   revoked_by?: string;
   revoke_reason?: string;
+  /** Once the log has acknowledged it. */
+  revoke_receipt?: Receipt;
 };
 
 export type GrantsExtendBody = {
@@ -657,6 +727,84 @@ export type KeysRotateBody = {
   /** Replaced at once, and all that it signed is denied. Absent: a planned rotation. */
   compromised_kid?: string;
   reason?: string;
+};
+
+/** A passkey of the caller's. */
+export type Passkey = {
+  /** The credential's, base64url. */
+  id: string;
+  name: string;
+  created_at: number;
+  last_used_at?: number;
+};
+
+export type PasskeysAddBody = {
+  name: string;
+  credential: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      publicKey: string;
+      publicKeyAlgorithm: number;
+      transports?: string[];
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+  /** Of a passkey that there is, for `passkey.add`. */
+  proof?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+};
+
+export type PasskeysChallengeBody = {
+  confirms: {
+    kind: "passkey.register";
+  } | {
+    kind: "passkey.add";
+  } | {
+    kind: "passkey.remove";
+    passkey_id: string;
+  } | {
+    kind: "access_request.approve";
+    access_request_id: string;
+    extension?: string;
+    scope?: string;
+    duration_seconds?: number;
+    max_uses?: number;
+  } | {
+    kind: "revocation.confirm";
+    revocation_id: string;
+  };
+};
+
+export type PasskeysRemoveBody = {
+  proof: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
+};
+
+export type PasskeysResetBody = {
+  subject: string;
+  reason: string;
 };
 
 /** What a planned rotation did, and what it leaves to time. */
@@ -816,6 +964,8 @@ export type Policy = {
     mtls?: "off" | "optional" | "required";
     /** Whether the origin receives the access token as it was sent. */
     authorization?: "strip" | "pass";
+    /** Whether answers say in Server-Timing how long the decision and the origin took. */
+    server_timing?: boolean;
     /** X-Portcullis-… headers for the origin, beside the signed assertion. */
     identity_headers?: ("subject" | "scope" | "grant")[];
   }[];
@@ -877,6 +1027,8 @@ export type Policy = {
     }[];
     /** Lets approvers decide by a button in a chat message; else they open the request. */
     decide_in_chat?: boolean;
+    /** An approval counts only with the approver's passkey, bound to what is approved. */
+    high_risk?: boolean;
     /** CEL: approved at once where it is exactly true. */
     approve_when?: string;
     /** CEL: denied at once where it is exactly true. Where it fails, nothing is approved at once. */
@@ -927,12 +1079,23 @@ export type Policy = {
       review_within_seconds?: number;
     };
     access_token_ttl_seconds?: number;
+    /** Its tokens name their place in a Token Status List, for verifiers that do not ask the gate. */
+    status_list?: true;
   }[];
   /** Scopes that a role brings when an identity provider's token is exchanged for ours. */
   roles?: {
     [member: string]: {
       scopes: string[];
     };
+  };
+  /** The audit log. Absent: kept for ever, without addresses, anchored once a minute. */
+  audit?: {
+    /** Records older than this lose their text; their hashes stay, and so do all proofs. Absent: kept. */
+    retain_days?: number;
+    /** Records say from which address a call came, and not only from which country and network. */
+    record_addresses?: boolean;
+    /** How long after a record the next signed checkpoint is anchored in KV and told to endpoints. */
+    checkpoint_seconds?: number;
   };
   token_endpoint?: {
     /** A DPoP proof must hold a nonce of ours that is recent. */
@@ -958,6 +1121,17 @@ export type Policy = {
   revocations?: {
     /** A revocation that would cut more live tokens than this needs a second person. */
     confirm_above: number;
+    /** The second person confirms with a passkey. */
+    confirm_with_passkey?: boolean;
+  };
+  /** Absent: refusals only, for 24 hours, without addresses. */
+  decision_log?: {
+    /** The share of acceptances of which a line is written and a record is kept. */
+    sample_accepted?: number;
+    /** How long records are kept, where there are not so many that they go earlier. */
+    retention_hours?: number;
+    /** Whether records say the client's address, country and network. */
+    addresses?: boolean;
   };
   /** The life of our own signing keys. Absent: ES256, replaced every 30 days, published a day ahead. */
   keys?: {
@@ -982,15 +1156,6 @@ export type Policy = {
     reuse_window_seconds?: number;
     /** What the identity provider said of a person counts this long; then a refresh must bring a fresh `subject_token`. Absent: as long as the session. */
     reassert_seconds?: number;
-  };
-  /** The audit log. Absent: kept for ever, without addresses, anchored once a minute. */
-  audit?: {
-    /** Records older than this lose their text; their hashes stay, and so do all proofs. Absent: kept. */
-    retain_days?: number;
-    /** Records say from which address a call came, and not only from which country and network. */
-    record_addresses?: boolean;
-    /** How long after a record the next signed checkpoint is anchored in KV and told to endpoints. */
-    checkpoint_seconds?: number;
   };
   /** What is noticed about tokens, and from when on. Absent: everything, by the defaults. */
   detections?: {
@@ -1369,6 +1534,8 @@ export type Readiness = {
     name: string;
     ready: boolean;
     detail: string;
+    /** Nobody is kept from being ready by it. */
+    optional?: true;
   }[];
 };
 
@@ -1663,6 +1830,8 @@ export type Review = {
   max_uses?: number;
   /** The webhook endpoint or the maker of the link that vouches. */
   via?: string;
+  /** The approver's passkey that has confirmed it. */
+  passkey?: string;
   extension?: string;
   /** Epoch seconds. */
   reviewed_at: number;
@@ -1725,6 +1894,8 @@ export type Revocation = {
     actor: string;
     reason?: string;
   }[];
+  /** What acknowledged it; told where one revocation is read. */
+  receipt?: Receipt;
 };
 
 /** What the revocation would cut; nothing is changed. */
@@ -1785,6 +1956,18 @@ export type RevocationLine = {
 
 export type RevocationsConfirmBody = {
   comment?: string;
+  /** An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 export type RevocationsCreateBody = {
@@ -1890,6 +2073,40 @@ export type SigningKey = {
   /** When it leaves, or left, the JWK set. */
   retires_at?: number;
   compromised_at?: number;
+};
+
+/** Decisions over time. */
+export type Traffic = {
+  since: number;
+  until: number;
+  step_seconds: number;
+  route?: string;
+  /** Steps without a decision are left out. */
+  series: {
+    at: number;
+    allow: number;
+    refuse: number;
+    /** Decisions by reason: those of acceptances are `token`, `public`, `vouched`. */
+    reasons: {
+      [member: string]: number;
+    };
+  }[];
+  /** The 20 that were refused most. */
+  routes: {
+    route: string;
+    allow: number;
+    refuse: number;
+    /** Decisions by reason: those of acceptances are `token`, `public`, `vouched`. */
+    reasons: {
+      [member: string]: number;
+    };
+  }[];
+  /** The 20 that were refused most, by the hour. */
+  tokens: {
+    iss: string;
+    jti: string;
+    refused: number;
+  }[];
 };
 
 /** Where events are sent. */
@@ -2071,6 +2288,10 @@ export type Api = {
     rotateSecret(id: string, body?: ClientsRotateSecretBody, options?: CallOptions): Promise<ClientWithSecret>;
   };
   decisions: {
+    /** List decisions that were taken, newest first. Needs `decisions:read`. Refusals, and acceptances by the policy's sample. */
+    list(query?: { outcome?: "allow" | "refuse"; reason?: string; route?: string; sub?: string; jti?: string; since?: number; limit?: number; cursor?: string }, options?: CallOptions): Pages<DecisionRecord>;
+    /** Read a decision that was taken, with every check. Needs `decisions:read`. */
+    get(id: string, options?: CallOptions): Promise<DecisionRecord>;
     /** Ask what the gate would do with a request, and why. Needs `policy:read`. The gate's own engine; nothing is forwarded and nothing is counted. */
     explain(body: DecisionsExplainBody, options?: CallOptions): Promise<DecisionTrace>;
     /** Ask for one decision (AuthZEN 1.0). Needs `decisions:evaluate`. */
@@ -2119,6 +2340,28 @@ export type Api = {
   metrics: {
     /** Read counters and gauges for a scraper. Needs `metrics:read`. */
     read(options?: CallOptions): Promise<string>;
+  };
+  passkeys: {
+    /** List one's passkeys. Needs `requests:review` or `revocations:write`. */
+    list(options?: CallOptions): Promise<{
+      items: Passkey[];
+    }>;
+    /** Add a passkey. Needs `requests:review` or `revocations:write`. From the second one on with the word of one that there is. */
+    add(body: PasskeysAddBody, options?: CallOptions): Promise<Passkey>;
+    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
+    challenge(body: PasskeysChallengeBody, options?: CallOptions): Promise<{
+      public_key: {
+        [member: string]: unknown;
+      };
+    }>;
+    /** Remove a passkey. Needs `requests:review` or `revocations:write`. */
+    remove(id: string, body: PasskeysRemoveBody, options?: CallOptions): Promise<{
+      id: string;
+    }>;
+    /** Let somebody who has lost their passkeys begin anew. Needs `passkeys:reset`. */
+    reset(body: PasskeysResetBody, options?: CallOptions): Promise<{
+      removed: number;
+    }>;
   };
   policy: {
     /** Read the policy that is in force. Needs `policy:read`. */
@@ -2189,6 +2432,10 @@ export type Api = {
     /** List what a transmitter told, newest first. Needs `signals:read`. */
     list(query?: { transmitter: string; limit?: number; cursor?: string }, options?: CallOptions): Pages<Signal>;
   };
+  traffic: {
+    /** Read decisions over time, and what is refused most. Needs `metrics:read`. */
+    read(query?: { since?: number; until?: number; step_seconds?: number; route?: string }, options?: CallOptions): Promise<Traffic>;
+  };
   webhookEndpoints: {
     /** Have events sent to a URL. Needs `webhooks:write`. */
     create(body: WebhookEndpointsCreateBody, options?: CallOptions & { idempotencyKey?: string }): Promise<WebhookEndpoint>;
@@ -2247,6 +2494,8 @@ export const OPERATIONS = {
     rotateSecret: { method: "POST", path: "/v1/clients/{id}/rotate-secret", sends: "json", answers: "json" },
   },
   decisions: {
+    list: { method: "GET", path: "/v1/decisions", query: true, answers: "pages" },
+    get: { method: "GET", path: "/v1/decisions/{id}", answers: "json" },
     explain: { method: "POST", path: "/v1/explain", sends: "json", answers: "json" },
     evaluate: { method: "POST", path: "/access/v1/evaluation", sends: "json", answers: "json" },
     evaluateAll: { method: "POST", path: "/access/v1/evaluations", sends: "json", answers: "json" },
@@ -2275,6 +2524,13 @@ export const OPERATIONS = {
   },
   metrics: {
     read: { method: "GET", path: "/metrics", answers: "text" },
+  },
+  passkeys: {
+    list: { method: "GET", path: "/v1/passkeys", answers: "json" },
+    add: { method: "POST", path: "/v1/passkeys", sends: "json", answers: "json" },
+    challenge: { method: "POST", path: "/v1/passkeys/challenges", sends: "json", answers: "json" },
+    remove: { method: "POST", path: "/v1/passkeys/{id}/remove", sends: "json", answers: "json" },
+    reset: { method: "POST", path: "/v1/passkeys/reset", sends: "json", answers: "json" },
   },
   policy: {
     get: { method: "GET", path: "/v1/policy", answers: "json" },
@@ -2313,6 +2569,9 @@ export const OPERATIONS = {
   },
   signals: {
     list: { method: "GET", path: "/v1/signals/events", query: true, answers: "pages" },
+  },
+  traffic: {
+    read: { method: "GET", path: "/v1/traffic", query: true, answers: "json" },
   },
   webhookEndpoints: {
     create: { method: "POST", path: "/v1/webhook-endpoints", sends: "json", answers: "json", keyed: true },

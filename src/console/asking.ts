@@ -54,7 +54,7 @@ function readTimes(form: URLSearchParams): Result<Pick<AskBody, "duration_second
 }
 
 /** Epoch seconds of what a `datetime-local` field holds, taken as UTC. */
-function readUtc(text: string): number | undefined {
+export function readUtc(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?$/.test(text)) return undefined;
   const ms = Date.parse(`${text}Z`);
   return Number.isNaN(ms) ? undefined : ms / 1000;

@@ -11,14 +11,16 @@ type ConfirmProps = {
   back: string;
   /** Sent with the form. */
   fields?: Readonly<Record<string, string | readonly string[]>>;
+  /** What a passkey confirms before the form is sent. */
+  passkey?: string | undefined;
   /** Exactly what will be cut, and what else the form asks. */
   children: Child;
 };
 
 /** Asks before something that cannot be taken back, and says what it will cut. */
-export function Confirm({ action, visitor, verb, back, fields = {}, children }: ConfirmProps) {
+export function Confirm({ action, visitor, verb, back, fields = {}, passkey, children }: ConfirmProps) {
   return (
-    <Form action={action} visitor={visitor} class="confirm">
+    <Form action={action} visitor={visitor} class="confirm" data-passkey={passkey}>
       {Object.entries(fields).flatMap(([name, values]) =>
         [values].flat().map((value) => <input type="hidden" name={name} value={value} />),
       )}

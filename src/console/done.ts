@@ -9,7 +9,18 @@ const DONE = {
   cancelled: "Taken back.",
   "given-back": "Given back. Its access tokens are refused everywhere within the bound of each route.",
   "extension-asked": "More time is asked for.",
+  "passkey-added": "The passkey is added.",
+  "passkey-removed": "The passkey is removed.",
   reviewed: "Your review is recorded.",
+  "firing-confirmed": "Confirmed: it acts. Below is by when it holds.",
+  "firing-counted": "Your confirmation is recorded. Another person must add theirs.",
+  "firing-dismissed": "Given up. Nothing was done.",
+  "firing-undone": "Taken back, as far as it can be. Below is by when.",
+  "grant-revoked": "Revoked. The receipt says by when every route refuses it.",
+  revoked: "Revoked. The receipt says by when every route refuses it.",
+  "revocation-proposed": "Nothing is revoked yet: another person must confirm it within an hour.",
+  "proposal-given-up": "Given up: nothing was revoked by it.",
+  lifted: "Lifted. What it hit is accepted again within the bound of each route.",
 } as const satisfies Record<string, string>;
 
 export type Done = keyof typeof DONE;

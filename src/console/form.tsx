@@ -8,6 +8,8 @@ type FormProps = {
   id?: string;
   /** Names the form for who does not see it. */
   label?: string;
+  /** What a passkey confirms before the form is sent. */
+  "data-passkey"?: string | undefined;
   children?: Child;
 };
 

@@ -11,6 +11,7 @@ import type { RequestView } from "./wire.ts";
 type InboxProps = {
   items: readonly RequestView[];
   standings: ReadonlyMap<string, Standing>;
+  highRisk: ReadonlySet<string>;
   visitor: Visitor;
   now: number;
   /** Names what is shown: another one means that something has changed. */
@@ -20,7 +21,7 @@ type InboxProps = {
 };
 
 /** The requests that wait for the visitor, newest first. */
-export function Inbox({ items, standings, visitor, now, version, cursor, next }: InboxProps) {
+export function Inbox({ items, standings, highRisk, visitor, now, version, cursor, next }: InboxProps) {
   return (
     <>
       <p class="quiet" id="live-status" role="status"></p>
@@ -35,6 +36,7 @@ export function Inbox({ items, standings, visitor, now, version, cursor, next }:
               <Item
                 request={request}
                 standing={standings.get(request.requester) ?? {}}
+                highRisk={highRisk.has(request.rule)}
                 visitor={visitor}
                 now={now}
               />
@@ -49,11 +51,17 @@ export function Inbox({ items, standings, visitor, now, version, cursor, next }:
   );
 }
 
-type ItemProps = { request: RequestView; standing: Standing; visitor: Visitor; now: number };
+type ItemProps = {
+  request: RequestView;
+  standing: Standing;
+  highRisk: boolean;
+  visitor: Visitor;
+  now: number;
+};
 
 const WHAT = { request: "asks for", extension: "asks for more time on", emergency: "took, in an emergency," };
 
-function Item({ request, standing, visitor, now }: ItemProps) {
+function Item({ request, standing, highRisk, visitor, now }: ItemProps) {
   const question = openQuestion(request);
   if (!question) return null;
   const title = `title-${request.id}`;
@@ -68,7 +76,7 @@ function Item({ request, standing, visitor, now }: ItemProps) {
         <Countdown until={question.deadline} now={now} over="the time to decide is over" />
       </header>
       <Wish request={request} standing={standing} question={question} now={now} />
-      <ReviewForm request={request} question={question} visitor={visitor} from="inbox" />
+      <ReviewForm request={request} question={question} visitor={visitor} highRisk={highRisk} from="inbox" />
       {question.kind === "emergency" ? null : (
         <label class="choice">
           <input type="checkbox" name="id" value={request.id} form="bulk" />

@@ -8,7 +8,7 @@ import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { openQuestion } from "./question.ts";
 import { seeOther, show, showProblem } from "./respond.tsx";
 import { textOf } from "./review.ts";
-import { standingsOf } from "./standings.ts";
+import { highRiskRules, standingsOf } from "./standings.ts";
 import type { Listed, RequestView } from "./wire.ts";
 
 export const INBOX = "/console/inbox";
@@ -30,10 +30,23 @@ async function showInbox(c: ConsoleContext) {
   const listed = await api.get<Listed<RequestView>>("/v1/access-requests", query);
   if (!listed.ok) return showProblem(c, listed.error);
   const { items, next_cursor: next } = listed.value;
-  const standings = await standingsOf(items, visitor, api);
+  const [standings, highRisk] = await Promise.all([
+    standingsOf(items, visitor, api),
+    highRiskRules(visitor, api),
+  ]);
   if (!standings.ok) return showProblem(c, standings.error);
+  if (!highRisk.ok) return showProblem(c, highRisk.error);
   const version = await sha256Hex(JSON.stringify(items));
-  const props = { items, standings: standings.value, visitor, now, version, cursor, next };
+  const props = {
+    items,
+    standings: standings.value,
+    highRisk: highRisk.value,
+    visitor,
+    now,
+    version,
+    cursor,
+    next,
+  };
   return show(c, { title: "Inbox", place: INBOX }, <Inbox {...props} />);
 }
 

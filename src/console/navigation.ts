@@ -6,6 +6,10 @@ export type Place = { path: string; label: string; anyOf: readonly string[] };
 const PLACES: readonly Place[] = [
   { path: "/console/ask", label: "Ask", anyOf: ["requests:create"] },
   { path: "/console/inbox", label: "Inbox", anyOf: ["requests:review"] },
+  { path: "/console/grants", label: "Grants", anyOf: ["grants:read"] },
+  { path: "/console/revocations", label: "Revocations", anyOf: ["revocations:read"] },
+  { path: "/console/detections", label: "Detections", anyOf: ["remediation:read", "remediation:write"] },
+  { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
 ];
 
 export function placesFor(visitor: Pick<Visitor, "scopes">): Place[] {

@@ -20,11 +20,13 @@ type Props = {
   now: number;
   version: string;
   issuer: string;
+  /** An approval is confirmed with a passkey. */
+  highRisk: boolean;
   refusal?: { problem: Problem; filled: URLSearchParams; form: "review" | "extend" };
 };
 
 /** Everything about one request: what was asked, who said what, what came of it. */
-export function RequestPage({ request, standing, visitor, now, version, issuer, refusal }: Props) {
+export function RequestPage({ request, standing, visitor, now, version, issuer, highRisk, refusal }: Props) {
   const question = openQuestion(request);
   const own = visitor.subject === request.requester;
   const mayReview =
@@ -49,6 +51,7 @@ export function RequestPage({ request, standing, visitor, now, version, issuer, 
               request={request}
               question={question}
               visitor={visitor}
+              highRisk={highRisk}
               from="request"
               filled={filled("review")}
             />

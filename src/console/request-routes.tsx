@@ -7,13 +7,14 @@ import type { Done } from "./done.ts";
 import { readDuration } from "./duration.ts";
 import { GiveBack } from "./give-back.tsx";
 import { INBOX } from "./inbox-routes.tsx";
+import { readAnswer } from "./passkey-routes.tsx";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { openQuestion } from "./question.ts";
 import { RequestPage } from "./request-page.tsx";
 import { requestPath } from "./request-view.tsx";
 import { seeOther, show, showProblem } from "./respond.tsx";
 import { NOT_A_DURATION, readReview, textOf } from "./review.ts";
-import { standingOf } from "./standings.ts";
+import { highRiskRules, standingOf } from "./standings.ts";
 import type { GrantView, RequestView } from "./wire.ts";
 
 /** One access request, for who asks, who reviews and who reads; where a message's *Open* leads. */
@@ -40,16 +41,21 @@ async function showRequest(c: ConsoleContext, id: string, issuer: string, refusa
   const found = await api.get<RequestView>(apiPath(id));
   if (!found.ok) return showProblem(c, found.error);
   const request = found.value;
-  const standing = await standingOf(request.requester, visitor, api);
+  const [standing, highRisk] = await Promise.all([
+    standingOf(request.requester, visitor, api),
+    highRiskRules(visitor, api),
+  ]);
   if (!standing.ok) return showProblem(c, standing.error);
+  if (!highRisk.ok) return showProblem(c, highRisk.error);
   const version = await sha256Hex(JSON.stringify(request));
   const own = request.requester === visitor.subject;
   const title = `${own ? "You ask" : `${request.requester} asks`} for ${request.resource}`;
   const props = { request, standing: standing.value, visitor, now, version, issuer };
+  const risky = highRisk.value.has(request.rule);
   return show(
     c,
     { title, status: refusal ? problemStatus(refusal.problem.code) : 200, place: own ? ASK : INBOX },
-    <RequestPage {...props} {...(refusal ? { refusal } : {})} />,
+    <RequestPage {...props} highRisk={risky} {...(refusal ? { refusal } : {})} />,
   );
 }
 
@@ -58,7 +64,9 @@ async function review(c: ConsoleContext, id: string, issuer: string) {
   const refused = (p: Problem) => showRequest(c, id, issuer, { problem: p, filled: form, form: "review" });
   const read = readReview(form);
   if (!read.ok) return refused(read.error);
-  const reviewed = await api.post<RequestView>(apiPath(id, "/reviews"), read.value);
+  const passkey = readAnswer(form, "passkey");
+  const body = { ...read.value, ...(passkey ? { passkey } : {}) };
+  const reviewed = await api.post<RequestView>(apiPath(id, "/reviews"), body);
   if (!reviewed.ok) return refused(reviewed.error);
   const path = form.get("from") === "inbox" ? INBOX : requestPath(id);
   return seeOther(c, path, outcomeOf(reviewed.value));

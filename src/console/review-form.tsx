@@ -1,5 +1,6 @@
 import { durationText } from "./duration.ts";
 import { Field, Form } from "./form.tsx";
+import { NeedsScript, PASSKEYS } from "./passkey-page.tsx";
 import type { Question } from "./question.ts";
 import { requestPath } from "./request-view.tsx";
 import type { Visitor } from "./visitor.ts";
@@ -9,6 +10,8 @@ type Props = {
   request: RequestView;
   question: Question;
   visitor: Pick<Visitor, "csrfToken">;
+  /** An approval is confirmed with a passkey. */
+  highRisk: boolean;
   /** Where one comes back to: the inbox, or the request itself. */
   from: "inbox" | "request";
   /** What was filled in, where the form was not taken. */
@@ -22,11 +25,15 @@ const VERBS = {
 } as const;
 
 /** Approve or deny with a comment, and give less than was asked for where that can be. */
-export function ReviewForm({ request, question, visitor, from, filled }: Props) {
+export function ReviewForm({ request, question, visitor, highRisk, from, filled }: Props) {
   const [approve, deny] = VERBS[question.kind];
   const id = (name: string) => `${name}-${request.id}`;
   return (
-    <Form action={`${requestPath(request.id)}/reviews`} visitor={visitor}>
+    <Form
+      action={`${requestPath(request.id)}/reviews`}
+      visitor={visitor}
+      data-passkey={highRisk ? "access_request.approve" : undefined}
+    >
       <input type="hidden" name="from" value={from} />
       {question.extension === undefined ? null : (
         <input type="hidden" name="extension" value={question.extension} />
@@ -41,6 +48,15 @@ export function ReviewForm({ request, question, visitor, from, filled }: Props) 
       {question.kind === "emergency" ? null : (
         <GiveLess request={request} question={question} filled={filled} />
       )}
+      {highRisk ? (
+        <>
+          <input type="hidden" name="access_request_id" value={request.id} />
+          <p class="notice">
+            This access is high-risk: you confirm an approval with <a href={PASSKEYS}>your passkey</a>.
+          </p>
+          <NeedsScript />
+        </>
+      ) : null}
       <p class="actions">
         <button type="submit" name="outcome" value="approve" data-key="a">
           {approve}

@@ -8,12 +8,16 @@ import { isSameOrigin } from "../protocol/same-origin.ts";
 import { Api } from "./api.ts";
 import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
+import { detectionsRoutes } from "./detections-routes.tsx";
+import { grantRoutes } from "./grants-routes.tsx";
 import { inboxRoutes } from "./inbox-routes.tsx";
 import { placesFor } from "./navigation.ts";
 import { Empty } from "./notice.tsx";
+import { passkeyRoutes } from "./passkey-routes.tsx";
 import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from "./ports.ts";
 import { requestRoutes } from "./request-routes.tsx";
 import { show, showProblem } from "./respond.tsx";
+import { revocationRoutes } from "./revocations-routes.tsx";
 import { visitorOf } from "./visitor.ts";
 
 /** Everything comes from here, and nothing is written into a page that would run. */
@@ -63,6 +67,10 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", inboxRoutes());
   app.route("/", askRoutes(deps));
   app.route("/", requestRoutes(deps));
+  app.route("/", detectionsRoutes());
+  app.route("/", grantRoutes());
+  app.route("/", revocationRoutes());
+  app.route("/", passkeyRoutes());
   return app;
 }
 

@@ -2,7 +2,21 @@ import { ok, type Result } from "../protocol/result.ts";
 import type { Api } from "./api.ts";
 import type { Standing } from "./standing.ts";
 import { hasAny, type Visitor } from "./visitor.ts";
-import type { GrantView, Listed, RequestView } from "./wire.ts";
+import type { GrantView, Listed, RequestView, RuleView } from "./wire.ts";
+
+/** The rules whose approvals the visitor must confirm with a passkey, by their ids. */
+export async function highRiskRules(visitor: Visitor, api: Api): Promise<Result<ReadonlySet<string>>> {
+  if (!hasAny(visitor, ["requests:review"])) return ok(new Set());
+  const rules = new Set<string>();
+  for (let cursor: string | undefined; ; ) {
+    const query = { reviewable: "true", limit: 200, cursor };
+    const listed = await api.get<Listed<RuleView>>("/v1/access-rules", query);
+    if (!listed.ok) return listed;
+    for (const { id, high_risk } of listed.value.items) if (high_risk) rules.add(id);
+    cursor = listed.value.next_cursor;
+    if (cursor === undefined) return ok(rules);
+  }
+}
 
 /** How far back one looks. */
 const LATEST = 100;

@@ -5,6 +5,11 @@ const TONES: Record<string, string> = {
   active: "good",
   denied: "bad",
   revoked: "bad",
+  held: "waiting",
+  acted: "bad",
+  over_hourly_limit: "bad",
+  in_force: "bad",
+  awaiting_confirmation: "waiting",
 };
 
 /** A state as a word in a colour; the word alone says it too. */

@@ -56,6 +56,7 @@ function reviewMoment(review: ReviewView, what: string): Moment {
   const { approver, outcome, comment, reviewed_at: at, via, duration_seconds, scope, max_uses } = review;
   const verb = outcome === "approve" ? "approved" : "denied";
   const through = via === undefined ? "" : ` through ${via}`;
+  const confirmed = review.passkey === undefined ? "" : ", confirmed with a passkey";
   const less = {
     ...(duration_seconds === undefined ? {} : { duration_seconds }),
     ...(scope === undefined ? {} : { scope }),
@@ -63,7 +64,7 @@ function reviewMoment(review: ReviewView, what: string): Moment {
   };
   return {
     at,
-    what: `${approver} ${verb} ${what}${through}`,
+    what: `${approver} ${verb} ${what}${through}${confirmed}`,
     ...(comment === undefined ? {} : { said: comment }),
     ...(Object.keys(less).length > 0 ? { less } : {}),
   };

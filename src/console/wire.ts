@@ -1,3 +1,5 @@
+import type { ReceiptView } from "./operator-wire.ts";
+
 /** What the console reads of the HTTP contract's answers. Times are epoch seconds. */
 
 export type RequestState = "pending" | "approved" | "denied" | "cancelled" | "expired";
@@ -17,6 +19,7 @@ export type ReviewView = {
   scope?: string;
   max_uses?: number;
   via?: string;
+  passkey?: string;
 };
 
 /** One question to approvers: of a request, or of an extension. */
@@ -50,6 +53,8 @@ export type GrantView = {
   revoked_at?: number;
   revoked_by?: string;
   revoke_reason?: string;
+  /** By when edges refuse it, once the log has acknowledged. */
+  revoke_receipt?: ReceiptView;
 };
 
 export type RequestView = RoundView & {
@@ -74,6 +79,7 @@ export type RequestView = RoundView & {
 export type RuleView = {
   id: string;
   may: ("ask" | "review" | "emergency")[];
+  high_risk?: true;
   resource: string;
   scopes: string[];
   stages: TreeView[];
@@ -90,5 +96,7 @@ export type RuleView = {
   max_parallel?: number;
   break_glass?: { max_duration_seconds: number; review_within_seconds: number };
 };
+
+export type PasskeyView = { id: string; name: string; created_at: number; last_used_at?: number };
 
 export type Listed<T> = { items: T[]; next_cursor?: string };

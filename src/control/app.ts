@@ -17,11 +17,13 @@ import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
+import { type PasskeyDeps, passkeyRoutes } from "../registry/passkey-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
 import { type RemediationRouteDeps, remediationRoutes } from "../remediation/remediation-routes.ts";
 import { IMPORT_PATH, type ImportRouteDeps, importRoutes } from "../revocation/import-routes.ts";
 import { type RevocationDeps, revocationRoutes } from "../revocation/routes.ts";
 import { inboundSignalRoutes, type SignalDeps, signalRoutes } from "../signals/signal-routes.ts";
+import { type StatusListDeps, statusListRoutes } from "../signals/status-list-routes.ts";
 import { type StreamDeps, ssfMetadataRoutes, streamRoutes } from "../signals/stream-routes.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import { type KeyRouteDeps, keyRoutes } from "../tokens/key-routes.ts";
@@ -37,6 +39,8 @@ import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./dec
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
 import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts";
+import { type RecordDeps, recordRoutes } from "./record-routes.ts";
+import { type TrafficDeps, trafficRoutes } from "./traffic-routes.ts";
 
 /** Reads who calls from the request's access token, or answers the refusal, with who it was where that is known. */
 export type Authenticate = (
@@ -63,14 +67,18 @@ export type ControlDeps = {
   logout: LogoutRouteDeps;
   metrics: MetricsDeps;
   oauth: OAuthDeps;
+  passkeys: PasskeyDeps;
   policy: PolicyRouteDeps;
   propagation: PropagationDeps;
   remediation: RemediationRouteDeps;
   revocations: RevocationDeps;
   sessions: SessionRouteDeps;
   signals: SignalDeps;
+  statusLists: StatusListDeps;
   streams: StreamDeps;
   tokenState: TokenStateDeps;
+  records: RecordDeps;
+  traffic: TrafficDeps;
   webhooks: ManageDeps;
 };
 
@@ -124,6 +132,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", logoutRoutes(deps.logout));
   app.route("/", inboundSignalRoutes(deps.signals));
   app.route("/", ssfMetadataRoutes(deps.streams));
+  app.route("/", statusListRoutes(deps.statusLists));
 
   app.use(authenticated(deps));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
@@ -139,14 +148,17 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", sessionRoutes(deps.sessions));
   app.route("/", signalRoutes(deps.signals));
   app.route("/", streamRoutes(deps.streams));
+  app.route("/", auditRoutes(deps.audit));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));
   app.route("/", remediationRoutes(deps.remediation));
   app.route("/", clientRoutes(deps.clients));
+  app.route("/", passkeyRoutes(deps.passkeys));
   app.route("/", webhookRoutes(deps.webhooks));
   app.route("/", metricsRoutes(deps.metrics));
-  app.route("/", auditRoutes(deps.audit));
+  app.route("/", trafficRoutes(deps.traffic));
+  app.route("/", recordRoutes(deps.records));
   return app;
 }
 

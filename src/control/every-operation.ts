@@ -3,6 +3,7 @@ import { auditOperations } from "../audit/operations.ts";
 import { browserOperations } from "../browser/operations.ts";
 import type { Operations } from "../platform/operation.ts";
 import { registryOperations } from "../registry/operations.ts";
+import { passkeyOperations } from "../registry/passkey-operations.ts";
 import { remediationOperations } from "../remediation/operations.ts";
 import { revocationOperations } from "../revocation/operations.ts";
 import { signalOperations } from "../signals/operations.ts";
@@ -16,6 +17,7 @@ export const EVERY_OPERATION: Operations = {
   ...revocationOperations,
   ...tokenOperations,
   ...registryOperations,
+  ...passkeyOperations,
   ...webhookOperations,
   ...remediationOperations,
   ...signalOperations,

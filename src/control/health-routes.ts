@@ -8,10 +8,15 @@ export type HealthDeps = {
   clock: Clock;
   /** Reads the log now: which policy version is in force, and how far the log is. */
   replica(): Promise<Result<{ seq: number; policyVersion: number }>>;
+  /** How old the replica of the isolate that answers is, as it is; undefined where it has none yet. */
+  replicaAgeMs(): number | undefined;
+  /** Whether what counts requests answers. */
+  monitor(): Promise<Result<unknown>>;
   keyring: { ready(): Promise<Result<{ overdue: OverdueRotation[] }>> };
 };
 
-export type Check = { name: string; ready: boolean; detail: string };
+/** What is `optional` is told, and keeps nobody from being ready. */
+export type Check = { name: string; ready: boolean; detail: string; optional?: true };
 
 /**
  * `/healthz`: the Worker answers. `/readyz`: 200 where it can decide requests, else 503 and what is missing.
@@ -21,10 +26,26 @@ export function healthRoutes(deps: HealthDeps) {
   return new Hono<HttpEnv>()
     .get("/healthz", (c) => c.json({ status: "ok" }, 200, { "cache-control": "no-store" }))
     .get("/readyz", async (c) => {
-      const checks = [...(await checkReplica(deps)), ...(await checkKeys(deps))];
-      const ready = checks.every((check) => check.ready);
+      const replica = checkAge(deps);
+      const found = await Promise.all([checkReplica(deps), checkKeys(deps), checkMonitor(deps)]);
+      const checks = [replica, ...found.flat()];
+      const ready = checks.every((check) => check.ready || check.optional);
       return c.json({ ready, checks }, ready ? 200 : 503, { "cache-control": "no-store" });
     });
+}
+
+/** Before it is renewed by asking the log. */
+function checkAge({ replicaAgeMs }: HealthDeps): Check {
+  const ageMs = replicaAgeMs();
+  const detail = ageMs === undefined ? "none in this isolate before" : `${ageMs} ms old in this isolate`;
+  return { name: "replica", ready: true, detail };
+}
+
+/** No request depends on it. */
+async function checkMonitor({ monitor }: HealthDeps): Promise<Check[]> {
+  const read = await monitor();
+  const detail = read.ok ? "requests are counted" : read.error.detail;
+  return [{ name: "monitor", ready: read.ok, optional: true, detail }];
 }
 
 async function checkReplica(deps: HealthDeps): Promise<Check[]> {

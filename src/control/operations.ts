@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { json, type Operations, raw } from "../platform/operation.ts";
-import { CHECKS } from "../protocol/decision-trace.ts";
+import { traceMembers, traceSchema } from "./trace-schema.ts";
+import { trafficOperations } from "./traffic-operations.ts";
 
 const open = { credential: "none" } as const;
 
@@ -8,37 +9,18 @@ const health = z.strictObject({ status: z.literal("ok") });
 const readiness = z
   .strictObject({
     ready: z.boolean(),
-    checks: z.array(z.strictObject({ name: z.string(), ready: z.boolean(), detail: z.string() })),
+    checks: z.array(
+      z.strictObject({
+        ...{ name: z.string(), ready: z.boolean(), detail: z.string() },
+        optional: z.literal(true).exactOptional().describe("Nobody is kept from being ready by it."),
+      }),
+    ),
   })
   .meta({ id: "Readiness", description: "What is there, and what is missing." });
 const CHECK = { name: "policy", ready: true, detail: "version 3" };
 
-const members = z.record(z.string(), z.json());
-const trace = z
-  .looseObject({
-    trace_version: z.literal(1),
-    decision_id: z.string(),
-    outcome: z.enum(["allow", "refuse"]),
-    reason: z.string(),
-    status: z.int().describe("What the client is answered; 200 stands for what the origin says."),
-    route: z.string().exactOptional(),
-    origin: z.string().exactOptional(),
-    seq: z.int().exactOptional(),
-    replica_age_ms: z.number().exactOptional(),
-    checks: z.array(
-      z.looseObject({
-        check: z.enum(CHECKS),
-        outcome: z.enum(["passed", "failed", "skipped"]),
-        demand: members.exactOptional().describe("What the policy asks for, never what a token says."),
-        reason: z.string().exactOptional(),
-      }),
-    ),
-    remedies: z.array(z.looseObject({ kind: z.string() })).describe("What would turn a refusal around."),
-  })
-  .meta({ id: "DecisionTrace", description: "A decision with all that led to it. Members may be added." });
-
 const evaluation = z
-  .strictObject({ decision: z.boolean(), context: members.exactOptional() })
+  .strictObject({ decision: z.boolean(), context: traceMembers.exactOptional() })
   .meta({ id: "EvaluationAnswer", description: "AuthZEN 1.0 §6.2." });
 const evaluations = z
   .union([z.strictObject({ evaluations: z.array(evaluation) }), evaluation])
@@ -51,6 +33,7 @@ const EVALUATION = {
 };
 
 export const controlOperations: Operations = {
+  ...trafficOperations,
   "GET /healthz": {
     ...open,
     id: "health.live",
@@ -105,7 +88,7 @@ export const controlOperations: Operations = {
     description: "The gate's own engine; nothing is forwarded and nothing is counted.",
     example: { method: "GET", url: "https://api.example.com/orders", token: "eyJhbGciOiJFUzI1NiIs…" },
     answers: {
-      200: json("The decision.", trace, {
+      200: json("The decision.", traceSchema, {
         ...{ trace_version: 1, decision_id: "dec_01m80vge8se3ps2w3e76kefsk1", outcome: "refuse" },
         ...{ reason: "insufficient_scope", status: 403, route: "orders" },
         checks: [{ check: "scopes", outcome: "failed", demand: { scopes: ["orders:read"] } }],

@@ -1,25 +1,30 @@
 import { Hono } from "hono";
 import { answer, type HttpEnv, refuse, requireScope } from "../platform/http.ts";
 import { ok, type Result } from "../protocol/result.ts";
-import { AGE_BUCKETS_MS, type AgesByTier } from "../remediation/age-histogram.ts";
+import { AGE_BUCKETS_MS, type AgesByTier } from "../remediation/histogram.ts";
 import type { MonitorReading } from "../remediation/monitor-object.ts";
 import { TIERS } from "../revocation/receipt.ts";
 
-export type PropagationDeps = { monitor: { read(): Promise<Result<MonitorReading>> } };
+export type PropagationDeps = {
+  monitor: { read(): Promise<Result<MonitorReading>> };
+  /** Of the last 24 hours. */
+  ages(): Promise<Result<AgesByTier>>;
+};
 
 /** `GET /v1/revocations/propagation`: what the canary measured and how old replicas were, of the last 24 hours. */
-export function propagationRoutes({ monitor }: PropagationDeps) {
+export function propagationRoutes({ monitor, ages }: PropagationDeps) {
   return new Hono<HttpEnv>().get(
     "/v1/revocations/propagation",
     requireScope("revocations:read"),
     async (c) => {
-      const read = await monitor.read();
+      const [read, aged] = await Promise.all([monitor.read(), ages()]);
       if (!read.ok) return refuse(c, read.error);
-      const { propagation, ages_24h } = read.value;
+      if (!aged.ok) return refuse(c, aged.error);
+      const { propagation } = read.value;
       const tiers = TIERS.map((tier) => [tier, propagation[tier] ?? null] as const);
       return answer(
         c,
-        ok({ window_seconds: 86_400, tiers: Object.fromEntries(tiers), replica_age: shown(ages_24h) }),
+        ok({ window_seconds: 86_400, tiers: Object.fromEntries(tiers), replica_age: shown(aged.value) }),
       );
     },
   );

@@ -21,11 +21,11 @@ export function referencePage(document: OpenApiDocument, nonce: string) {
   const { description } = document.info;
   const body = html`<header>
       <h1>Portcullis: HTTP reference</h1>
-      <p>${description}</p>
+      <p>${withCode(String(description))}</p>
       <p>For programs: <a href="/openapi.json">OpenAPI 3.1</a>. It is made from the schemas that run.</p>
     </header>
     <nav aria-label="Operations">
-      <ul>${[...groups].map(([tag, own]) => navigationOf(tag, own))}<li><a href="#schemas">schemas</a></li></ul>
+      <ul class="rooms">${[...groups].map(([tag, own]) => navigationOf(tag, own))}<li class="room"><a href="#schemas">schemas</a></li></ul>
     </nav>
     <main>
       ${[...groups].map(([tag, own]) => html`<section><h2 id="${tag}">${tag}</h2>${own.map(operationOf)}</section>`)}
@@ -38,7 +38,7 @@ function navigationOf(tag: string, own: Listed[]): Markup {
   const links = own.map(
     ({ operation: { operationId: id } }) => html`<li><a href="#${id}">${id.slice(tag.length + 1)}</a></li>`,
   );
-  return html`<li><a href="#${tag}">${tag}</a><ul>${links}</ul></li>`;
+  return html`<li class="room"><a href="#${tag}">${tag}</a><ul>${links}</ul></li>`;
 }
 
 function operationOf({ method, path, operation }: Listed): Markup {
@@ -46,7 +46,7 @@ function operationOf({ method, path, operation }: Listed): Markup {
   return html`<article id="${id}">
     <h3><a href="#${id}">${id}</a></h3>
     <p class="call"><code><b>${method.toUpperCase()}</b> ${path}</code></p>
-    <p>${summary}.${description === undefined ? "" : ` ${description}`}</p>
+    <p>${summary}.${description === undefined ? "" : html` ${withCode(description)}`}</p>
     <p class="needs">${needsOf(operation)}</p>
     ${parameters.length === 0 ? "" : parametersOf(parameters)}
     ${requestBody ? html`<h4>Request${requestBody.required ? "" : " (may be absent)"}</h4>${contentOf(requestBody.content)}` : ""}
@@ -77,10 +77,12 @@ function parametersOf(parameters: DescribedParameter[]): Markup {
   return html`<div class="wide"><table><caption>Parameters</caption>${rows}</table></div>`;
 }
 
+const PROBLEM = "application/problem+json";
+
 function answerOf(status: string, description: string, content: DescribedContent | undefined): Markup {
   const summary = html`<b>${status}</b> ${withCode(description)}`;
-  if (!content) return html`<p class="answer">${summary}</p>`;
-  // What went well is shown; a refusal is opened by who wants to see it.
+  // Every problem has one form: its schema stands once, below.
+  if (!content || content[PROBLEM]) return html`<p class="answer">${summary}</p>`;
   const open = Number(status) < 400 ? html`<details class="answer" open>` : html`<details class="answer">`;
   return html`${open}<summary>${summary}</summary>${contentOf(content)}</details>`;
 }

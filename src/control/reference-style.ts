@@ -15,10 +15,10 @@ export const REFERENCE_STYLE = `
   .wide { overflow-x: auto } table { border-collapse: collapse; margin: .75rem 0 } caption { text-align: left; font-weight: 600 }
   th, td { padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); font-weight: normal }
   dl { margin: .5rem 0; padding-left: .75rem; border-left: 2px solid var(--line) } dd { margin: 0 0 .4rem 1rem }
-  nav ul { padding-left: 1rem; list-style: none } nav > ul { columns: 2; padding: 0 } nav > ul > li { break-inside: avoid; margin-bottom: .75rem }
+  nav ul { padding-left: 1rem; list-style: none } .rooms { columns: 2 } .room { break-inside: avoid; margin-bottom: .75rem } nav .rooms { padding: 0 }
   @media (min-width: 70rem) {
     body { display: grid; grid-template-columns: 17rem minmax(0, 60rem); column-gap: 2rem }
     header { grid-column: 2 } nav { position: sticky; top: 0; height: 100vh; overflow-y: auto; grid-row: 1 / 3; grid-column: 1; border-right: 1px solid var(--line) }
-    nav > ul { columns: 1 } main { grid-column: 2 }
+    .rooms { columns: 1 } main { grid-column: 2 }
   }
 `;

@@ -7,6 +7,8 @@ import type { DriftReport } from "../replication/drift.ts";
 
 type Sweepable = { sweep(): Promise<Result<unknown>> };
 type SweptObject = { sweep(): Promise<Result<Swept>> };
+/** Values that were wrapped anew, and metrics of the endpoint by their name with labels. */
+type SweptEndpoint = { rewrapped: number; gauges: Record<string, number> };
 type Note = { counters: Record<string, number>; gauges: Record<string, number> };
 
 export type SweepDeps = {
@@ -26,7 +28,7 @@ export type SweepDeps = {
   endpoints(): Promise<Result<string[]>>;
   /** Whether the deployment has a previous secret beside the one in use. */
   secretChanging: boolean;
-  endpoint(id: string): { sweep(): Promise<Result<{ rewrapped: number }>> };
+  endpoint(id: string): { sweep(): Promise<Result<SweptEndpoint>> };
 };
 
 /** An alarm that is this late was lost. */
@@ -81,17 +83,17 @@ function ofThisMinute(ids: readonly string[], nowMs: number): string[] {
   return ids.filter((id) => turn(id) === minute);
 }
 
-type SweptEndpoint = { name: string; result: Result<{ rewrapped: number }> };
+type NamedEndpoint = { name: string; result: Result<SweptEndpoint> };
 
 /** While a secret is being changed, all of them each minute, so that it is known when none needs the old one. */
-function sweepEndpoints(ids: readonly string[], deps: SweepDeps): Promise<SweptEndpoint[]> {
+function sweepEndpoints(ids: readonly string[], deps: SweepDeps): Promise<NamedEndpoint[]> {
   const woken = deps.secretChanging ? ids : ofThisMinute(ids, deps.clock());
   return Promise.all(woken.map(async (id) => ({ name: id, result: await deps.endpoint(id).sweep() })));
 }
 
 async function tellMonitor(
   swept: { name: string; result: Result<Swept> }[],
-  endpoints: readonly SweptEndpoint[],
+  endpoints: readonly NamedEndpoint[],
   drift: Result<DriftReport>,
   { monitor, clock, logger, secretChanging }: SweepDeps,
 ): Promise<void> {
@@ -101,6 +103,7 @@ async function tellMonitor(
     gauges[`portcullis_outbox_rows{object="${name}"}`] = result.value.outbox_rows;
     Object.assign(gauges, result.value.gauges);
   }
+  for (const { result } of endpoints) if (result.ok) Object.assign(gauges, result.value.gauges);
   // Where one did not answer, it cannot be said that none needs the previous secret any more.
   if (secretChanging && endpoints.every(({ result }) => result.ok)) {
     const rewrapped = endpoints.map(({ result }) => (result.ok ? result.value.rewrapped : 0));

@@ -234,7 +234,7 @@ function lookAt<D extends Demand>(
   if (left?.ok === false) return refused({ ...left.error, ...about });
   const good = left ? left.value : token;
   const forbidden = demand.denied(good);
-  if (forbidden) return refused({ ...forbidden, ...about });
+  if (forbidden) return refused({ ...forbidden, ...about, ...(good ? { token: good } : {}) });
   return { kind: "admitted", admission: good ? { demand, view, token: good } : { demand, view } };
 }
 

@@ -8,6 +8,7 @@ import {
 import { cookieValue, hasCookie, withoutCookie } from "../protocol/cookie.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { isSameOrigin } from "../protocol/same-origin.ts";
+import { type Fields, putCookies } from "./headers.ts";
 
 /** Why the credential cannot be used; that there is none is no fault here. */
 export type CredentialFault =
@@ -67,15 +68,13 @@ export function hasTokenParameter(search: string): boolean {
 }
 
 /** Takes out of the headers for the origin what could have carried a token beside `Authorization`. */
-export function stripCarriers(headers: Headers, sources: readonly CredentialSource[]): void {
+export function stripCarriers(fields: Fields, sources: readonly CredentialSource[]): void {
   for (const source of sources) {
-    if (source.from === "header") headers.delete(source.name);
+    if (source.from === "header") delete fields[source.name.toLowerCase()];
     if (source.from !== "cookie") continue;
-    const cookies = headers.get("cookie");
-    if (cookies === null || !hasCookie(cookies, source.name)) continue;
-    const rest = withoutCookie(cookies, source.name);
-    if (rest === "") headers.delete("cookie");
-    else headers.set("cookie", rest);
+    const { cookie } = fields;
+    if (cookie === undefined || !hasCookie(cookie, source.name)) continue;
+    putCookies(fields, withoutCookie(cookie, source.name));
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ExactCount, LimitFault } from "../limits/limits.ts";
 import type { Origin, Route } from "../policy/document.ts";
+import type { TracedCheck } from "../protocol/decision-trace.ts";
 import type { ProofFault } from "../tokens/proof-checker.ts";
 import type { TokenFault, UnverifiedIds, VerifiedToken } from "../tokens/verify.ts";
 import type { Askable } from "./askable.ts";
@@ -45,11 +46,16 @@ export type RefuseReason =
 /** What the decision was taken on: the last log entry that the isolate had seen, and how long ago it had asked. */
 export type Knowledge = { seq?: number; replicaAgeMs?: number };
 
-/** How long a decision took, which is what it waited for: the platform's clock stands still while code runs. */
-type Timed = { tookMs?: number };
+/** How a decision came about. */
+type Course = {
+  /** What it waited for: the platform's clock stands still while code runs. */
+  tookMs?: number;
+  /** What was checked, where somebody took notes. */
+  checks?: readonly TracedCheck[];
+};
 
 export type Refusal = Knowledge &
-  Timed & {
+  Course & {
     outcome: "refuse";
     reason: RefuseReason;
     route?: Route;
@@ -77,7 +83,7 @@ export type Refusal = Knowledge &
   };
 
 export type Allowance = Knowledge &
-  Timed & {
+  Course & {
     outcome: "allow";
     reason: AllowReason;
     route: Route;

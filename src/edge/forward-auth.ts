@@ -111,7 +111,7 @@ function allowed({ allowance, identity }: Decided, requestId: string): Response 
   const { assertion = "", subject = "", scope = "", grant = "" } = identity;
   const headers = new Headers({ "cache-control": "no-store", "x-request-id": requestId });
   if (allowance.dpopNonce !== undefined) headers.set("dpop-nonce", allowance.dpopNonce);
-  writeIdentity(headers, { assertion, subject, scope, grant });
+  writeIdentity({ assertion, subject, scope, grant }, (name, value) => headers.set(name, value));
   return new Response(null, { status: 200, headers });
 }
 

@@ -37,7 +37,7 @@ export function bodyToForward({ method, body, headers }: Request): Result<Reques
  */
 export async function forward(
   { method }: Pick<Request, "method">,
-  to: { url: string; timeoutMs: number; requestId: string; headers: Headers; body: Request["body"] },
+  to: { url: string; timeoutMs: number; requestId: string; headers: HeadersInit; body: Request["body"] },
   fetch: OriginFetch,
 ): Promise<Result<Response, OriginFault>> {
   // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.

@@ -46,8 +46,6 @@ type FreshnessOptions = {
   log: Logger;
   /** Waits in the request's own turn; tests pass their own. */
   sleep?: (ms: number) => Promise<void>;
-  /** Told of the age of each view that a decision is taken on. */
-  observe?: (tier: Tier, ageMs: number, waitUntil: WaitUntil) => void;
 };
 
 /**
@@ -141,7 +139,7 @@ export class Freshness {
     const ageMs = this.#ageMs(latest);
     if (staleness.always || !within(ageMs, staleness.boundMs)) return undefined;
     if (ageMs > staleness.boundMs / 2) replica.refreshInBackground(waitUntil, staleness.boundMs);
-    return this.#taken(latest, ageMs, staleness, waitUntil);
+    return latest;
   }
 
   /**
@@ -161,15 +159,9 @@ export class Freshness {
     const latest = this.#o.replica.peek() ?? view;
     const refreshed = await this.#refresh(staleness.always, staleness.always ? 0 : staleness.boundMs);
     if (refreshed && (staleness.always || within(this.#ageMs(refreshed), staleness.boundMs))) {
-      return ok(this.#taken(refreshed, this.#ageMs(refreshed), staleness, waitUntil));
+      return ok(refreshed);
     }
-    const old = await this.#withoutLog(latest, staleness, suspect);
-    return old.ok ? ok(this.#taken(old.value, this.#ageMs(old.value), staleness, waitUntil)) : old;
-  }
-
-  #taken(view: ReplicaView, ageMs: number, { tier }: Staleness, waitUntil: WaitUntil): ReplicaView {
-    this.#o.observe?.(tier, ageMs, waitUntil);
-    return view;
+    return this.#withoutLog(latest, staleness, suspect);
   }
 
   async #withoutLog(

@@ -13,7 +13,7 @@ import { type Allowance, type Refusal, refusal } from "./decision.ts";
 import type { DeniedTokens } from "./denied-tokens.ts";
 import { bodyToForward, forward, type OriginFetch, originUrl } from "./forward.ts";
 import type { Freshness, WaitUntil } from "./freshness.ts";
-import { headersForOrigin, type Identity, type OwnHeaders } from "./headers.ts";
+import { headersForOrigin, type Identity, type OwnHeaders, withClientBytes } from "./headers.ts";
 import { identityOf } from "./identity.ts";
 import type { Observer } from "./observation.ts";
 import { keepOpen, type Pipe } from "./open-connection.ts";
@@ -109,31 +109,37 @@ async function send(
   const headers = headersForOrigin(request.headers, own);
   const stripped = !own.passAuthorization;
   if (stripped) stripCarriers(headers, route.credential);
-  if (stripped && token?.confirmation) headers.delete("dpop");
+  if (stripped && token?.confirmation) delete headers.dpop;
   const url = originUrl(origin, target);
   if (origin.message_signature) {
     const asked = { method: request.method, url, assertion: identity.assertion };
     const signed = await deps.signer.signRequest(asked, deps.replica.peek());
     if (!signed.ok) return err(refusal("assertion_unavailable", { route }));
     // A client's own signature is over what it sent, which is not what the origin gets.
-    headers.set("signature-input", signed.value.input);
-    headers.set("signature", signed.value.signature);
+    headers["signature-input"] = signed.value.input;
+    headers.signature = signed.value.signature;
   }
   const service = origin.service === undefined ? deps : deps.services.get(origin.service);
   if (!service) return err(refusal("origin_unreachable", { route }));
   const body = bodyToForward(request);
   if (!body.ok) return err(refusal(body.error, { route }));
-  const to = { url, timeoutMs: origin.timeout_ms, requestId, headers, body: body.value };
+  const fields = withClientBytes(headers, request.headers);
+  const to = { url, timeoutMs: origin.timeout_ms, requestId, headers: fields, body: body.value };
   const sentAtMs = clock();
   observer.decided(allowance, request, requestId, "proxy", sentAtMs, waitUntil);
   const answer = await forward(request, to, (at, init) => service.fetch(at, init));
   const fault = answer.ok ? undefined : refusal(answer.error, { route });
-  observer.answered(allowance, fault, requestId, clock() - sentAtMs, waitUntil);
+  const answeredAtMs = clock();
+  observer.answered(allowance, fault, request, requestId, answeredAtMs, answeredAtMs - sentAtMs, waitUntil);
   if (!answer.ok) return ok(refusalResponse(fault!, deps.issuer, requestId, request.url));
   // To whoever proved possession here, a nonce of the origin's would be one of ours.
   if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
   if (count) {
     for (const [name, value] of rateLimitFields(route.id, count)) answer.value.headers.set(name, value);
+  }
+  if (route.server_timing) {
+    const timing = `gate;dur=${allowance.tookMs ?? 0}, origin;dur=${answeredAtMs - sentAtMs}`;
+    answer.value.headers.append("server-timing", timing);
   }
   if (dpopNonce !== undefined) answer.value.headers.set("dpop-nonce", dpopNonce);
   return ok(keepOpen(answer.value, (cut) => watchOpen(allowance, cut, requestId, deps), deps.pipe));

@@ -114,47 +114,78 @@ export type OwnHeaders = Identity & {
   passAuthorization: boolean;
 };
 
+/** Header fields as `fetch` takes them, by their names in lower case; without a prototype, as clients choose names. */
+export type Fields = Record<string, string>;
+
 /**
- * The headers for the origin: a copy of the client's, without what no client may send, and with ours. Ours come
- * last: nothing that the client names can remove or precede them. Values stay in the runtime but for the few that
- * are looked at: each that crosses into JavaScript and back costs as much as a check of this path.
+ * The headers for the origin: the client's, without what no client may send, and with ours. Ours come last: nothing
+ * that the client names can remove or precede them. Several lines of one name become one, with commas, which is how
+ * everything here reads them too. An object of strings, as `Headers` would be copied once more by `fetch`.
  */
-export function headersForOrigin(headers: Headers, own: OwnHeaders): Headers {
-  const forOrigin = new Headers(headers);
-  const upgrade = takeConnectionFields(forOrigin, isStripped);
-  if (!own.passAuthorization) forOrigin.delete("authorization");
+export function headersForOrigin(headers: Headers, own: OwnHeaders): Fields {
+  const fields: Fields = Object.create(null);
+  const { taken, upgrade, cookie } = scan(headers, isStripped, fields);
+  for (const name of taken) delete fields[name];
+  if (!own.passAuthorization) delete fields.authorization;
   // An origin that had a session's cookie could use it at every other one.
-  const cookie = forOrigin.get("cookie");
-  if (cookie !== null && hasCookiePrefix(cookie, COOKIE_PREFIX)) {
-    const rest = withoutCookiePrefix(cookie, COOKIE_PREFIX);
-    if (rest === "") forOrigin.delete("cookie");
-    else forOrigin.set("cookie", rest);
+  if (cookie !== undefined && hasCookiePrefix(cookie, COOKIE_PREFIX) && "cookie" in fields) {
+    putCookies(fields, withoutCookiePrefix(cookie, COOKIE_PREFIX));
   }
   // A WebSocket handshake is the one upgrade that is carried on.
-  if (upgrade?.toLowerCase() === "websocket") forOrigin.set("upgrade", "websocket");
-  forOrigin.set("x-request-id", own.requestId);
-  forOrigin.set("x-forwarded-proto", own.scheme);
-  forOrigin.set("x-forwarded-host", own.host);
-  const address = headers.get("cf-connecting-ip");
-  if (address !== null) forOrigin.set("x-forwarded-for", address);
-  writeIdentity(forOrigin, own);
-  return forOrigin;
+  if (upgrade?.toLowerCase() === "websocket") fields.upgrade = "websocket";
+  fields["x-request-id"] = own.requestId;
+  fields["x-forwarded-proto"] = own.scheme;
+  fields["x-forwarded-host"] = own.host;
+  const address = fields["cf-connecting-ip"];
+  if (address !== undefined) fields["x-forwarded-for"] = address;
+  writeIdentity(own, (name, value) => {
+    fields[name] = value;
+  });
+  return fields;
 }
 
-/** Adds the identity headers, those that there is something to say in. */
-export function writeIdentity(headers: Headers, { assertion, subject, scope, grant }: Identity): void {
-  if (assertion !== undefined) headers.set("x-portcullis-assertion", assertion);
-  if (subject !== undefined) headers.set("x-portcullis-subject", subject);
-  if (scope !== undefined) headers.set("x-portcullis-scope", scope);
-  if (grant !== undefined) headers.set("x-portcullis-grant", grant);
+/** What is left of a Cookie field; without any the field goes. */
+export function putCookies(fields: Fields, cookies: string): void {
+  if (cookies === "") delete fields.cookie;
+  else fields.cookie = cookies;
+}
+
+/** Puts the identity headers, those that there is something to say in. */
+export function writeIdentity(
+  { assertion, subject, scope, grant }: Identity,
+  put: (name: string, value: string) => void,
+): void {
+  if (assertion !== undefined) put("x-portcullis-assertion", assertion);
+  if (subject !== undefined) put("x-portcullis-subject", subject);
+  if (scope !== undefined) put("x-portcullis-scope", scope);
+  if (grant !== undefined) put("x-portcullis-grant", grant);
+}
+
+const NOT_UTF8 = "\ufffd";
+
+/**
+ * The fields for `fetch`. A value of the client's that is not UTF-8 cannot be read as it came, and its bytes stay in
+ * the runtime: then, and only then, the fields are a copy of the client's.
+ */
+export function withClientBytes(fields: Fields, client: Headers): Fields | Headers {
+  const unread = Object.keys(fields).filter(
+    (name) => fields[name]!.includes(NOT_UTF8) && !isStripped(name) && fields[name] === client.get(name),
+  );
+  if (unread.length === 0) return fields;
+  const copy = new Headers(client);
+  for (const name of [...copy.keys()]) if (!unread.includes(name)) copy.delete(name);
+  for (const name in fields) if (!unread.includes(name)) copy.set(name, fields[name]!);
+  return copy;
 }
 
 /** The origin's answer for the client, its body streamed on; an origin cannot speak in our name. */
 export function clientResponse(answer: Response, requestId: string): Response {
+  const { taken, setsCookies } = scan(answer.headers, isStrippedFromResponse);
   const response = new Response(answer.body, answer);
-  takeConnectionFields(response.headers, isStrippedFromResponse);
-  if (response.headers.has("set-cookie")) keepOurCookies(response.headers);
-  response.headers.set("x-request-id", requestId);
+  const { headers } = response;
+  for (const name of taken) headers.delete(name);
+  if (setsCookies) keepOurCookies(headers);
+  headers.set("x-request-id", requestId);
   return response;
 }
 
@@ -167,19 +198,24 @@ function keepOurCookies(headers: Headers): void {
   for (const line of theirs) headers.append("set-cookie", line);
 }
 
-/** Deletes what is stripped and what `Connection` names (RFC 9110 §7.6.1). Answers what was to be upgraded to. */
-function takeConnectionFields(headers: Headers, isTaken: (name: string) => boolean): string | undefined {
-  let connection: string | null = null;
-  let upgrade: string | undefined;
-  const taken: string[] = [];
-  for (const name of headers.keys()) if (isTaken(name)) taken.push(name);
-  for (const name of taken) {
-    if (name === "connection") connection = headers.get(name);
-    if (name === "upgrade") upgrade = headers.get(name) ?? undefined;
-    headers.delete(name);
-  }
-  if (connection !== null) for (const name of namesIn(connection)) headers.delete(name);
-  return upgrade;
+/** What is taken out of some headers, and what is asked of them beside. */
+type Scan = { taken: string[]; upgrade?: string; cookie?: string; setsCookies?: true };
+
+/**
+ * One pass over the fields: names that are stripped, and those that `Connection` names (RFC 9110 §7.6.1). By `forEach`,
+ * as an iterator is an object of the runtime's for each request, and one more for each field.
+ */
+function scan(headers: Headers, isTaken: (name: string) => boolean, into?: Fields): Scan {
+  const found: Scan = { taken: [] };
+  headers.forEach((value, name) => {
+    if (into) into[name] = value;
+    if (isTaken(name)) found.taken.push(name);
+    if (name === "connection") found.taken.push(...namesIn(value));
+    else if (name === "upgrade") found.upgrade = value;
+    else if (name === "cookie") found.cookie = value;
+    else if (name === "set-cookie") found.setsCookies = true;
+  });
+  return found;
 }
 
 function namesIn(connection: string): string[] {

@@ -27,7 +27,9 @@ export type Observer = {
   answered?(
     allowance: Allowance,
     fault: Refusal | undefined,
+    ask: ObservedAsk,
     decisionId: string,
+    atMs: number,
     originMs: number,
     waitUntil: WaitUntil,
   ): void;
@@ -63,13 +65,15 @@ export class Observers implements Required<Observer> {
   answered(
     allowance: Allowance,
     fault: Refusal | undefined,
+    ask: ObservedAsk,
     decisionId: string,
+    atMs: number,
     originMs: number,
     waitUntil: WaitUntil,
   ): void {
     for (const observer of this.#all) {
       try {
-        observer.answered?.(allowance, fault, decisionId, originMs, waitUntil);
+        observer.answered?.(allowance, fault, ask, decisionId, atMs, originMs, waitUntil);
       } catch (thrown) {
         this.#failed(thrown, decisionId);
       }

@@ -94,7 +94,7 @@ export function refusalLog(log: Logger): Observer {
     decided: (decision, _ask, decisionId) => {
       if (decision.outcome === "refuse") logRefusal(log, decision, decisionId);
     },
-    answered: (_allowance, fault, decisionId) => {
+    answered: (_allowance, fault, _ask, decisionId) => {
       if (fault) logRefusal(log, fault, decisionId);
     },
   };

@@ -63,7 +63,7 @@ export async function authorizeFor(ask: AuthorizeAsk, deps: ServiceDeps): Promis
     const { allowance, identity } = decided.value;
     observed(allowance);
     const headers = new Headers();
-    writeIdentity(headers, identity);
+    writeIdentity(identity, (name, value) => headers.set(name, value));
     return {
       allowed: true,
       decisionId: requestId,

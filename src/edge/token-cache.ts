@@ -40,8 +40,8 @@ export class TokenCache<V extends object = CachedToken> {
   }
 
   /** How often a token was found, and how often not. */
-  reading(): { hits: number; misses: number; tokens: number } {
-    return { hits: this.#hits, misses: this.#misses, tokens: this.#entries.size };
+  reading(): { hits: number; misses: number } {
+    return { hits: this.#hits, misses: this.#misses };
   }
 
   set(token: string, value: V): void {

@@ -12,7 +12,8 @@ const ROLE_SCOPES = {
     ...["requests:read", "requests:read_all", "grants:read", "grants:revoke", "revocations:read"],
     ...["revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
     ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read"],
-    ...["sessions:read", "sessions:revoke"],
+    ...["sessions:read", "sessions:revoke", "passkeys:reset"],
+    ...["remediation:read", "remediation:write", "decisions:read"],
   ],
 };
 

@@ -16,6 +16,7 @@ export type IdPrefix =
   | "rot"
   | "ext"
   | "use"
+  | "iso"
   | "det"
   | "rmd"
   | "sig"
@@ -24,6 +25,12 @@ export type IdPrefix =
 export type RandomBytes = (length: number) => Uint8Array;
 
 export const secureRandom: RandomBytes = (length) => crypto.getRandomValues(new Uint8Array(length));
+
+/** Evenly from 0 up to 1, in 65,536 steps. */
+export function randomShare(random: RandomBytes = secureRandom): number {
+  const [high = 0, low = 0] = random(2);
+  return (256 * high + low) / 65_536;
+}
 
 const CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz";
 

@@ -89,6 +89,10 @@ export const accessRuleSchema = z
       .boolean()
       .default(false)
       .describe("Lets approvers decide by a button in a chat message; else they open the request."),
+    high_risk: z
+      .boolean()
+      .default(false)
+      .describe("An approval counts only with the approver's passkey, bound to what is approved."),
     approve_when: conditionSource.exactOptional().describe("CEL: approved at once where it is exactly true."),
     deny_when: conditionSource
       .exactOptional()
@@ -130,12 +134,22 @@ export const accessRuleSchema = z
       ),
     break_glass: breakGlass.exactOptional(),
     access_token_ttl_seconds: seconds(HOUR_SECONDS).default(300),
+    status_list: z
+      .literal(true)
+      .exactOptional()
+      .describe(
+        "Its tokens name their place in a Token Status List, for verifiers that do not ask the gate.",
+      ),
   })
   .superRefine((rule, context) => {
     const longer = (path: string[], value: number | undefined, limit: number, than: string) => {
       if ((value ?? 0) > limit)
         context.addIssue({ code: "custom", path, message: `must not be longer than ${than}` });
     };
+    if (rule.high_risk && rule.decide_in_chat) {
+      const message = "has no place for a passkey: leave it out where high_risk is set";
+      context.addIssue({ code: "custom", path: ["decide_in_chat"], message });
+    }
     const { max_duration_seconds: max, review_deadline_seconds: deadline } = rule;
     longer(["default_duration_seconds"], rule.default_duration_seconds, max, "max_duration_seconds");
     longer(["max_duration_seconds"], max, rule.max_total_seconds ?? max, "max_total_seconds");

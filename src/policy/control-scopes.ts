@@ -11,6 +11,8 @@ export const CONTROL_SCOPES: readonly string[] = [
   ],
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
   "decisions:evaluate",
+  "passkeys:reset",
+  "decisions:read",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
   "audit:erase",
   ...["remediation:read", "remediation:write"],

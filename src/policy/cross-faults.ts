@@ -50,7 +50,7 @@ export function crossFaults(draft: Draft, context: PolicyContext): string[] {
     ...(draft.hasSessions ? [] : sessionlessFaults(draft)),
     ...(draft.keys ? keyFaults(draft.keys, context) : []),
     ...repeated(draft.remediationRules, "id", (rule) => rule.id),
-    ...draft.remediationRules.flatMap(remediationFaults),
+    ...draft.remediationRules.flatMap((part) => remediationFaults(part, draft)),
   ];
 }
 

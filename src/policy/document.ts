@@ -2,6 +2,7 @@ import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
 import { auditSchema } from "./audit-schema.ts";
 import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
+import { decisionLogSchema } from "./decision-log-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
 import { detectionsSchema } from "./detection-schema.ts";
 import { issuerSchema } from "./issuer-schema.ts";
@@ -24,6 +25,9 @@ export const policySchema = z.strictObject({
     .record(roleName, roleSchema)
     .default({})
     .describe("Scopes that a role brings when an identity provider's token is exchanged for ours."),
+  audit: auditSchema
+    .exactOptional()
+    .describe("The audit log. Absent: kept for ever, without addresses, anchored once a minute."),
   token_endpoint: z
     .strictObject({
       dpop_nonce: z
@@ -44,9 +48,16 @@ export const policySchema = z.strictObject({
         .min(1)
         .max(1e9)
         .describe("A revocation that would cut more live tokens than this needs a second person."),
+      confirm_with_passkey: z
+        .boolean()
+        .exactOptional()
+        .describe("The second person confirms with a passkey."),
     })
     .exactOptional()
     .describe(`Absent: confirm_above is ${DEFAULT_CONFIRM_ABOVE}.`),
+  decision_log: decisionLogSchema
+    .exactOptional()
+    .describe("Absent: refusals only, for 24 hours, without addresses."),
   keys: keysSchema
     .exactOptional()
     .describe(
@@ -55,9 +66,6 @@ export const policySchema = z.strictObject({
   sessions: sessionsSchema
     .exactOptional()
     .describe("Sessions of people whose token is exchanged. Absent: none, and no refresh token."),
-  audit: auditSchema
-    .exactOptional()
-    .describe("The audit log. Absent: kept for ever, without addresses, anchored once a minute."),
   detections: detectionsSchema
     .exactOptional()
     .describe("What is noticed about tokens, and from when on. Absent: everything, by the defaults."),

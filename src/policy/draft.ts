@@ -39,12 +39,14 @@ export type Draft = {
   keys?: KeyPolicy;
   hasSessions: boolean;
   remediationRules: Part<RemediationRule>[];
+  /** False where detections are told not to name the client's address. */
+  showsAddresses: boolean;
 };
 
 export function readDraft(input: unknown): Draft {
   const { issuers, origins, routes, access_rules, roles, delegation, keys, sessions, signals } =
     recordOf(input);
-  const { remediation } = recordOf(input);
+  const { remediation, detections } = recordOf(input);
   const keyPolicy = keysSchema.safeParse(keys);
   return {
     issuers: readable("issuers", listOf(issuers), issuerSchema),
@@ -59,6 +61,7 @@ export function readDraft(input: unknown): Draft {
     delegation: readable("delegation", listOf(delegation), delegationSchema),
     transmitters: readable("signals.transmitters", listOf(recordOf(signals).transmitters), transmitterSchema),
     hasSessions: sessions !== undefined,
+    showsAddresses: recordOf(detections).show_address !== false,
     remediationRules: readable(
       "remediation.rules",
       listOf(recordOf(remediation).rules),

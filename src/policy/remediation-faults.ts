@@ -1,6 +1,6 @@
 import type { DetectionKind } from "../protocol/detection.ts";
 import { compileCondition } from "./condition.ts";
-import type { Part } from "./draft.ts";
+import type { Draft, Part } from "./draft.ts";
 import type { RemediationAction, RemediationRule } from "./remediation-schema.ts";
 
 /** What a rule's condition sees. */
@@ -12,11 +12,18 @@ const ABOUT_KEYS: ReadonlySet<DetectionKind> = new Set(["key_rotation_overdue", 
 const FOR_ALL: ReadonlySet<RemediationAction["kind"]> = new Set(["count", "notify"]);
 
 /** What is wrong with one rule beside its schema. */
-export function remediationFaults({ at, value: rule }: Part<RemediationRule>): string[] {
+export function remediationFaults(
+  { at, value: rule }: Part<RemediationRule>,
+  { showsAddresses }: Pick<Draft, "showsAddresses">,
+): string[] {
   const kinds = kindsOf(rule);
   const faults = rule.actions.flatMap((action, i) => {
     const wrong = kinds.find((kind) => !fits(action, kind));
-    return wrong === undefined ? [] : [`${at}.actions.${i}: ${misfit(action, wrong)}`];
+    if (wrong !== undefined) return [`${at}.actions.${i}: ${misfit(action, wrong)}`];
+    if (action.kind !== "block_address" || showsAddresses) return [];
+    return [
+      `${at}.actions.${i}: needs the address, which detections.show_address keeps back; set that to true`,
+    ];
   });
   if (rule.condition === undefined) return faults;
   const compiled = compileCondition(rule.condition, REMEDIATION_CONDITION_NAMES);

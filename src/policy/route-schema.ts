@@ -154,6 +154,10 @@ export const routeSchema = z.strictObject({
     .enum(["strip", "pass"])
     .default("strip")
     .describe("Whether the origin receives the access token as it was sent."),
+  server_timing: z
+    .boolean()
+    .default(false)
+    .describe("Whether answers say in Server-Timing how long the decision and the origin took."),
   identity_headers: z
     .array(z.enum(["subject", "scope", "grant"]))
     .default([])

@@ -22,7 +22,7 @@ const RESOURCE_CHARS = 256;
 function worstClaimsBytes(
   issuer: string,
   audience: string,
-  part: { scopes: readonly string[]; role?: string; grant?: boolean },
+  part: { scopes: readonly string[]; role?: string; grant?: boolean; status?: boolean },
 ): number {
   const window = { access_start: RFC3339, access_expiry: RFC3339 };
   const detail = { type: "portcullis_resource", identifier: "x".repeat(RESOURCE_CHARS) };
@@ -31,6 +31,9 @@ function worstClaimsBytes(
     ...{ iat: MOMENT, nbf: MOMENT, exp: MOMENT, scope: part.scopes.join(" ") },
     ...(part.role === undefined ? {} : { roles: [part.role] }),
     ...(part.grant ? { grant: ID, ...window, authorization_details: [detail] } : {}),
+    ...(part.status
+      ? { status: { status_list: { idx: 131_071, uri: `${issuer}/v1/status-lists/999999` } } }
+      : {}),
     cnf: { jkt: "x".repeat(43) },
     ...{ acr: "x".repeat(128), auth_time: MOMENT },
     act: { sub: ID },
@@ -44,7 +47,14 @@ export function tokenSizeFaults(draft: Draft, issuer: string): string[] {
   const longest = audiences.reduce((a, b) => (b.length > a.length ? b : a));
   return [
     ...draft.accessRules.flatMap(({ at, value }: Part<AccessRule>) =>
-      tooLarge(`${at}.scopes`, worstClaimsBytes(issuer, longest, { scopes: value.scopes, grant: true })),
+      tooLarge(
+        `${at}.scopes`,
+        worstClaimsBytes(issuer, longest, {
+          scopes: value.scopes,
+          grant: true,
+          status: value.status_list === true,
+        }),
+      ),
     ),
     ...draft.roles.flatMap(({ at, name, value }) =>
       tooLarge(`${at}.scopes`, worstClaimsBytes(issuer, longest, { scopes: value.scopes, role: name })),

@@ -10,6 +10,7 @@ export const CHECKS = [
   "token",
   "audience",
   "sender",
+  "uses",
   "freshness",
   "window",
   "revocation",
@@ -80,4 +81,48 @@ export type DecisionTrace = {
   replica_age_ms?: number;
   checks: readonly TracedCheck[];
   remedies: Remedy[];
+};
+
+/** Ids of a token, never the token or what else it says. */
+export type TokenIds = {
+  iss: string;
+  /** Of a token of ours its `sub`; of another issuer's `<issuer id>|<sub>`. */
+  sub: string;
+  kid: string;
+  jti?: string;
+  client_id?: string;
+  grant?: string;
+  session?: string;
+};
+
+/** A decision that was taken, as it is kept: `at` in epoch seconds, with milliseconds as the fraction. */
+export type DecisionRecord = DecisionTrace & {
+  at: number;
+  /** Who asked for it. */
+  surface: "proxy" | "forward_auth" | "service" | "authzen" | "control";
+  method: string;
+  /** What went wrong at the origin of a request that was let through; `status` is then what the client was answered. */
+  origin_fault?: string;
+  /** Of the token that was verified. */
+  token?: TokenIds;
+  /** Said by a token whose signature did not hold: by whoever sent it, and by nobody else. */
+  unverified?: { iss: string; kid?: string; jti?: string };
+  /** The client's, where the policy has addresses kept. */
+  address?: string;
+  country?: string;
+  asn?: number;
+};
+
+/** A page of records, newest first. All members that are given must hold. */
+export type DecisionQuery = {
+  limit: number;
+  /** The id after which the page begins. */
+  cursor?: string;
+  outcome?: "allow" | "refuse";
+  reason?: string;
+  route?: string;
+  sub?: string;
+  jti?: string;
+  /** Epoch seconds. */
+  since?: number;
 };

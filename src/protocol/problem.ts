@@ -11,6 +11,7 @@ const PROBLEMS = {
   insufficient_user_authentication: [401, "A stronger or more recent sign-in is needed"],
   invalid_signature: [401, "The signature does not verify"],
   insufficient_scope: [403, "The access token does not allow this"],
+  passkey_required: [403, "A passkey must confirm this"],
   forbidden: [403, "This is not yours to do"],
   not_found: [404, "Nothing is here"],
   no_route: [404, "No route matches"],

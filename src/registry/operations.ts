@@ -18,6 +18,7 @@ const clientSchema = z
   .strictObject({
     id: z.string(),
     ...clientMembers,
+    name: z.string(),
     introspects: introspects.exactOptional(),
     dpop_bound_access_tokens: dpop_bound_access_tokens.exactOptional(),
     tls_client_certificate_bound_access_tokens: tls_client_certificate_bound_access_tokens.exactOptional(),

@@ -2,10 +2,8 @@ import { CausedObject } from "../platform/caused-object.ts";
 import { systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
-import { problem } from "../protocol/problem.ts";
-import { err, ok, type Result } from "../protocol/result.ts";
+import { ok, type Result } from "../protocol/result.ts";
 import { TIERS, type Tier } from "../revocation/receipt.ts";
-import { type AgesByTier, isAges } from "./age-histogram.ts";
 import { MONITOR_MIGRATIONS, MonitorStore } from "./monitor-store.ts";
 import { type PropagationSample, type PropagationSummary, summarize } from "./propagation.ts";
 
@@ -15,9 +13,6 @@ export type MonitorNote = { counters?: Record<string, number>; gauges?: Record<s
 export type MonitorReading = {
   /** Of the last 24 hours; a tier without samples is absent. */
   propagation: Partial<Record<Tier, PropagationSummary>>;
-  ages_24h: AgesByTier;
-  /** Since the deployment began. */
-  ages_total: AgesByTier;
   counters: Record<string, number>;
   gauges: Record<string, number>;
 };
@@ -25,13 +20,13 @@ export type MonitorReading = {
 const WINDOW_MS = 86_400_000;
 /** A report is repeated within seconds, or never. */
 const REPORT_IDS_MS = 3_600_000;
-/** What was not told anew for this long is no longer so. */
-const GAUGE_MS = 5 * 60_000;
+/** What was not told anew for this long is no longer so: webhook endpoints tell once in ten minutes. */
+const GAUGE_MS = 12 * 60_000;
 const PRUNE_INTERVAL_MS = 3_600_000;
 
 /**
- * What the deployment measures about itself (`main`): samples of the canary, ages of replicas at decisions,
- * counts. Nothing that decides depends on it.
+ * What the deployment measures about itself (`main`): samples of the canary, and what its parts say of themselves.
+ * What isolates count of requests is elsewhere. Nothing that decides depends on it.
  */
 export class MonitorObject extends CausedObject {
   readonly #clock = systemClock;
@@ -65,16 +60,6 @@ export class MonitorObject extends CausedObject {
     return ok(null);
   }
 
-  /** Adds what one isolate counted; idempotent by the report's id. */
-  report(id: string, ages: AgesByTier): Result<null> {
-    if (!isAges(ages)) return err(problem("invalid_request", "The report holds no counts of ages."));
-    const nowMs = this.#clock();
-    this.#durable.commit(() => {
-      if (this.#store.insertReport(id, nowMs)) this.#store.addAges(ages, nowMs);
-    });
-    return ok(null);
-  }
-
   /** Adds to counters and sets gauges; idempotent by the note's id. */
   note(id: string, { counters = {}, gauges = {} }: MonitorNote): Result<null> {
     const nowMs = this.#clock();
@@ -95,8 +80,6 @@ export class MonitorObject extends CausedObject {
     });
     return ok({
       propagation: Object.fromEntries(propagation),
-      ages_24h: this.#store.agesSince(nowMs - WINDOW_MS),
-      ages_total: this.#store.allAges(),
       counters: this.#store.counters(),
       gauges: this.#store.gaugesSince(nowMs - GAUGE_MS),
     });

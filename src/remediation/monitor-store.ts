@@ -1,5 +1,3 @@
-import { TIERS, type Tier } from "../revocation/receipt.ts";
-import { type AgesByTier, sumOfAges } from "./age-histogram.ts";
 import type { PropagationSample } from "./propagation.ts";
 
 export const MONITOR_MIGRATIONS = [
@@ -14,14 +12,9 @@ export const MONITOR_MIGRATIONS = [
    CREATE INDEX samples_at ON samples (at_ms);
    CREATE TABLE reports (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL);
    CREATE INDEX reports_at ON reports (at_ms);
-   CREATE TABLE ages (hour INTEGER PRIMARY KEY, ages TEXT NOT NULL);
    CREATE TABLE counters (name TEXT PRIMARY KEY, value REAL NOT NULL);
    CREATE TABLE gauges (name TEXT PRIMARY KEY, value REAL NOT NULL, at_ms INTEGER NOT NULL);`,
 ];
-
-const HOUR_MS = 3_600_000;
-/** Where the ages of hours that are over live on, so that the totals never fall. */
-const BEFORE = 0;
 
 type SampleRow = Omit<PropagationSample, "broken"> & { broken: number };
 
@@ -61,19 +54,6 @@ export class MonitorStore {
     return written.rowsWritten > 0;
   }
 
-  addAges(ages: AgesByTier, nowMs: number): void {
-    const hour = Math.floor(nowMs / HOUR_MS);
-    this.#setAges(hour, added(this.#agesWhere("hour = ?", hour), ages));
-  }
-
-  agesSince(momentMs: number): AgesByTier {
-    return this.#agesWhere("hour >= ?", Math.floor(momentMs / HOUR_MS));
-  }
-
-  allAges(): AgesByTier {
-    return this.#agesWhere("hour >= ?", BEFORE);
-  }
-
   addToCounter(name: string, amount: number): void {
     this.#sql.exec(
       "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
@@ -104,34 +84,15 @@ export class MonitorStore {
     return row.at ?? undefined;
   }
 
-  /** Forgets samples and gauges from before one moment and ids of reports from before another; folds ages of old hours into one row. */
+  /** Forgets samples and gauges from before one moment and ids of reports from before another. */
   prune(samplesBeforeMs: number, reportsBeforeMs: number): void {
     this.#sql.exec("DELETE FROM samples WHERE at_ms < ?", samplesBeforeMs);
     this.#sql.exec("DELETE FROM gauges WHERE at_ms < ?", samplesBeforeMs);
     this.#sql.exec("DELETE FROM reports WHERE at_ms < ?", reportsBeforeMs);
-    const hour = Math.floor(samplesBeforeMs / HOUR_MS);
-    this.#setAges(BEFORE, this.#agesWhere("hour < ?", hour));
-    this.#sql.exec("DELETE FROM ages WHERE hour > ? AND hour < ?", BEFORE, hour);
-  }
-
-  #setAges(hour: number, ages: AgesByTier): void {
-    this.#sql.exec("INSERT OR REPLACE INTO ages VALUES (?, ?)", hour, JSON.stringify(ages));
-  }
-
-  #agesWhere(condition: string, hour: number): AgesByTier {
-    return this.#sql
-      .exec<{ ages: string }>(`SELECT ages FROM ages WHERE ${condition}`, hour)
-      .toArray()
-      .reduce<AgesByTier>((sum, row) => added(sum, JSON.parse(row.ages)), {});
   }
 
   #values(query: string, ...bindings: number[]): Record<string, number> {
     const rows = this.#sql.exec<{ name: string; value: number }>(query, ...bindings).toArray();
     return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
   }
-}
-
-function added(a: AgesByTier, b: AgesByTier): AgesByTier {
-  const tiers = TIERS.filter((tier: Tier) => a[tier] || b[tier]);
-  return Object.fromEntries(tiers.map((tier) => [tier, sumOfAges(a[tier], b[tier])]));
 }

@@ -1,4 +1,5 @@
 import type { WouldCut } from "./live-token.ts";
+import type { Receipt } from "./receipt.ts";
 import type { Revocation } from "./rule.ts";
 
 /** A revocation as the log keeps it. */
@@ -44,6 +45,8 @@ export type RevocationRecord = Omit<Revocation, "confirmation"> & {
   confirmation?: Pick<Proposal, "would_cut" | "exact" | "expires_at">;
   /** Oldest first. */
   history: HistoryEvent[];
+  /** What acknowledged it; only where one revocation is read. */
+  receipt?: Receipt;
 };
 
 export type RevocationPage = { items: RevocationRecord[]; next_cursor?: string };

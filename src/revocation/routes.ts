@@ -3,8 +3,9 @@ import * as z from "zod";
 import { epochSeconds } from "../platform/clock.ts";
 import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
+import { passkeyAnswer } from "../platform/passkey-answer.ts";
 import { problem } from "../protocol/problem.ts";
-import type { Result } from "../protocol/result.ts";
+import { ok, type Result } from "../protocol/result.ts";
 import { countLive } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
 import type { RevocationPage, RevocationRecord } from "./record.ts";
@@ -22,7 +23,15 @@ export type RevocationLogPort = RevokeDeps["log"] & {
   cancel(id: string, by: string, reason?: string): Promise<Result<RevocationRecord>>;
 };
 
-export type RevocationDeps = RevokeDeps & { log: RevocationLogPort };
+export type RevocationDeps = RevokeDeps & {
+  log: RevocationLogPort;
+  /** Whether the second person has confirmed as the policy wants it: with a passkey, where it says so. */
+  confirmedBy(
+    subject: string,
+    id: string,
+    passkey: z.output<typeof passkeyAnswer> | undefined,
+  ): Promise<Result<unknown>>;
+};
 
 const createQuery = z.strictObject({ dry_run: z.enum(["true", "false"]).exactOptional() });
 
@@ -32,7 +41,12 @@ const listSchema = z.strictObject({
 });
 
 const text = z.string().min(1).max(500);
-const confirmSchema = z.strictObject({ comment: text.exactOptional() });
+const confirmSchema = z.strictObject({
+  comment: text.exactOptional(),
+  passkey: passkeyAnswer
+    .exactOptional()
+    .describe("An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`."),
+});
 const liftQuery = z.strictObject({ reason: text.exactOptional() });
 
 /** `/v1/revocations`: count, add, confirm, list, read, lift. A 201 is given only after the log has the rule durably. */
@@ -63,15 +77,17 @@ export function revocationRoutes(deps: RevocationDeps) {
       return answer(c, await log.revocations(limit, cursor));
     })
     .get("/v1/revocations/:id", requireScope("revocations:read"), async (c) =>
-      answer(c, await log.revocation(c.req.param("id"))),
+      answer(c, await withReceipt(c.req.param("id"), log)),
     )
     .post(
       "/v1/revocations/:id/confirm",
       requireScope("revocations:write"),
       jsonBody(confirmSchema),
       async (c) => {
-        const { comment } = c.req.valid("json");
-        return answer(c, await log.confirm(c.req.param("id"), c.var.actor.subject, comment));
+        const { comment, passkey } = c.req.valid("json");
+        const [id, { subject }] = [c.req.param("id"), c.var.actor];
+        const confirmed = await deps.confirmedBy(subject, id, passkey);
+        return answer(c, confirmed.ok ? await log.confirm(id, subject, comment) : confirmed);
       },
     )
     .delete("/v1/revocations/:id", requireScope("revocations:write"), queryParams(liftQuery), async (c) => {
@@ -86,6 +102,15 @@ export function revocationRoutes(deps: RevocationDeps) {
       const why = reason === undefined ? {} : { reason };
       return answer(c, await log.append({ ...entry, actor: by, ...why }));
     });
+}
+
+/** The revocation with what acknowledged it; one that waits has none yet. */
+async function withReceipt(id: string, log: RevocationLogPort): Promise<Result<RevocationRecord>> {
+  const record = await log.revocation(id);
+  if (!record.ok || record.value.seq === undefined) return record;
+  const receipt = await log.revocationReceipt(id);
+  if (receipt.ok) return ok({ ...record.value, receipt: receipt.value });
+  return receipt.error.code === "not_found" ? record : receipt;
 }
 
 /** 201 and the receipt, or 202 and what a second person is asked to confirm. */

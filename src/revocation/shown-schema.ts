@@ -63,6 +63,9 @@ export const revocationSchema = z
         }),
       )
       .describe("Oldest first."),
+    receipt: receiptSchema
+      .exactOptional()
+      .describe("What acknowledged it; told where one revocation is read."),
   })
   .meta({ id: "Revocation", description: "A rule that refuses tokens, with its state and its history." });
 

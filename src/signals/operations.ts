@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { json, type Operations, pageOf, type Same } from "../platform/operation.ts";
 import { SIGNAL_ACTIONS } from "../policy/signal-schema.ts";
+import { STATUS_LIST_MEDIA_TYPE } from "../protocol/status-list.ts";
 import type { SignalRecord } from "./signal.ts";
 import { streamOperations } from "./stream-operations.ts";
 
@@ -35,6 +36,19 @@ const told = { credential: "signature", client: false } as const;
 
 export const signalOperations: Operations = {
   ...streamOperations,
+  "GET /v1/status-lists/:n": {
+    id: "signals.statusList",
+    summary: "Read a Token Status List: which grants are revoked",
+    credential: "none",
+    client: false,
+    answers: {
+      200: {
+        description: "The list, signed.",
+        content: { media: STATUS_LIST_MEDIA_TYPE, schema: z.string(), example: "eyJ…" },
+      },
+    },
+    errors: ["not_found", "unavailable"],
+  },
   "POST /v1/signals/events": {
     ...told,
     id: "signals.receive",

@@ -1,6 +1,6 @@
-import { CausedObject } from "../platform/caused-object.ts";
 import { Waiters } from "../access/waiters.ts";
 import { type Config, readConfig } from "../config.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";

@@ -4,6 +4,7 @@ import { fromUtf8, utf8 } from "../protocol/encoding.ts";
 import type { Json } from "../protocol/json.ts";
 import type { Result } from "../protocol/result.ts";
 import { SET_MEDIA_TYPE, SET_TYPE } from "../protocol/security-event.ts";
+import type { STATUS_LIST_TYPE } from "../protocol/status-list.ts";
 import type { Claimed } from "../webhooks/courier.ts";
 import type { AttemptOutcome } from "../webhooks/delivery.ts";
 import type { EndpointConfig } from "../webhooks/endpoint.ts";
@@ -13,7 +14,7 @@ import type { StreamEvent } from "./stream-event.ts";
 
 export type StatementPort = {
   signStatement(statement: {
-    typ: typeof SET_TYPE;
+    typ: typeof SET_TYPE | typeof STATUS_LIST_TYPE;
     claims: { [member: string]: Json };
     until: number;
   }): Promise<Result<string>>;

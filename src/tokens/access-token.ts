@@ -5,6 +5,7 @@ import type { Json } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { SignIn } from "../protocol/sign-in.ts";
+import type { StatusReference } from "../protocol/status-list.ts";
 import type { LiveToken } from "../revocation/live-token.ts";
 import type { ActClaim } from "./act.ts";
 
@@ -35,6 +36,8 @@ export type MintInput = {
   signIn?: SignIn;
   /** The grant that it draws on, with its window and resource; `maxUses` where its uses are counted. */
   grant?: { id: string; accessStart: number; accessExpiry: number; resource: string; maxUses?: number };
+  /** Where its status is told to verifiers that do not ask us (draft-ietf-oauth-status-list §6). */
+  status?: StatusReference;
   /** The key that whoever uses it must prove to hold. */
   confirmation?: Confirmation;
 };
@@ -71,6 +74,7 @@ export function accessTokenClaims(
   if (input.roles?.length) claims.roles = input.roles;
   if (input.confirmation) claims.cnf = input.confirmation;
   if (input.session !== undefined) claims.sid = input.session;
+  if (input.status) claims.status = { status_list: input.status };
   if (input.act) claims.act = input.act;
   if (input.signIn) Object.assign(claims, input.signIn);
   if (grant) {

@@ -101,3 +101,15 @@ export function keyNote(type: AuditType, key: SigningKeyRow, revocation?: string
   const { kid, purpose, publicJwk } = key;
   return { type, by: PORTCULLIS, data: { kid, purpose, alg: publicJwk.alg, revocation } };
 }
+
+/** How long the key of each purpose has been signing, as the metric that says so. */
+export function keyAges(ring: readonly SigningKeyRow[], now: number): Record<string, number> {
+  return Object.fromEntries(
+    PURPOSES.flatMap((purpose) => {
+      const key = inState(ring, purpose, "current");
+      if (!key) return [];
+      const since = key.signsFrom ?? key.createdAt;
+      return [[`portcullis_key_age_seconds{purpose="${purpose}"}`, Math.max(0, now - since)] as const];
+    }),
+  );
+}

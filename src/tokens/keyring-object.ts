@@ -15,6 +15,7 @@ import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { SET_TYPE } from "../protocol/security-event.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
+import type { STATUS_LIST_TYPE } from "../protocol/status-list.ts";
 import type { LiveToken } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
@@ -30,7 +31,13 @@ import { overdueEvent } from "./key-event.ts";
 import { KeyLifecycle, type KeysEntry, type Replacement } from "./key-lifecycle.ts";
 import { keyState, PURPOSES } from "./key-ring.ts";
 import { KeySettings } from "./key-settings.ts";
-import type { KeyInfo, KeyReplacement, OverdueRotation, PlannedRotation } from "./key-view.ts";
+import {
+  type KeyInfo,
+  type KeyReplacement,
+  keyAges,
+  type OverdueRotation,
+  type PlannedRotation,
+} from "./key-view.ts";
 import { KEYRING_MIGRATIONS, KeyringStore, type SigningKeyRow } from "./keyring-store.ts";
 import { MINTED_SCHEMA, MintedStore } from "./minted-store.ts";
 import { MintedTokens } from "./minted-tokens.ts";
@@ -42,7 +49,7 @@ type RegistryPort = { activePolicy(): Promise<Result<PolicyVersion>> };
 
 /** Kinds that say what they are in their `typ`, so that none is taken for another (RFC 8725 §3.11). */
 export type Statement = {
-  typ: typeof SET_TYPE;
+  typ: typeof SET_TYPE | typeof STATUS_LIST_TYPE;
   claims: { [member: string]: Json };
   until: number;
 };
@@ -203,6 +210,7 @@ export class KeyringObject extends CausedObject {
     const now = epochSeconds(this.#clock());
     const late = Math.max(0, ...overdue.map(({ due_at }) => now - due_at));
     const gauges = {
+      ...keyAges(this.#store.living(), now),
       portcullis_key_rotation_overdue_seconds: late,
       'portcullis_previous_secret_values{object="keyring"}': rewrapped,
     };

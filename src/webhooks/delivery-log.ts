@@ -53,6 +53,29 @@ export class DeliveryLog {
     this.#sql = sql;
   }
 
+  /** How many of each state are kept, and how many of their attempts failed, as metrics say it. */
+  gauges(endpointId: string): Record<string, number> {
+    const states = this.#sql
+      .exec<{ state: string; n: number }>("SELECT state, COUNT(*) AS n FROM delivery GROUP BY state")
+      .toArray();
+    const { failed } = this.#sql
+      .exec<{ failed: number }>(
+        "SELECT COUNT(*) AS failed FROM attempt WHERE status IS NULL OR status NOT BETWEEN 200 AND 299",
+      )
+      .one();
+    const counts = { pending: 0, delivered: 0, dead_letter: 0 };
+    for (const { state, n } of states) counts[state as keyof typeof counts] = n;
+    return {
+      ...Object.fromEntries(
+        Object.entries(counts).map(([state, n]) => [
+          `portcullis_deliveries{endpoint="${endpointId}",state="${state}"}`,
+          n,
+        ]),
+      ),
+      [`portcullis_delivery_failed_attempts{endpoint="${endpointId}"}`]: failed,
+    };
+  }
+
   view(id: string): DeliveryView | undefined {
     const row = this.#sql.exec<DeliveryRow>("SELECT * FROM delivery WHERE id = ?", id).toArray()[0];
     return row && this.#view(row);

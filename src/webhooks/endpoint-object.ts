@@ -136,9 +136,11 @@ export class EndpointObject extends CausedObject {
   }
 
   /** The cron does not wait for what is sent: receivers may take their time. */
-  async sweep(): Promise<Result<{ rewrapped: number }>> {
+  async sweep(): Promise<Result<{ rewrapped: number; gauges: Record<string, number> }>> {
     this.ctx.waitUntil(this.#durable.sweep());
-    return ok({ rewrapped: await this.#rewrap() });
+    const rewrapped = await this.#rewrap();
+    const endpoint = this.#store.config();
+    return ok({ rewrapped, gauges: endpoint ? this.#log.gauges(endpoint.id) : {} });
   }
 
   override async alarm(): Promise<void> {

@@ -29,8 +29,12 @@ export type PublishPorts = {
   /** The object of one endpoint, by its id. */
   endpoint: (id: string) => Pick<EndpointPort, "enqueue">;
   /** The object of one stream of shared signals, by its id: it takes what its receiver asked for. */
-  stream: (id: string) => { offer(event: WebhookEvent): Promise<Result<null>> };
+  stream: (id: string) => OfferPort;
+  /** The status lists of grants. */
+  statusList: OfferPort;
 };
+
+type OfferPort = { offer(event: WebhookEvent): Promise<Result<null>> };
 
 /** What an alert needs beside that: how its deliveries go. */
 export type AlertPorts = {
@@ -42,8 +46,9 @@ export type AlertPorts = {
 /** An event as one endpoint has taken it. */
 type Handed = { endpointId: string; deliveryId: string };
 
-/** What receivers of shared signals are told of. */
+/** What receivers of shared signals are told of, and what status lists follow. */
 const SIGNALLED: EventType = "revocation.created";
+const LISTED: readonly EventType[] = ["revocation.created", "revocation.lifted"];
 
 const ALERT_POLL_MS = 50;
 /** A receiver that has not answered by then has been sent to, and is not waited for. */
@@ -53,6 +58,7 @@ type PublishNamespaces = {
   REGISTRY: Namespace;
   ENDPOINT: Namespace;
   STREAM: Namespace;
+  STATUS_LIST: Namespace;
   DETECTOR: Namespace;
 };
 
@@ -65,7 +71,8 @@ export function publishPorts(env: PublishNamespaces): PublishPorts & AlertPorts 
     detector: objectPort<EventDetector>(env.DETECTOR, EVENTS_SHARD, { log: consoleLogger }),
     registry: objectPort<PublishPorts["registry"]>(env.REGISTRY, "main", { log: consoleLogger }),
     endpoint: (id) => objectPort<EndpointPort>(env.ENDPOINT, id, { log: consoleLogger }),
-    stream: (id) => objectPort<ReturnType<PublishPorts["stream"]>>(env.STREAM, id, { log: consoleLogger }),
+    stream: (id) => objectPort<OfferPort>(env.STREAM, id, { log: consoleLogger }),
+    statusList: objectPort<OfferPort>(env.STATUS_LIST, "main", { log: consoleLogger }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }
@@ -82,10 +89,16 @@ export async function publishEvent(
   const done = await Promise.allSettled([
     handOut(event, ports),
     event.type === SIGNALLED ? offer(event, ports) : undefined,
+    LISTED.includes(event.type) ? list(event, ports) : undefined,
     detectEvent(event, ports),
   ]);
   const failed = done.find((each) => each.status === "rejected");
   if (failed) throw failed.reason;
+}
+
+async function list(event: WebhookEvent, { statusList }: PublishPorts): Promise<void> {
+  const taken = await statusList.offer(event);
+  if (!taken.ok) throw new Error(`the status lists could not be reached: ${taken.error.code}`);
 }
 
 /** Tells the detector of an event that is something to detect. Throws where it could not be told. */

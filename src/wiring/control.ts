@@ -19,9 +19,12 @@ import { confirmAbove } from "../policy/confirm-above.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok } from "../protocol/result.ts";
+import { siteOf } from "../registry/passkey-routes.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
+import type { RevocationDeps } from "../revocation/routes.ts";
+import { StatusListTokens } from "../signals/status-list-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
 import { SESSION_CREDENTIAL_PURPOSE, sessionOf } from "../tokens/session-credential.ts";
@@ -32,6 +35,7 @@ import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
+import { wireTraffic } from "./traffic.ts";
 import { authenticator, callerBinding, ownTokenVerifier, subjectTokenVerifier } from "./verifiers.ts";
 
 export type ControlWiring = {
@@ -76,12 +80,17 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   const { proofs } = verifier;
   const binding = callerBinding(proofs);
   const waiting = objects.waitingRequest;
-  const access = { accessRequest, directory, policy, listeners, waiting, ids, clock, binding };
+  const site = siteOf(issuer);
+  const passkey: AccessDeps["passkey"] = (subject, confirms, answer) =>
+    objects.passkeys(subject).use({ subject, confirms, answer, site });
+  const access = { accessRequest, directory, policy, listeners, waiting, ids, clock, binding, passkey };
   const links = { accessRequest, policy, links: new ApprovalLinks(config.wrapping), issuer, clock };
   const reviewSigned = async (decision: SignedReview, allowed?: RuleCheck) => {
     const { access_request_id, review_id, approver, via, ...outcome } = decision;
     const given = { ...outcome, id: review_id, approver: approver.subject, via: via.endpoint_id };
-    const reviewed = await reviewRequest(access, access_request_id, given, approver, allowed);
+    const reviewed = await reviewRequest(access, access_request_id, given, approver, {
+      ...(allowed ? { allowed } : {}),
+    });
     return reviewed.ok ? ok({ id: reviewed.value.id, state: reviewed.value.decided }) : reviewed;
   };
   const inbound: InboundDeps = {
@@ -98,7 +107,18 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     limiters: new Set(config.limiters.keys()),
   };
   const ownKeys = () => keyring.keys();
-  const revocations = { log: objects.log, live, ownKeys, issuer, confirmAbove: confirmLimit, ids, clock };
+  const confirmedBy: RevocationDeps["confirmedBy"] = async (subject, revocation_id, answer) => {
+    const active = await policy();
+    if (!active.ok) return active;
+    if (!active.value.revocations?.confirm_with_passkey) return ok(null);
+    if (!answer)
+      return err(problem("passkey_required", "This deployment has revocations confirmed with a passkey."));
+    const confirms = { kind: "revocation.confirm", revocation_id } as const;
+    return objects.passkeys(subject).use({ subject, confirms, answer, site });
+  };
+  const limits = { confirmAbove: confirmLimit, confirmedBy };
+  const revocations = { log: objects.log, live, ownKeys, issuer, ...limits, ids, clock };
+  const traffic = wireTraffic(objects.traffic);
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
     const view = await replica.refresh();
     return view.ok ? ok(reading(view.value)) : view;
@@ -118,12 +138,20 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
+    passkeys: { passkeys: objects.passkeys, issuer, logger: log },
     console: lazyConsole(browser, (request, context) => app.fetch(request, context)),
     decisions: { issuer, local, ...decisions },
-    health: { clock, keyring, replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })) },
+    health: {
+      ...{ clock, keyring, monitor: traffic.totals },
+      replica: () => seen((v) => ({ seq: v.seq, policyVersion: v.policy.version })),
+      replicaAgeMs: () => {
+        const view = replica.peek();
+        return view && clock() - view.fetchedAtMs;
+      },
+    },
     inbound,
     logout: { ...browser, logger: log, directory, log: objects.log },
-    metrics: { monitor, replica: () => seen(readingOf), tokens: () => verifier.tokens.reading() },
+    metrics: { monitor, traffic: traffic.totals, replica: () => seen(readingOf) },
     keys: { keyring, ids },
     oauth: {
       issuer,
@@ -148,7 +176,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     policy: { ...context, registry, clock, simulate: simulator(directory, clock) },
     remediation: { remediation, registry, context, clock },
-    propagation: { monitor },
+    propagation: { monitor, ages: traffic.ages },
     imports: {
       clock,
       logger: log,
@@ -159,6 +187,14 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     },
     revocations,
     sessions: { session, directory },
+    records: traffic,
+    traffic: { clock, traffic: traffic.series },
+    statusLists: {
+      statusList: new StatusListTokens({
+        ...{ issuer, clock, keyring },
+        bits: (list) => objects.statusList.bits(list),
+      }),
+    },
     streams: { issuer, local, clock, registry, stream: objects.stream },
     signals: {
       ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },

@@ -1,9 +1,9 @@
 import type { Config } from "../config.ts";
 import type { DecisionDeps } from "../control/decision-routes.ts";
-import { AgeReporter } from "../edge/age-reporter.ts";
 import { AssertionSigner } from "../edge/assertion.ts";
 import { CountedUses } from "../edge/counted-uses.ts";
 import { createDecider } from "../edge/decider.ts";
+import { DecisionRecorder } from "../edge/decision-recorder.ts";
 import { DeniedTokens } from "../edge/denied-tokens.ts";
 import { DetectionFeed } from "../edge/detection-feed.ts";
 import { explain } from "../edge/explain.ts";
@@ -14,11 +14,14 @@ import { Observers } from "../edge/observation.ts";
 import { refusalLog } from "../edge/refusal.ts";
 import { SessionTokens } from "../edge/session-tokens.ts";
 import { TokenCache } from "../edge/token-cache.ts";
+import { TrafficReporter } from "../edge/traffic-reporter.ts";
 import { Limits } from "../limits/limits.ts";
 import type { Clock } from "../platform/clock.ts";
-import { newId } from "../platform/ids.ts";
+import { newId, randomShare } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
+import { decisionLog } from "../policy/decision-log.ts";
 import { ok } from "../protocol/result.ts";
+import { TRAFFIC_SHARDS } from "../remediation/traffic-shards.ts";
 import { DeltaCache } from "../replication/delta-cache.ts";
 import { IsolateReplica } from "../replication/isolate-replica.ts";
 import { confirmDenied } from "../revocation/confirm-denied.ts";
@@ -52,12 +55,22 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const denied = new DeniedTokens((known, iss, jti) =>
     confirmDenied(known, iss, jti, { denylist: objects.edge.denylist, kv: env.KV }),
   );
-  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  const tokens = new TokenCache();
+  const recorder = new DecisionRecorder({
+    policy: () => decisionLog(replica.peek()?.policy.document ?? {}),
+    log,
+    random: randomShare,
+  });
+  const traffic = new TrafficReporter({
+    shard: objects.edge.traffic(Math.floor(randomShare() * TRAFFIC_SHARDS)),
+    newIsolateId: () => newId("iso", clock()),
+    cache: () => tokens.reading(),
+    records: recorder,
+    sleep,
+  });
   const detections = new DetectionFeed({ shard: objects.edge.detector, log, sleep });
-  const observer = new Observers([refusalLog(log), detections], log);
-  const ages = new AgeReporter(objects.monitor, clock);
-  const observe: AgeReporter["observe"] = (...decision) => ages.observe(...decision);
-  const freshness = new Freshness({ replica, denylist, clock, log, observe });
+  const observer = new Observers([refusalLog(log), recorder, traffic, detections], log);
+  const freshness = new Freshness({ replica, denylist, clock, log });
   const remoteKeys = new RemoteKeys({
     fetch: (url, init) => fetch(url, init),
     ...{ clock, log },
@@ -65,7 +78,6 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   });
   const nonces = new DpopNonces(config.wrapping.PORTCULLIS_SECRET, clock);
   const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: objects.edge.proof });
-  const tokens = new TokenCache();
   const uses = new CountedUses({ counter: objects.edge.uses, clock, newId: () => newId("use", clock()) });
   const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens, observer };
   const browser = wireBrowser({ config, objects, keys: remoteKeys, clock, log });
@@ -99,6 +111,10 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
     };
   const decisions = { explain: explaining(false), decide: explaining(true) };
   return { gate, forwardAuth, decider, verifier, browser, decisions };
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** What verifies a token as the gate does: one set for each isolate. */

@@ -7,20 +7,25 @@ import type { CanaryDeps } from "../control/canary.ts";
 import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
 import type { SweepDeps } from "../control/sweep.ts";
-import type { AgeReportPort } from "../edge/age-reporter.ts";
 import type { UsePort } from "../edge/counted-uses.ts";
 import type { DetectorPort } from "../edge/detection-feed.ts";
+import type { TrafficPort } from "../edge/traffic-reporter.ts";
 import { type BucketPort, bucketShard } from "../limits/limits.ts";
 import type { Swept } from "../platform/durable.ts";
 import type { ReservationPort } from "../platform/idempotency.ts";
 import { siblingId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
+import type { DecisionQuery, DecisionRecord } from "../protocol/decision-trace.ts";
 import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { ClientPort } from "../registry/client-routes.ts";
+import type { PasskeyPort } from "../registry/passkey-routes.ts";
 import type { PolicyPort } from "../registry/policy-routes.ts";
 import type { RemediationPort } from "../remediation/remediation-routes.ts";
+import type { TrafficReading } from "../remediation/traffic-object.ts";
+import type { TrafficPart, TrafficQuery } from "../remediation/traffic-series.ts";
+import { TRAFFIC_SHARDS } from "../remediation/traffic-shards.ts";
 import type { LogReader } from "../replication/isolate-replica.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { PartSource } from "../revocation/filter-loader.ts";
@@ -28,7 +33,9 @@ import type { ImportDeps } from "../revocation/import.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
 import type { RevocationLogPort } from "../revocation/routes.ts";
 import type { SignalInboxPort } from "../signals/receive.ts";
+import type { StatusListTokenDeps } from "../signals/status-list-token.ts";
 import type { StreamPort, StreamRegistryPort } from "../signals/stream-routes.ts";
+import type { StatementPort } from "../signals/stream-sender.ts";
 import type { MintedToken, MintInput } from "../tokens/access-token.ts";
 import type { ClientRegisterPort } from "../tokens/client-auth.ts";
 import type { DeviceLoginPort } from "../tokens/device-login.ts";
@@ -64,6 +71,9 @@ export function objectPorts(env: Env, log: Logger) {
     >(env.REGISTRY),
     remediation: port<RemediationPort & SweptObject>(env.REMEDIATION),
     monitor: port<MonitorPort & SweptObject>(env.MONITOR),
+    traffic: Array.from({ length: TRAFFIC_SHARDS }, (_, shard) =>
+      port<TrafficReadPort>(env.TRAFFIC, String(shard)),
+    ),
     directory: port<
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
     >(env.DIRECTORY),
@@ -83,6 +93,13 @@ export function objectPorts(env: Env, log: Logger) {
           timeoutMs: LOG_TIMEOUT_MS,
           attempts: 1,
         }),
+      // Once: what was not told is told with the next report.
+      traffic: (shard: number) =>
+        objectPort<TrafficPort>(env.TRAFFIC, String(shard), {
+          log,
+          timeoutMs: LOG_TIMEOUT_MS,
+          attempts: 1,
+        }),
       // What could not be told is told once more by whoever tells it.
       detector: (shard: number) =>
         objectPort<DetectorPort>(env.DETECTOR, String(shard), {
@@ -94,8 +111,10 @@ export function objectPorts(env: Env, log: Logger) {
     },
     detector: (shard: number) => port<SweptObject>(env.DETECTOR, String(shard)),
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
+    passkeys: (subject: string) => port<PasskeyPort>(env.PASSKEY, subject),
     session: (id: string) => port<SessionPort & BrowserSessionPort & Sweepable>(env.SESSION, id),
     signalInbox: (issuer: string) => port<SignalInboxPort & EndpointSweep>(env.SIGNAL_INBOX, issuer),
+    statusList: port<StatusListPort & SweptObject>(env.STATUS_LIST),
     stream: (id: string) =>
       objectPort<StreamPort & EndpointSweep>(env.STREAM, id, { log, timeoutMs: WAIT_TIMEOUT_MS }),
     waitingRequest: (id: string) =>
@@ -108,12 +127,22 @@ export type ObjectPorts = ReturnType<typeof objectPorts>;
 
 type EmergencyPort = { announceImport: ImportDeps["announce"] } & Pick<LogoutDeps["log"], "revocation">;
 
-type MonitorPort = AgeReportPort & MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
+type MonitorPort = MetricsDeps["monitor"] & CanaryDeps["monitor"] & SweepDeps["monitor"];
+
+type TrafficReadPort = {
+  read(): Promise<Result<TrafficReading>>;
+  series(query: TrafficQuery): Promise<Result<TrafficPart>>;
+  decision(id: string): Promise<Result<DecisionRecord | null>>;
+  decisions(query: DecisionQuery): Promise<Result<DecisionRecord[]>>;
+};
+
+type StatusListPort = { bits: StatusListTokenDeps["bits"] };
 
 type EdgeDenylistPort = PartSource & Pick<DenylistPort, "contains">;
 
 type KeyringObjectPort = KeyringPort &
   KeyRotationPort &
+  StatementPort &
   HealthDeps["keyring"] & {
     mint(input: MintInput): Promise<Result<MintedToken>>;
     assertionKey(): Promise<Result<{ kid: string; alg: SigningAlgorithm; jwk: JWK }>>;

@@ -135,7 +135,7 @@ describe("the two-person rule", () => {
     expect(await use(tokens[0]!)).toBe(200);
     expect((await told("revocation.lifted", id)).data).toMatchObject({ revocation: { state: "lifted" } });
     expect((await gate.call(`/v1/revocations/${id}`, { token: olivia.token })).body).toMatchObject({
-      state: "lifted",
+      ...{ state: "lifted", receipt },
       history: [
         { event: "proposed", actor: olivia.id, reason: "broken into", at: expect.any(Number) },
         { event: "confirmed", actor: bob.id, reason: "seen it, too", at: expect.any(Number) },

@@ -2,8 +2,9 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { complaintsOf, describeInChromium, faultsOfPage } from "../support/chromium.ts";
 import { type ConsoleStand, standUpConsole } from "../support/console-stand.ts";
-import { bodyOf, type Person } from "../support/deployment.ts";
+import { bodyOf, clientToken, type Person } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
+import { SoftwarePasskey } from "../support/software-passkey.ts";
 
 const EMERGENCY_RULE = {
   ...{ id: "root", resource: "root", origin: "demo", scopes: ["root:use"], max_duration_seconds: 600 },
@@ -16,11 +17,19 @@ const STRICT_RULE = {
   ...{ justification_min_length: 20, ticket: { prefixes: ["OPS-"] }, max_total_seconds: 7200 },
   ...{ max_duration_seconds: 3600, max_uses: 100 },
 };
+const VAULT_RULE = {
+  ...{ id: "vault", resource: "vault", origin: "demo", scopes: ["vault:open"], max_duration_seconds: 600 },
+  ...{ requesters: { roles: ["developer"] }, stages: [{ roles: ["approver"] }], high_risk: true },
+};
 /** What a hostile requester writes. */
 const HOSTILE = `"><script>document.title="owned"</script><img src=x onerror="document.title='owned'"> ' =1+1`;
 
 /** Pages are looked at in each size and scheme, which takes its time on a busy machine. */
 const LOOKING_MS = 240_000;
+
+const MAX_PAGE_BYTES = 60 * 1024;
+/** On a machine with nothing else to do; the quickest of some is what the page itself takes. */
+const MAX_PAINT_MS = 200;
 
 let stand: ConsoleStand;
 let receiver: Receiver;
@@ -31,7 +40,8 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
     receiver = await Receiver.start();
     stand = await standUpConsole((policy) => ({
       ...policy,
-      access_rules: [...policy.access_rules, EMERGENCY_RULE, STRICT_RULE],
+      access_rules: [...policy.access_rules, EMERGENCY_RULE, STRICT_RULE, VAULT_RULE],
+      revocations: { confirm_above: 1, confirm_with_passkey: true },
     }));
     await stand.gate.newEndpoint({ url: receiver.url });
   });
@@ -204,9 +214,123 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
     await alice.getByText("denied the emergency").waitFor();
   });
 
+  it("has what is high-risk confirmed with a passkey, for exactly what is approved", async () => {
+    const bob = await stand.signedIn("bob");
+    const complaints = complaintsOf(bob, stand.own);
+    await addAuthenticator(bob);
+    const id = await ask(stand.requester, { resource: "vault", scope: "vault:open", duration_seconds: 300 });
+    const api = `/v1/access-requests/${id}`;
+    const token = stand.approver.token;
+    const plain = await stand.gate.call(`${api}/reviews`, { token, json: { outcome: "approve" } });
+    expect(plain).toMatchObject({ status: 403, body: { code: "passkey_required" } });
+    expect(bodyOf(await stand.gate.asOperator(api), 200)).toMatchObject({ state: "pending", reviews: [] });
+    const page = path(`/access-requests/${id}`);
+    await bob.goto(page);
+    expect(await faultsOfPage(bob, "high-risk")).toEqual([]);
+    // Without a passkey nothing is sent.
+    await bob.getByRole("button", { name: "Approve" }).click();
+    await bob.getByRole("alert").filter({ hasText: "You have no passkey yet" }).waitFor();
+    await bob.goto(path("/passkeys"));
+    await bob.getByLabel("Name").fill("this device");
+    await bob.getByRole("button", { name: "Add a passkey" }).click();
+    await said(bob, "The passkey is added.");
+    expect(await faultsOfPage(bob, "passkeys", "every")).toEqual([]);
+    await bob.goto(page);
+    await bob.getByText("Give less").click();
+    await bob.getByLabel("For how long").fill("1 min");
+    await bob.getByRole("button", { name: "Approve" }).click();
+    await said(bob, "Approved.");
+    await bob.getByText("confirmed with a passkey").waitFor();
+    expect(bodyOf(await stand.gate.asOperator(api), 200)).toMatchObject({
+      state: "approved",
+      reviews: [{ approver: "demo|bob", duration_seconds: 60, passkey: expect.any(String) }],
+    });
+    const other = await ask(stand.requester, { resource: "vault", scope: "vault:open" });
+    const denied = await stand.gate.call(`/v1/access-requests/${other}/reviews`, {
+      ...{ token, json: { outcome: "deny" } },
+    });
+    expect(bodyOf(denied, 201)).toMatchObject({ state: "denied" });
+    await bob.goto(path("/passkeys"));
+    await bob.getByRole("button", { name: "Remove this device" }).click();
+    await said(bob, "The passkey is removed.");
+    await bob.getByRole("heading", { name: "You have no passkey here" }).waitFor();
+    // The challenge of somebody without a passkey is refused, which the page says.
+    expect(complaints.filter((each) => !each.includes("/passkeys/challenges"))).toEqual([]);
+  });
+
+  it("has a mass revocation confirmed with a passkey, by the second person", async () => {
+    const { gate, issuer } = stand;
+    const scopes = ["revocations:write", "revocations:read"];
+    const [victim, first, second] = await Promise.all([
+      gate.newPerson([], ["requests:read"]),
+      gate.newPerson([], scopes),
+      gate.newPerson([], scopes),
+    ]);
+    await Promise.all([clientToken(issuer, victim), clientToken(issuer, victim)]);
+    const json = { match: { sub: victim.id }, reason: "all of them" };
+    const held = bodyOf<{ id: string }>(
+      await gate.call("/v1/revocations", { token: first.token, json }),
+      202,
+    );
+    const call = (path: string, body: object) => gate.call(path, { token: second.token, json: body });
+    const confirm = (body: object) => call(`/v1/revocations/${held.id}/confirm`, body);
+    expect(await confirm({})).toMatchObject({ status: 403, body: { code: "passkey_required" } });
+    const key = await SoftwarePasskey.make({ origin: issuer, rpId: "localhost" });
+    const challenge = async (confirms: object) => {
+      const begun = await call("/v1/passkeys/challenges", { confirms });
+      return bodyOf<{ public_key: { challenge: string } }>(begun, 201).public_key.challenge;
+    };
+    const credential = await key.register(await challenge({ kind: "passkey.register" }));
+    expect(await call("/v1/passkeys", { name: "key", credential })).toMatchObject({ status: 201 });
+    const other = { kind: "revocation.confirm", revocation_id: "rev_another" };
+    const wrong = await key.answer(await challenge(other));
+    expect(await confirm({ passkey: wrong })).toMatchObject({
+      status: 403,
+      body: { code: "passkey_required" },
+    });
+    const right = await key.answer(await challenge({ ...other, revocation_id: held.id }));
+    expect(await confirm({ passkey: right })).toMatchObject({
+      status: 200,
+      body: { seq: expect.any(Number) },
+    });
+    const reset = { subject: second.id, reason: "lost" };
+    expect(await call("/v1/passkeys/reset", reset)).toMatchObject({ status: 403 });
+    expect(await gate.asOperator("/v1/passkeys/reset", { json: reset })).toMatchObject({
+      body: { removed: 1 },
+    });
+  });
+
+  it("is light, and quick to be seen", async () => {
+    const page = await stand.signedIn("bob");
+    const client = await page.context().newCDPSession(page);
+    await client.send("Network.enable");
+    for (const place of ["/inbox", "/passkeys", "/ask"]) {
+      const sizes = new Map<string, number>();
+      const count = (event: { requestId: string; encodedDataLength: number }) =>
+        sizes.set(event.requestId, event.encodedDataLength);
+      client.on("Network.loadingFinished", count);
+      await page.goto(path(place), { waitUntil: "networkidle" });
+      client.off("Network.loadingFinished", count);
+      const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+      expect(bytes).toBeGreaterThan(1_000);
+      expect(bytes).toBeLessThan(MAX_PAGE_BYTES);
+    }
+    const paints: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      await page.goto(path("/inbox"), { waitUntil: "networkidle" });
+      const paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime";
+      paints.push(await page.evaluate<number>(paint));
+    }
+    console.log(`first contentful paint of the inbox: ${paints.map(Math.round).join(", ")} ms`);
+    expect(Math.min(...paints)).toBeLessThan(MAX_PAINT_MS);
+  });
+
   it("shows each role its own, and refuses the rest with a page", async () => {
     const olivia = await stand.signedIn("olivia");
-    expect(await olivia.getByRole("navigation", { name: "Console" }).getByRole("link").count()).toBe(0);
+    const places = olivia.getByRole("navigation", { name: "Console" }).getByRole("link");
+    const names = await places.allTextContents();
+    expect(names).toEqual(expect.arrayContaining(["Grants", "Revocations", "Passkeys"]));
+    for (const foreign of ["Ask", "Inbox"]) expect(names).not.toContain(foreign);
     expect((await olivia.goto(path("/inbox")))?.status()).toBe(200);
     expect((await olivia.goto(path("/ask/new?rule=orders")))?.status()).toBe(404);
     expect(await faultsOfPage(olivia, "error", "every")).toEqual([]);
@@ -218,6 +342,15 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
     expect((await alice.goto(path("/no-such-page")))?.status()).toBe(404);
   });
 });
+
+/** A passkey in the browser, whose owner is there and verified whenever it is asked. */
+async function addAuthenticator(page: Page): Promise<void> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  const kind = { protocol: "ctap2", transport: "internal", automaticPresenceSimulation: true } as const;
+  const options = { ...kind, hasResidentKey: true, hasUserVerification: true, isUserVerified: true };
+  await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
+}
 
 async function said(page: Page, text: string): Promise<void> {
   await page.getByRole("status").filter({ hasText: text }).waitFor();

@@ -1,10 +1,12 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { inflateSync } from "node:zlib";
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { type SecurityEventName, securityEventUri } from "../../src/protocol/security-event.ts";
+import { ask, review } from "../support/access.ts";
 import { bodyOf, type Client } from "../support/deployment.ts";
 import { peopleIssuer } from "../support/people-issuer.ts";
 import { type Stand, standUp } from "../support/stand.ts";
@@ -31,6 +33,17 @@ beforeAll(async () => {
     ...policy,
     issuers: [...policy.issuers, people.trusted],
     sessions: {},
+    access_rules: [
+      ...policy.access_rules,
+      {
+        ...{ id: "listed", resource: "listed", scopes: ["listed:read"], origin: "demo", status_list: true },
+        ...{
+          requesters: { roles: ["developer"] },
+          stages: [{ roles: ["approver"] }],
+          max_duration_seconds: 3600,
+        },
+      },
+    ],
     signals: {
       transmitters: [
         {
@@ -336,4 +349,37 @@ describe("a stream of our own", () => {
     };
     await expect.poll(status, WAIT).toBe(401);
   });
+});
+
+describe("a token status list", () => {
+  it("tells a verifier that never asks the gate which grants are revoked", async () => {
+    const { gate, requester, approver } = stand;
+    const granted = async () => {
+      const { id } = await ask(gate, requester.token, { resource: "listed", scope: "listed:read" });
+      await review(gate, approver.token, id);
+      const path = `/v1/access-requests/${id}/token`;
+      const answer = await gate.call(path, { token: requester.token, method: "POST" });
+      const { access_token = "" } = bodyOf<{ access_token?: string }>(answer, 200);
+      return decodeJwt(access_token) as {
+        grant: string;
+        status: { status_list: { idx: number; uri: string } };
+      };
+    };
+    const [one, other] = [await granted(), await granted()];
+    const isInvalid = async ({ status: { status_list } }: typeof one) => {
+      const answer = await fetch(status_list.uri);
+      expect(answer.headers.get("content-type")).toBe("application/statuslist+jwt");
+      const jwks = createRemoteJWKSet(new URL(`${gate.issuer}/.well-known/jwks.json`));
+      const terms = { typ: "statuslist+jwt", subject: status_list.uri, requiredClaims: ["exp", "ttl"] };
+      const { payload } = await jwtVerify(await answer.text(), jwks, terms);
+      const bytes = inflateSync(Buffer.from((payload.status_list as { lst: string }).lst, "base64url"));
+      return ((bytes[status_list.idx >> 3]! >> (status_list.idx & 7)) & 1) === 1;
+    };
+    expect([await isInvalid(one), await isInvalid(other)]).toEqual([false, false]);
+    await gate.asOperator(`/v1/grants/${one.grant}/revoke`, { json: { reason: "a test" } });
+    // Isolates keep a signed list for half a minute.
+    await expect.poll(() => isInvalid(one), { timeout: 60_000, interval: 500 }).toBe(true);
+    expect(await isInvalid(other)).toBe(false);
+    expect((await fetch(`${gate.issuer}/v1/status-lists/1`)).status).toBe(404);
+  }, 120_000);
 });

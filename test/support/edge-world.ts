@@ -245,7 +245,7 @@ export class EdgeWorld {
       {
         decided: (decision, ask, id, surface, atMs) =>
           void this.decided.push({ decision, ask, id, surface, atMs }),
-        answered: (allowance, fault, id, originMs) =>
+        answered: (allowance, fault, _ask, id, _atMs, originMs) =>
           void this.answered.push({ allowance, fault, id, originMs }),
       },
     ],

@@ -79,6 +79,7 @@ export const COMPATIBILITY = {
 
 /** The Durable Object classes, by binding. */
 export const OBJECTS = {
+  AUDIT: "AuditObject",
   LOG: "LogObject",
   REGISTRY: "RegistryObject",
   KEYRING: "KeyringObject",
@@ -87,15 +88,17 @@ export const OBJECTS = {
   ENDPOINT: "EndpointObject",
   DENYLIST: "DenylistObject",
   MONITOR: "MonitorObject",
-  AUDIT: "AuditObject",
+  TRAFFIC: "TrafficObject",
   DETECTOR: "DetectorObject",
   REMEDIATION: "RemediationObject",
   DEVICE_LOGIN: "DeviceLoginObject",
+  PASSKEY: "PasskeyObject",
   PROOF: "ProofObject",
   SESSION: "SessionObject",
   RATE_LIMIT: "RateLimitObject",
   SIGNAL_INBOX: "SignalInboxObject",
   STREAM: "StreamObject",
+  STATUS_LIST: "StatusListObject",
 };
 
 /** An issuer on loopback on a port that nobody listens at. */

@@ -9,6 +9,7 @@ const good = {
   PORTCULLIS_OPERATOR_SECRET: "b8Qx2LmP5vRt9KcWz3NyHs7JdFg1Ua4EeTo6Yi0BkMn",
   ...Object.fromEntries(
     [
+      "AUDIT",
       "KV",
       "LOG",
       "REGISTRY",
@@ -18,15 +19,17 @@ const good = {
       "ENDPOINT",
       "DENYLIST",
       "MONITOR",
-      "AUDIT",
+      "TRAFFIC",
       "DETECTOR",
       "REMEDIATION",
       "RATE_LIMIT",
       "DEVICE_LOGIN",
+      "PASSKEY",
       "PROOF",
       "SESSION",
       "SIGNAL_INBOX",
       "STREAM",
+      "STATUS_LIST",
     ].map((b) => [b, {}]),
   ),
 };

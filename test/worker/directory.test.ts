@@ -176,6 +176,52 @@ async function held(stub: DurableObjectStub): Promise<string[]> {
   );
 }
 
+describe("what is under way, for the metrics", () => {
+  it("is counted by state, and what is over is not", async () => {
+    const directory = newDirectory();
+    const at = now();
+    const grants = {
+      scheduled: [at + 100, at + 200, null],
+      active: [at - 100, at + 200, null],
+      active_too: [at - 100, at + 300, null],
+      revoked: [at - 100, at + 200, "revoked"],
+      used_up: [at - 100, at + 200, "used_up"],
+      over: [at - 200, at - 100, null],
+      revoked_and_over: [at - 200, at - 100, "revoked"],
+    } as const;
+    await runInDurableObject(directory.stub, (_instance, { storage: { sql } }) => {
+      const put = (id: string, decided: string, deadline: number, grant: readonly unknown[]) =>
+        sql.exec(
+          `INSERT INTO access_requests (id, version, requester, resource, rule_id, decided, review_deadline,
+             access_start, access_expiry, ended, unreviewed_emergency, body)
+           VALUES (?, 1, 'a', 'r', 'rule', ?, ?, ?, ?, ?, 0, '{}')`,
+          ...([id, decided, deadline, ...grant] as SqlStorageValue[]),
+        );
+      for (const [id, grant] of Object.entries(grants)) put(id, "approved", at - 1, grant);
+      put("waits", "pending", at + 100, [null, null, null]);
+      put("waited", "pending", at - 100, [null, null, null]);
+    });
+    expect(expectValue(await directory.sweep()).gauges).toEqual({
+      portcullis_access_requests_pending: 1,
+      'portcullis_grants{state="scheduled"}': 1,
+      'portcullis_grants{state="active"}': 2,
+      'portcullis_grants{state="revoked"}': 1,
+      'portcullis_grants{state="used_up"}': 1,
+    });
+  });
+
+  it("is found by an index, however much is over", async () => {
+    const directory = newDirectory();
+    const plans = await runInDurableObject(directory.stub, (_instance, { storage: { sql } }) =>
+      ["access_expiry > 1", "decided = 'pending' AND review_deadline > 1"].map((where) =>
+        sql.exec(`EXPLAIN QUERY PLAN SELECT COUNT(*) FROM access_requests WHERE ${where}`).toArray(),
+      ),
+    );
+    for (const plan of plans)
+      expect(JSON.stringify(plan)).toMatch(/USING (?:COVERING )?INDEX access_requests_/);
+  });
+});
+
 describe("what the key ring tells the directory", () => {
   const keyring = remote<KeyringObject>(env.KEYRING.getByName("main"));
   const directory = remote<DirectoryObject>(env.DIRECTORY.getByName("main"));

@@ -7,8 +7,10 @@ import { newId } from "../../src/platform/ids.ts";
 import { problem } from "../../src/protocol/problem.ts";
 import { err } from "../../src/protocol/result.ts";
 import type { LogObject } from "../../src/replication/log-object.ts";
+import type { RevocationMatch } from "../../src/revocation/rule.ts";
 import type { Signal } from "../../src/signals/signal.ts";
 import { SignalInboxObject } from "../../src/signals/signal-inbox-object.ts";
+import type { StatusListObject } from "../../src/signals/status-list-object.ts";
 import { POLL, PUSH, type StreamOpening } from "../../src/signals/stream.ts";
 import type { Poll, StreamObject } from "../../src/signals/stream-object.ts";
 import type { KeyringObject } from "../../src/tokens/keyring-object.ts";
@@ -384,5 +386,91 @@ describe("the object of a stream", () => {
     await runDurableObjectAlarm(stub);
     expect((await poll(stream)).sets).toEqual({});
     expect(await rows(stub, "delivery")).toMatchObject([{ state: "dead_letter" }]);
+  });
+});
+
+describe("the object of the status lists", () => {
+  const stub = env.STATUS_LIST.getByName("main");
+  const lists = remote<StatusListObject>(stub);
+  const until = () => nowSeconds() + 3_600;
+  const newGrant = (over: object = {}) => {
+    const id = newId("grt", Date.now());
+    return { grant: id, sub: `corp|${id}`, client_id: `cli_${id}`, until: until(), ...over };
+  };
+  type Rule = { match: RevocationMatch; issued_before?: number; expires_at?: number; effect?: object };
+  const told = (rule: Rule, type = "revocation.created", id = newId("rev", Date.now())) => ({
+    id,
+    event: {
+      ...{ id: newId("evt", Date.now()), type, timestamp: new Date().toISOString() },
+      data: { revocation: { id, reason: "r", actor: "op", created_at: nowSeconds(), ...rule } },
+    } as unknown as WebhookEvent,
+  });
+  async function isInvalid({ idx, uri }: { idx: number; uri: string }): Promise<boolean> {
+    const bytes = expectValue(await lists.bits(Number(uri.split("/").at(-1))));
+    return ((bytes[Math.floor(idx / 8)]! >> (idx % 8)) & 1) === 1;
+  }
+
+  it("has one index for a grant, and tells its revocation and its lift, of nobody else", async () => {
+    const [one, other] = [newGrant(), newGrant()];
+    const [place, beside] = [expectValue(await lists.allot(one)), expectValue(await lists.allot(other))];
+    expect(expectValue(await lists.allot(one))).toEqual(place);
+    expect(beside.idx).not.toBe(place.idx);
+    expect([await isInvalid(place), await isInvalid(beside)]).toEqual([false, false]);
+    const { id, event } = told({ match: { grant: one.grant, iss: env.ISSUER } });
+    for (let i = 0; i < 2; i++) expectValue(await lists.offer(event));
+    expect([await isInvalid(place), await isInvalid(beside)]).toEqual([true, false]);
+    await evictDurableObject(stub);
+    expect(await isInvalid(place)).toBe(true);
+    expectValue(await lists.offer(told({ match: { grant: one.grant } }, "revocation.lifted", id).event));
+    expect(await isInvalid(place)).toBe(false);
+  });
+
+  it("follows rules for a person and a client, by all members, and everything before a moment", async () => {
+    const of = async (match: (grant: ReturnType<typeof newGrant>) => Rule) => {
+      const grant = newGrant();
+      const place = expectValue(await lists.allot(grant));
+      expectValue(await lists.offer(told(match(grant)).event));
+      return isInvalid(place);
+    };
+    expect(await of(({ sub }) => ({ match: { sub } }))).toBe(true);
+    expect(await of(({ client_id }) => ({ match: { client_id } }))).toBe(true);
+    expect(await of(({ sub, client_id }) => ({ match: { sub, client_id } }))).toBe(true);
+    expect(await of(({ sub }) => ({ match: { sub, client_id: "cli_other" } }))).toBe(false);
+    expect(await of(({ sub }) => ({ match: { sub, iss: "https://other.example.com" } }))).toBe(false);
+    expect(await of(({ sub }) => ({ match: { sub, jti: "tok_1" } }))).toBe(false);
+    expect(await of(({ sub }) => ({ match: { sub }, effect: { kind: "step_up" } }))).toBe(false);
+    expect(await of(({ sub }) => ({ match: { sub }, expires_at: nowSeconds() - 1 }))).toBe(false);
+    expect(await of(() => ({ match: {}, issued_before: nowSeconds() + 1 }))).toBe(true);
+  });
+
+  it("gives a grant another index after a rule that spares later tokens, and the same one after any other", async () => {
+    const grant = newGrant();
+    const place = expectValue(await lists.allot(grant));
+    expectValue(await lists.offer(told({ match: { sub: grant.sub }, issued_before: nowSeconds() }).event));
+    const next = expectValue(await lists.allot(grant));
+    expect(next.idx).not.toBe(place.idx);
+    expect([await isInvalid(place), await isInvalid(next)]).toEqual([true, false]);
+    expectValue(await lists.offer(told({ match: { grant: grant.grant } }).event));
+    expect(await isInvalid(next)).toBe(true);
+    expect(expectValue(await lists.allot(grant))).toEqual(next);
+  });
+
+  it("gives none to whom a rule in force refuses, and forgets what no token can have", async () => {
+    const grant = newGrant();
+    const rule = {
+      id: newId("rev", Date.now()),
+      match: { sub: grant.sub },
+      reason: "r",
+      actor: "op",
+      created_at: 1,
+    };
+    expectValue(await log.append({ id: rule.id, kind: "revocation.added", rule }));
+    expect(await lists.allot(grant)).toMatchObject({ ok: false, error: { code: "forbidden" } });
+    const over = newGrant({ until: nowSeconds() - 10 });
+    expectValue(await lists.allot(over));
+    expectValue(await lists.offer(told({ match: { grant: over.grant } }).event));
+    await runDurableObjectAlarm(stub);
+    expect(JSON.stringify(await rows(stub, "allotments"))).not.toContain(over.grant);
+    expect(await lists.bits(999_999)).toMatchObject({ ok: false, error: { code: "not_found" } });
   });
 });

@@ -388,6 +388,23 @@ describe("what is committed survives", () => {
     expect(posts).toHaveLength(2);
   });
 
+  it("tells the metrics what it keeps and what failed", async () => {
+    const e = await endpoint();
+    await enqueue(e, event());
+    await settled(e, all("delivered"));
+    await runInDurableObject(e.stub, (_instance, state) =>
+      state.storage.sql.exec("UPDATE attempt SET status = 500"),
+    );
+    const swept = (await e.stub.sweep()) as { value: { gauges: Record<string, number> } };
+    const series = (state: string) => `portcullis_deliveries{endpoint="${e.config.id}",state="${state}"}`;
+    expect(swept.value.gauges).toEqual({
+      [series("pending")]: 0,
+      [series("delivered")]: 1,
+      [series("dead_letter")]: 0,
+      [`portcullis_delivery_failed_attempts{endpoint="${e.config.id}"}`]: 1,
+    });
+  });
+
   it("neither secret nor body of a message can be read from storage in plain, nor from the log", async () => {
     const e = await endpoint();
     const lines: string[] = [];

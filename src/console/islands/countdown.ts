@@ -17,6 +17,8 @@ export function startCountdowns(): void {
       if (each.textContent !== text) each.textContent = text;
       each.classList.toggle("soon", left > 0 && left < 300);
     }
+    for (const each of document.querySelectorAll<HTMLProgressElement>("progress[data-from]"))
+      each.value = Math.min(each.max, Math.max(0, now - Number(each.dataset.from)));
   };
   tick();
   setInterval(tick, 1000);

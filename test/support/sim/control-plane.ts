@@ -41,6 +41,9 @@ const NO_ENDPOINTS = {
 /** Takes every record and keeps none. */
 const ANY_AUDIT = { getByName: () => ({ append: async () => ok(null) }) };
 
+/** No grant has a place in a status list. */
+const NO_LISTS = { getByName: () => ({ offer: async () => ok(null) }) };
+
 /** The objects that revocation stands on, each on a machine of its own, and the operator's ways to them. */
 export class ControlPlane {
   readonly log: ObjectHost;
@@ -52,7 +55,13 @@ export class ControlPlane {
     const { clock } = time;
     this.log = new ObjectHost(time, (ctx, gate) => {
       const denylist = network.namespace("log/denylist", this.denylist, gate);
-      const env = { KV: kvBehind(gate, kv), REGISTRY: NO_ENDPOINTS, DENYLIST: denylist, AUDIT: ANY_AUDIT };
+      const env = {
+        KV: kvBehind(gate, kv),
+        REGISTRY: NO_ENDPOINTS,
+        STATUS_LIST: NO_LISTS,
+        DENYLIST: denylist,
+        AUDIT: ANY_AUDIT,
+      };
       return new LogObject(ctx, env as unknown as Env, clock, { maxRules: MAX_RULES });
     });
     this.denylist = new ObjectHost(time, (ctx, gate) => {

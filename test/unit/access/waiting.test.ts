@@ -70,6 +70,7 @@ function routes(waiting: Pick<AccessRequestPort, "decided" | "happened">) {
     policy: async () => UNREACHABLE,
     ids: async () => UNREACHABLE,
     binding: async () => UNREACHABLE,
+    passkey: async () => UNREACHABLE,
   };
   vi.setSystemTime(0);
   return new Hono<HttpEnv>()

@@ -5,49 +5,11 @@ import { BulkDenial } from "../../../src/console/bulk-denial.tsx";
 import { GiveBack } from "../../../src/console/give-back.tsx";
 import { Inbox } from "../../../src/console/inbox-page.tsx";
 import { page } from "../../../src/console/page.tsx";
+import { PasskeyPage } from "../../../src/console/passkey-page.tsx";
 import { RequestPage } from "../../../src/console/request-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
+import { addresses, HOSTILE, skeleton } from "./hostile.ts";
 import { NOW, sampleGrant, sampleRequest, sampleRule, VISITOR } from "./samples.ts";
-
-/** What people and programs write where others read it. */
-const HOSTILE = [
-  "<script>alert(1)</script>",
-  "</p><img src=x onerror=alert(1)>",
-  '"><svg onload=alert(1)>',
-  "' onmouseover='alert(1)",
-  '" autofocus onfocus="alert(1)',
-  "javascript:alert(1)",
-  "data:text/html,<script>alert(1)</script>",
-  "</textarea><script>alert(1)</script>",
-  "</title><script>alert(1)</script>",
-  "<!--",
-  "]]><x>",
-  "&lt;b&gt; &amp;quot;",
-  "$&$1$$",
-  "../../session/sign-out?x=1#y",
-  "//evil.example/%2e%2e/?done=approved",
-  '=HYPERLINK("https://evil.example")',
-  "line one\nline two",
-  "\u202egnp.exe",
-  "\u0000\u001b[31m",
-  "𝕳\ud800",
-];
-
-/** Elements with the names of their attributes, in order: what a text must not change. */
-function skeleton(html: string): string[] {
-  return Array.from(
-    html.matchAll(/<(!?\/?[a-z][a-z0-9]*)((?:[^>"]|"[^"]*")*)>/gi),
-    ([, name, attributes]) => {
-      const names = Array.from(attributes!.matchAll(/([^\s="]+)(?:="[^"]*")?/g), ([, each]) => each);
-      return [name, ...names].join(" ");
-    },
-  );
-}
-
-/** Addresses that the page leads to. */
-function addresses(html: string): string[] {
-  return Array.from(html.matchAll(/ (?:href|src|action)="([^"]*)"/g), ([, each]) => each!);
-}
 
 /** Every page of the room, with this text wherever somebody else's text goes. */
 async function render(text: string): Promise<string> {
@@ -77,11 +39,12 @@ async function render(text: string): Promise<string> {
   const rule = sampleRule({ id: text, resource: text, scopes: [text, "x"], ticket: { prefixes: [text] } });
   const scope = text.replaceAll(/\s/g, "_");
   const own = { ...request, scope, grant: sampleGrant({ access_request: text, resource: text, scope }) };
-  const props = { visitor, now: NOW, version: "v", issuer: "https://gate.example" };
+  const props = { visitor, now: NOW, version: "v", issuer: "https://gate.example", highRisk: true };
   const body = (
     <>
       <Inbox
         {...props}
+        highRisk={new Set([text])}
         items={[request, request]}
         standings={new Map([[text, standing]])}
         cursor={text}
@@ -100,6 +63,12 @@ async function render(text: string): Promise<string> {
         next={{ requests: text, rules: text }}
       />
       <AskForm rule={rule} visitor={visitor} issuer={text} nonce={text} filled={filled} problem={wrong} />
+      <PasskeyPage
+        passkeys={[{ id: text, name: text, created_at: NOW }]}
+        visitor={visitor}
+        now={NOW}
+        problem={wrong}
+      />
       <GiveBack grant={own.grant} visitor={visitor} now={NOW} />
     </>
   );

@@ -3,12 +3,15 @@ import { type HealthDeps, healthRoutes } from "../../../src/control/health-route
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 
+const deps: HealthDeps = {
+  clock: () => 0,
+  replica: async () => ok({ seq: 1, policyVersion: 1 }),
+  replicaAgeMs: () => 340,
+  monitor: async () => ok(null),
+  keyring: { ready: async () => ok({ overdue: [] }) },
+};
 const readyz = async (ready: Awaited<ReturnType<HealthDeps["keyring"]["ready"]>>) => {
-  const routes = healthRoutes({
-    clock: () => 0,
-    replica: async () => ok({ seq: 1, policyVersion: 1 }),
-    keyring: { ready: async () => ready },
-  });
+  const routes = healthRoutes({ ...deps, keyring: { ready: async () => ready } });
   const answer = await routes.request("/readyz");
   const { checks } = (await answer.json()) as { checks: { name: string; ready: boolean; detail: string }[] };
   return { status: answer.status, keys: checks.filter(({ name }) => name.startsWith("key")) };
@@ -42,5 +45,29 @@ describe("readyz on signing keys", () => {
       status: 503,
       keys: [{ name: "keys", ready: false, detail: "nothing is signed" }],
     });
+  });
+});
+
+describe("readyz on what no request depends on", () => {
+  it("tells it, and is ready without it", async () => {
+    const told = async (more: Partial<HealthDeps>) => {
+      const answer = await healthRoutes({ ...deps, ...more }).request("/readyz");
+      const { checks } = (await answer.json()) as {
+        checks: { name: string; ready: boolean; detail: string }[];
+      };
+      const shown = checks.filter(({ name }) => name === "replica" || name === "monitor");
+      return [answer.status, ...shown.map(({ name, ready, detail }) => `${name} ${ready}: ${detail}`)];
+    };
+    expect(await told({})).toEqual([
+      200,
+      "replica true: 340 ms old in this isolate",
+      "monitor true: requests are counted",
+    ]);
+    const down = err(problem("unavailable", "the shard is down"));
+    expect(await told({ monitor: async () => down, replicaAgeMs: () => undefined })).toEqual([
+      200,
+      "replica true: none in this isolate before",
+      "monitor false: the shard is down",
+    ]);
   });
 });

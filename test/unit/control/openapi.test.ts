@@ -163,6 +163,8 @@ describe("the reference page", () => {
   it("runs nothing, fetches nothing, and styles by the nonce alone", () => {
     expect(page).not.toMatch(/<script|<link|<img|<iframe| on\w+=| style=|@import|url\(/i);
     expect(page.match(/<style[^>]*>/g)).toEqual(['<style nonce="n0nce">']);
+    // A style is no text: what is escaped in it is lost.
+    expect(/<style[^>]*>([\s\S]*?)<\/style>/.exec(page)?.[1]).not.toContain("&");
   });
 
   it("shows what a description says as text", () => {

@@ -12,7 +12,7 @@ const down = err(problem("unavailable", "down"));
 const object = (name: string) => ({
   sweep: async () => {
     woken.push(name);
-    return ok({ outbox_rows: name.length, rewrapped: 0 });
+    return ok({ outbox_rows: name.length, rewrapped: 0, gauges: {} });
   },
 });
 const deps = (over: Partial<SweepDeps> = {}): SweepDeps => ({
@@ -103,11 +103,15 @@ describe("the sweep", () => {
     const gauges = { portcullis_key_rotation_overdue_seconds: 61 };
     const keyring = { sweep: async () => ok({ outbox_rows: 0, gauges }) };
     const endpoints = async () => ok(["whe_a", "whe_b"]);
-    const endpoint = () => ({ sweep: async () => ok({ rewrapped: 1 }) });
+    const deliveries = (id: string) => ({ [`portcullis_deliveries{endpoint="${id}",state="pending"}`]: 2 });
+    const endpoint = (id: string) => ({
+      sweep: async () => ok({ rewrapped: 1, gauges: deliveries(id) }),
+    });
     await sweep(deps({ singletons: { keyring }, endpoints, endpoint, secretChanging: true }));
     expect(notes[0]!.gauges).toEqual({
       'portcullis_outbox_rows{object="keyring"}': 0,
       portcullis_key_rotation_overdue_seconds: 61,
+      ...{ ...deliveries("whe_a"), ...deliveries("whe_b") },
       'portcullis_previous_secret_values{object="endpoint"}': 2,
     });
   });

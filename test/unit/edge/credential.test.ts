@@ -222,24 +222,18 @@ describe("a route that takes it from several places", () => {
 
 describe("what the origin gets", () => {
   it("has neither the cookie nor the header that can carry the token, in any spelling, and all the rest", () => {
-    const headers = new Headers({
+    const headers: Record<string, string> = {
       cookie: `a=1; __Host-token=${TOKEN}; __HOST-TOKEN=x; b="2"`,
       "x-access-token": TOKEN,
       "x-other": "y",
-    });
+    };
     stripCarriers(headers, [COOKIE, HEADER]);
-    expect([...headers]).toEqual([
-      ["cookie", 'a=1; b="2"'],
-      ["x-other", "y"],
-    ]);
-    const only = new Headers({ cookie: `__Host-token=${TOKEN}` });
+    expect(headers).toEqual({ cookie: 'a=1; b="2"', "x-other": "y" });
+    const only = { cookie: `__Host-token=${TOKEN}` };
     stripCarriers(only, [COOKIE]);
-    expect([...only]).toEqual([]);
-    const none = new Headers({ cookie: "a=1;b=2", "x-access-token": TOKEN });
+    expect(only).toEqual({});
+    const none = { cookie: "a=1;b=2", "x-access-token": TOKEN };
     stripCarriers(none, [AUTHORIZATION, COOKIE]);
-    expect([...none]).toEqual([
-      ["cookie", "a=1;b=2"],
-      ["x-access-token", TOKEN],
-    ]);
+    expect(none).toEqual({ cookie: "a=1;b=2", "x-access-token": TOKEN });
   });
 });

@@ -67,7 +67,7 @@ describe("an explained decision", () => {
       ...{ route: "route-0", origin: "orders", seq: 2, replica_age_ms: 0, remedies: [] },
     });
     expect(outcomes(trace)).toEqual(
-      CHECKS.filter((check) => check !== "credential").map((check) =>
+      CHECKS.filter((check) => check !== "credential" && check !== "uses").map((check) =>
         check === "limit" ? "limit skipped" : `${check} passed`,
       ),
     );

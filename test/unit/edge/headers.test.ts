@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { clientResponse, headersForOrigin, isStripped, type OwnHeaders } from "../../../src/edge/headers.ts";
+import {
+  clientResponse,
+  headersForOrigin,
+  isStripped,
+  type OwnHeaders,
+  withClientBytes,
+} from "../../../src/edge/headers.ts";
 import { FORGED_NAMES, HARMLESS_NAMES, spellings } from "../../support/corpus/header-names.ts";
 
 const OWN: OwnHeaders = {
@@ -13,6 +19,19 @@ function forwarded(client: Record<string, string> | [string, string][], own: Par
   const headers = headersForOrigin(new Headers(client), { ...OWN, ...own });
   // As `fetch` reads them.
   return Object.fromEntries(new Headers(headers));
+}
+
+/** Its question marks stand for bytes that cannot be read. */
+class UnreadHeaders extends Headers {
+  override get(name: string): string | null {
+    return super.get(name)?.replaceAll("?", "\ufffd") ?? null;
+  }
+
+  override forEach(each: (value: string, name: string, parent: Headers) => void): void {
+    super.forEach((value, name) => {
+      each(value.replaceAll("?", "\ufffd"), name, this);
+    });
+  }
 }
 
 const OURS = { "x-request-id": "r-1", "x-forwarded-proto": "https", "x-forwarded-host": "api.example.com" };
@@ -122,7 +141,7 @@ describe("headers for the origin", () => {
       ["__proto__", "p"],
       ["constructor", "c"],
     ];
-    expect([...headersForOrigin(new Headers(twice), OWN)]).toEqual([
+    expect(Object.entries(headersForOrigin(new Headers(twice), OWN)).sort()).toEqual([
       ["__proto__", "p"],
       ["constructor", "c"],
       ["x-forwarded-host", OURS["x-forwarded-host"]],
@@ -130,6 +149,26 @@ describe("headers for the origin", () => {
       ["x-own", "a, b"],
       ["x-request-id", OURS["x-request-id"]],
     ]);
+  });
+
+  it("keeps the bytes of a value that is not UTF-8, and of nothing that was changed or is ours", () => {
+    // Such a value reads as U+FFFD.
+    const client = new Headers({ accept: "*/*", cookie: "a=1" });
+    const fields = headersForOrigin(client, OWN);
+    expect(withClientBytes(fields, client)).toBe(fields);
+    const unread = new UnreadHeaders({
+      "x-name": "caf?",
+      accept: "*/*",
+      cookie: "__Host-portcullis-session=?; a=1",
+      "x-forwarded-host": "?",
+      "x-user": "?",
+    });
+    const copy = withClientBytes(headersForOrigin(unread, OWN), unread);
+    expect(copy).toBeInstanceOf(Headers);
+    expect(Object.fromEntries(copy as Headers)).toEqual({
+      ...{ "x-name": "caf?", accept: "*/*", cookie: "a=1" },
+      ...OURS,
+    });
   });
 
   it("carries a WebSocket handshake on", () => {

@@ -12,6 +12,7 @@ import { newKey, ownClaims, signToken } from "../../support/token-factory.ts";
 const POLICY = policyOf([
   { path: "/orders/**", access: { scopes: ["orders:read"] } },
   { path: "/admin/**", access: { scopes: ["admin"] } },
+  { path: "/timed", access: {}, consistency: { tier: "strict" }, server_timing: true },
 ]);
 
 let world: EdgeWorld;
@@ -49,6 +50,22 @@ describe("a decision is observed once", () => {
     expect(seen()).toEqual(["proxy request-1 allow token"]);
     expect(world.answered).toMatchObject([{ fault: { reason: "origin_unreachable" } }]);
     expect(world.lastReason).toBe("origin_unreachable");
+  });
+
+  it("with how long it waited, which a route's answers may tell", async () => {
+    await world.call("/orders/1", { token });
+    world.origin = () => {
+      world.nowMs += 31;
+      return new Response("hello", { headers: { "server-timing": "db;dur=5" } });
+    };
+    world.whileRefreshing = () => {
+      world.nowMs += 7;
+    };
+    const timed = await world.call("/timed", { token });
+    expect(timed.headers.get("server-timing")).toBe("db;dur=5, gate;dur=7, origin;dur=31");
+    expect(world.decided.at(-1)?.decision.tookMs).toBe(7);
+    const untimed = await world.call("/orders/1", { token });
+    expect(untimed.headers.get("server-timing")).toBe("db;dur=5");
   });
 
   it("as refused, whatever refused it, with no origin", async () => {
@@ -168,8 +185,9 @@ it("an observer that fails harms neither the request nor the others", () => {
   const sound: Observer = { decided: (_decision, _ask, id) => void told.push(id) };
   const all = new Observers([broken, sound], (_level, event, fields) => void lines.push([event, fields]));
   const allowance = { outcome: "allow", reason: "token" } as never;
-  all.decided(allowance, { method: "GET", headers: new Headers() }, "dec_1", "proxy", 0, () => {});
-  all.answered(allowance, undefined, "dec_1", 5, () => {});
+  const ask = { method: "GET", headers: new Headers() };
+  all.decided(allowance, ask, "dec_1", "proxy", 0, () => {});
+  all.answered(allowance, undefined, ask, "dec_1", 0, 5, () => {});
   expect(told).toEqual(["dec_1"]);
   const fault = { decision_id: "dec_1", fault: "Error: broken" };
   expect(lines).toEqual([

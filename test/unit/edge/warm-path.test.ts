@@ -1,15 +1,17 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { AgeReporter, REPORT_EVERY_MS } from "../../../src/edge/age-reporter.ts";
 import { AssertionSigner } from "../../../src/edge/assertion.ts";
+import { DecisionRecorder } from "../../../src/edge/decision-recorder.ts";
 import { DetectionFeed } from "../../../src/edge/detection-feed.ts";
 import { Freshness } from "../../../src/edge/freshness.ts";
 import { createGate, type Gate } from "../../../src/edge/gate.ts";
 import { Observers } from "../../../src/edge/observation.ts";
+import { refusalLog } from "../../../src/edge/refusal.ts";
+import { TrafficReporter } from "../../../src/edge/traffic-reporter.ts";
 import { Limits } from "../../../src/limits/limits.ts";
 import { policySchema } from "../../../src/policy/document.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
-import type { AgesByTier } from "../../../src/remediation/age-histogram.ts";
+import type { TrafficReport } from "../../../src/remediation/traffic-report.ts";
 import { IsolateReplica } from "../../../src/replication/isolate-replica.ts";
 import { EdgeWorld, HOST, ISSUER, policyOf } from "../../support/edge-world.ts";
 import { proofOf, thumbprintOf } from "../../support/proof-factory.ts";
@@ -34,6 +36,7 @@ const NOTHING = {
   limit: 0,
   assertionKey: 0,
   monitor: 0,
+  random: 0,
   detector: 0,
   jwks: 0,
 };
@@ -47,8 +50,10 @@ let toOrigin: number;
 let background: Promise<unknown>[];
 /** Tells detectors what it sees, in tests that are about it. */
 let detections: DetectionFeed | undefined;
-let reports: { id: string; ages: AgesByTier }[];
+let reports: TrafficReport[];
 let monitorDown: boolean;
+/** The time for the report comes. */
+let wake: () => void;
 let hold: Promise<void> | undefined;
 
 beforeEach(async () => {
@@ -87,26 +92,38 @@ beforeEach(async () => {
     clock,
     logger,
   });
-  const monitor = {
-    report: async (id: string, ages: AgesByTier) =>
-      count("monitor", () => {
-        reports.push({ id, ages });
-        return monitorDown ? err(problem("unavailable", "down")) : ok(null);
-      }),
-  };
-  const ages = new AgeReporter(monitor, clock);
+  const recorder = new DecisionRecorder({
+    policy: () => ({ sample_accepted: 0, retention_hours: 24, addresses: false }),
+    log: logger,
+    random: () => count("random", () => 0),
+  });
+  const traffic = new TrafficReporter({
+    shard: {
+      report: async (report) =>
+        count("monitor", () => {
+          reports.push(report);
+          return monitorDown ? err(problem("unavailable", "down")) : ok(null);
+        }),
+    },
+    newIsolateId: () => "iso_1",
+    cache: () => world.tokens.reading(),
+    records: recorder,
+    sleep: () => new Promise((resolve) => (wake = resolve)),
+  });
   const freshness = new Freshness({
     replica,
     denylist: async () => count("denylist", () => ok(false)),
     clock,
     log: logger,
-    observe: (...decision) => ages.observe(...decision),
   });
   world.jwks = () => count("jwks", () => new Response("none", { status: 404 }));
   detections = undefined;
   gate = createGate({
     ...world.deps,
-    observer: new Observers([{ decided: (...what) => detections?.decided(...what) }], logger),
+    observer: new Observers(
+      [refusalLog(logger), recorder, traffic, { decided: (...what) => detections?.decided(...what) }],
+      logger,
+    ),
     limits: new Limits({
       limiters: new Map(),
       bucket: () => count("limit", () => ({ take: async () => err(problem("unavailable", "none")) })),
@@ -129,6 +146,8 @@ beforeEach(async () => {
   // Warm: the view, the token and the key for assertions are in memory.
   await call("strict");
   expect(calls.snapshot).toBe(1);
+  // Beside it waits the report, which is the one for whatever comes within its two seconds.
+  expect(background).toHaveLength(1);
   calls = { ...NOTHING };
   toOrigin = 0;
 });
@@ -143,7 +162,7 @@ describe("a warm request", () => {
   it.each(["bounded", "eventual"])("of a %s route calls nothing but its origin", async (path) => {
     for (let n = 0; n < 100; n++) await call(path);
     expect(calls).toEqual(NOTHING);
-    expect(background).toEqual([]);
+    expect(background).toHaveLength(1);
     expect(toOrigin).toBe(100);
   });
 
@@ -156,7 +175,7 @@ describe("a warm request", () => {
       const request = new Request(url, { headers: { authorization: `DPoP ${bound}`, dpop } });
       expect((await gate(request, "request-1", (work) => void background.push(work))).status).toBe(200);
     }
-    expect([calls, background, world.exactUses]).toEqual([NOTHING, [], []]);
+    expect([calls, background.length, world.exactUses]).toEqual([NOTHING, 1, []]);
     expect(toOrigin).toBe(20);
   });
 
@@ -175,6 +194,8 @@ it("what detectors are told costs a warm request no call, and no more than one a
     },
   });
   detections = new DetectionFeed({ shard, log: world.logger, sleep: async () => {} });
+  // Apart from the report of what is counted, which waits already.
+  background = [];
   // The place of the token.
   await call("bounded");
   await Promise.all(background);
@@ -218,7 +239,8 @@ describe("a bounded request past half the bound", () => {
     for (let n = 0; n < 10; n++) await call("bounded");
     expect(toOrigin).toBe(10);
     expect(calls).toEqual({ ...NOTHING, since: 1 });
-    expect(background).toHaveLength(1);
+    expect(background).toHaveLength(2);
+    wake();
     release();
     await Promise.all(background);
     await call("bounded");
@@ -235,38 +257,26 @@ describe("a bounded request past half the bound", () => {
 });
 
 describe("what the isolate reports", () => {
-  it("is told every ten seconds at most, after a request, with every decision counted once", async () => {
+  it("goes out beside a request, once, and holds up none", async () => {
     for (let n = 0; n < 5; n++) await call("bounded");
-    world.nowMs += REPORT_EVERY_MS - 1;
     await call("eventual");
     expect(reports).toEqual([]);
-    world.nowMs += 1;
-    await call("eventual");
-    await call("eventual");
+    wake();
     await Promise.all(background);
-    expect(reports).toHaveLength(1);
-    const { bounded, eventual, strict } = reports[0]!.ages;
+    expect(calls).toEqual({ ...NOTHING, monitor: 1 });
+    const { decisions, ages } = reports[0]!.tally;
+    expect(decisions).toEqual({ "route-0": { token: 5 }, "route-1": { token: 1 }, "route-2": { token: 1 } });
     const total = (counts = [0]) => counts.reduce((a, b) => a + b, 0);
-    expect([total(strict?.counts), total(bounded?.counts), total(eventual?.counts)]).toEqual([1, 5, 2]);
-    expect(bounded?.counts[0]).toBe(5);
-    expect(eventual?.sum_ms).toBe(2 * REPORT_EVERY_MS - 1);
+    expect([total(ages.strict?.counts), total(ages.bounded?.counts), total(ages.eventual?.counts)]).toEqual([
+      1, 5, 1,
+    ]);
   });
 
-  it("is told again under the same id where it may not have arrived, and the rest after it", async () => {
+  it("harms no request where the monitor fails", async () => {
     monitorDown = true;
-    const nextReport = async () => {
-      world.nowMs += REPORT_EVERY_MS;
-      await call("strict");
-      await Promise.all(background);
-    };
-    await nextReport();
-    monitorDown = false;
-    await nextReport();
-    await nextReport();
-    expect(reports).toHaveLength(3);
-    expect(reports[1]).toEqual(reports[0]);
-    expect(reports[2]!.id).not.toBe(reports[0]!.id);
-    // The warm-up and the first call were in the first report.
-    expect(reports[2]!.ages.strict?.counts[0]).toBe(2);
+    wake();
+    await Promise.all(background);
+    await call("bounded");
+    await call("eventual");
   });
 });

@@ -12,4 +12,4 @@ it("starts with no library that a forwarded request does not need, and in 250 Ki
   expect(gzipBytes).toBeLessThan(MAX_GZIP_BYTES);
   // The whole of it, and not an empty shell.
   expect(gzipBytes).toBeGreaterThan(50 * 1024);
-});
+}, 60_000);

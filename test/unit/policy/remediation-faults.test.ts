@@ -67,6 +67,18 @@ describe("remediation rules in a policy", () => {
     expect(faultsOf({ actions: [] })).toHaveLength(1);
   });
 
+  it("block no address where detections name none", () => {
+    const rules = [{ id: "r", when: "token_tampered", actions: [{ kind: "block_address" }] }];
+    const check = (show_address: boolean) =>
+      checkPolicy({ detections: { show_address }, remediation: { rules } }, CONTEXT);
+    expect(check(true).ok).toBe(true);
+    expect(check(false)).toMatchObject({
+      error: {
+        extra: { faults: [expect.stringContaining("remediation.rules.0.actions.0: needs the address")] },
+      },
+    });
+  });
+
   it("that hold by default are as the schema would have them, and good", () => {
     const parsed = remediationSchema.parse({ rules: DEFAULT_REMEDIATION_RULES });
     expect(parsed.rules).toEqual(DEFAULT_REMEDIATION_RULES);

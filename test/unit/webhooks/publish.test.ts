@@ -32,9 +32,11 @@ const registry = memoryRegistry(
 /** Nobody is told of anything: the registry has no streams. */
 const stream = () => ({ offer: () => Promise.reject(new Error("no stream is there")) });
 
+const statusList = { offer: async () => ok(null) };
+
 it("hands the event to every enabled endpoint that subscribes, with its configuration and nothing more", async () => {
   const { endpoint, calls } = recordingEndpoints();
-  await publishEvent(event, { registry, endpoint, stream, detector });
+  await publishEvent(event, { registry, endpoint, stream, statusList, detector });
   expect(calls.map(({ id, method }) => [id, method])).toEqual([
     ["whe_a", "enqueue"],
     ["whe_b", "enqueue"],
@@ -54,7 +56,7 @@ it("hands the event to every enabled endpoint that subscribes, with its configur
 it("throws where an endpoint could not be reached, after all were tried", async () => {
   const unavailable = async () => err(problem("unavailable", "no"));
   const { endpoint, calls } = recordingEndpoints({ enqueue: unavailable });
-  await expect(publishEvent(event, { registry, endpoint, stream, detector })).rejects.toThrow(
+  await expect(publishEvent(event, { registry, endpoint, stream, statusList, detector })).rejects.toThrow(
     "2 of 2 webhook endpoints",
   );
   expect(calls).toHaveLength(2);
@@ -65,40 +67,44 @@ describe("what is something to detect", () => {
 
   it("goes to the detector, whoever listens to it, and nothing else does", async () => {
     const { endpoint } = recordingEndpoints();
-    await publishEvent(event, { registry, endpoint, stream, detector });
+    await publishEvent(event, { registry, endpoint, stream, statusList, detector });
     expect(detected).toEqual([]);
     const nobody = { ...registry, endpointsFor: async () => ok([]) };
-    await publishEvent(reused, { registry: nobody, endpoint, stream, detector });
+    await publishEvent(reused, { registry: nobody, endpoint, stream, statusList, detector });
     expect(detected).toEqual(["session.reuse_detected"]);
   });
 
   it("is tried again where the detector was not reached, and endpoints have it all the same", async () => {
     const { endpoint, calls } = recordingEndpoints();
     const down = { published: async () => err(problem("unavailable", "no")) };
-    await expect(publishEvent(reused, { registry, endpoint, stream, detector: down })).rejects.toThrow(
-      "detector",
-    );
+    await expect(
+      publishEvent(reused, { registry, endpoint, stream, statusList, detector: down }),
+    ).rejects.toThrow("detector");
     expect(calls.map(({ id }) => id)).toEqual(["whe_a"]);
   });
 
   it("goes to the detector also where an endpoint could not be reached", async () => {
     const { endpoint } = recordingEndpoints({ enqueue: async () => err(problem("unavailable", "no")) });
-    await expect(publishEvent(reused, { registry, endpoint, stream, detector })).rejects.toThrow("1 of 1");
+    await expect(publishEvent(reused, { registry, endpoint, stream, statusList, detector })).rejects.toThrow(
+      "1 of 1",
+    );
     expect(detected).toEqual(["session.reuse_detected"]);
   });
 });
 
 it("does not wait for an endpoint that was deleted meanwhile", async () => {
   const { endpoint } = recordingEndpoints({ enqueue: async () => err(problem("gone", "deleted")) });
-  await expect(publishEvent(event, { registry, endpoint, stream, detector })).resolves.toBeUndefined();
+  await expect(
+    publishEvent(event, { registry, endpoint, stream, statusList, detector }),
+  ).resolves.toBeUndefined();
 });
 
 it("throws where the registry does not answer", async () => {
   const { endpoint, calls } = recordingEndpoints();
   const down = { ...registry, endpointsFor: async () => err(problem("unavailable", "no")) };
-  await expect(publishEvent(event, { registry: down, endpoint, stream, detector })).rejects.toThrow(
-    "grant.revoked",
-  );
+  await expect(
+    publishEvent(event, { registry: down, endpoint, stream, statusList, detector }),
+  ).rejects.toThrow("grant.revoked");
   expect(calls).toEqual([]);
 });
 
@@ -112,17 +118,17 @@ it("offers revocations to the streams of shared signals, and throws where one co
       return id === missing ? err(problem("unavailable", "no")) : ok(null);
     },
   });
-  await publishEvent(event, { registry: two, endpoint, detector, stream: streams() });
+  await publishEvent(event, { registry: two, endpoint, statusList, detector, stream: streams() });
   expect(offered).toEqual([]);
   const created = { ...event, type: "revocation.created" } as const;
-  await publishEvent(created, { registry: two, endpoint, detector, stream: streams() });
+  await publishEvent(created, { registry: two, endpoint, statusList, detector, stream: streams() });
   expect(offered).toEqual(["str_a", "str_b"]);
-  const cut = { registry: two, endpoint, detector, stream: streams("str_b") };
+  const cut = { registry: two, endpoint, statusList, detector, stream: streams("str_b") };
   await expect(publishEvent(created, cut)).rejects.toThrow("1 of 2 streams");
   const unknown = { ...registry, streamIds: async () => err(problem("unavailable", "no")) };
-  await expect(publishEvent(created, { registry: unknown, endpoint, stream, detector })).rejects.toThrow(
-    "not known",
-  );
+  await expect(
+    publishEvent(created, { registry: unknown, endpoint, stream, statusList, detector }),
+  ).rejects.toThrow("not known");
 });
 
 describe("an alert", () => {

@@ -1,0 +1,83 @@
+/** What the operators' pages read of the HTTP contract's answers. Times are epoch seconds. */
+
+export const TIERS = ["strict", "bounded", "eventual"] as const;
+export type Tier = (typeof TIERS)[number];
+
+export type ReceiptView = {
+  id: string;
+  seq: number;
+  accepted_at: number;
+  /** After this moment no accept decision of that tier is taken against the change. */
+  effective_by: Record<Tier, number>;
+};
+
+/** The claims that a revocation can name, from the narrowest to the widest. */
+export const MATCH_MEMBERS = [
+  "jti",
+  "grant",
+  "session",
+  "sub",
+  "client_id",
+  "jkt",
+  "kid",
+  "iss",
+  "address",
+] as const;
+export type MatchView = Readonly<Record<string, string>>;
+
+export type EffectView =
+  | { kind: "step_up"; acr_values?: string[]; signed_in_since?: number }
+  | { kind: "shrink_scope"; scopes: string[] };
+
+export type WouldCutView = { tokens: number; grants: number; subjects: number; clients: number };
+
+export type DryRunView = {
+  would_cut: WouldCutView;
+  /** False: there are more. */
+  exact: boolean;
+  sample: { jti: string; sub: string; client_id: string; grant?: string; exp: number }[];
+};
+
+export const REVOCATION_STATES = [
+  "awaiting_confirmation",
+  "in_force",
+  "lifted",
+  "expired",
+  "cancelled",
+  "confirmation_expired",
+] as const;
+
+export type RevocationView = {
+  id: string;
+  match: MatchView;
+  effect?: EffectView;
+  issued_before?: number;
+  reason: string;
+  actor: string;
+  created_at: number;
+  expires_at?: number;
+  emergency?: true;
+  state: string;
+  seq?: number;
+  confirmation?: { would_cut: WouldCutView; exact: boolean; expires_at: number };
+  history: { event: string; at: number; actor: string; reason?: string }[];
+  receipt?: ReceiptView;
+};
+
+/** What the canary measured of one tier, in milliseconds. */
+export type SummaryView = {
+  promise_ms: number;
+  count: number;
+  broken: number;
+  p50: number;
+  p95: number;
+  p99: number;
+  max: number;
+};
+
+export type PropagationView = {
+  window_seconds: number;
+  tiers: Record<Tier, SummaryView | null>;
+  /** Decisions by the age of the replica that they were taken on; null is for what is older. */
+  replica_age: Record<Tier, { at_most_ms: number | null; decisions: number }[]>;
+};

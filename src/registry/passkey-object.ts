@@ -1,0 +1,63 @@
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
+import { systemClock } from "../platform/clock.ts";
+import { Durable } from "../platform/durable.ts";
+import { consoleLogger } from "../platform/log.ts";
+import { ok, type Result } from "../protocol/result.ts";
+import type { Confirmed, Passkey } from "./passkey.ts";
+import {
+  type PasskeyAddition,
+  PasskeyRegister,
+  type PasskeyRemoval,
+  type PasskeyUse,
+} from "./passkey-register.ts";
+import { PASSKEY_SCHEMA } from "./passkey-store.ts";
+
+/** The passkeys of one person (name: the subject), and the challenges that wait for one. Nothing is due but its outbox. */
+export class PasskeyObject extends CausedObject {
+  readonly #durable: Durable;
+  readonly #passkeys: PasskeyRegister;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const clock = systemClock;
+    const durable = new Durable(ctx, {
+      clock,
+      log: consoleLogger,
+      migrations: [PASSKEY_SCHEMA],
+      deliver: {},
+      // Its name is the person's, who may have it erased.
+      audit: auditSink(env, () => `passkeys/${ctx.id}`),
+    });
+    this.#durable = durable;
+    this.#passkeys = new PasskeyRegister({ sql: ctx.storage.sql, durable, clock });
+  }
+
+  list(subject: string): Result<Passkey[]> {
+    return ok(this.#passkeys.of(subject));
+  }
+
+  begin(subject: string, confirms: Confirmed): Promise<Result<{ challenge: string; passkeys: Passkey[] }>> {
+    return this.#passkeys.begin(subject, confirms);
+  }
+
+  add(addition: PasskeyAddition): Promise<Result<Passkey>> {
+    return this.#passkeys.add(addition);
+  }
+
+  use(use: PasskeyUse): Promise<Result<{ passkey_id: string }>> {
+    return this.#passkeys.use(use);
+  }
+
+  remove(removal: PasskeyRemoval): Promise<Result<null>> {
+    return this.#passkeys.remove(removal);
+  }
+
+  reset(subject: string): Result<{ removed: number }> {
+    return ok(this.#passkeys.reset(subject));
+  }
+
+  override alarm(): Promise<void> {
+    return this.#durable.alarm();
+  }
+}

@@ -1,0 +1,249 @@
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ask, hold, review } from "../support/access.ts";
+import { complaintsOf, describeInChromium, faultsOfPage } from "../support/chromium.ts";
+import { type ConsoleStand, standUpConsole } from "../support/console-stand.ts";
+import { bodyOf } from "../support/deployment.ts";
+
+/** Pages are looked at in each size and scheme, which takes its time on a busy machine. */
+const LOOKING_MS = 300_000;
+const HOSTILE = `"><script>document.title="owned"</script><img src=x onerror="document.title='owned'"> ' =1+1`;
+/** Two live tokens are one more than one person may cut. */
+const CONFIRM_ABOVE = 1;
+
+const SCRIPTS = [
+  ["with scripts", true],
+  ["without scripts", false],
+] as const;
+
+let stand: ConsoleStand;
+const path = (below: string) => `${stand.issuer}/console${below}`;
+
+describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
+  beforeAll(async () => {
+    stand = await standUpConsole((policy) => ({
+      ...policy,
+      revocations: { confirm_above: CONFIRM_ABOVE },
+    }));
+  });
+  afterAll(() => stand?.stop());
+
+  it("show an operator what there is before anything has happened", async () => {
+    const olivia = await stand.signedIn("olivia");
+    const complaints = complaintsOf(olivia, stand.own);
+    await olivia.goto(path("/grants"));
+    await olivia.getByRole("heading", { name: "No grants here" }).waitFor();
+    expect(await faultsOfPage(olivia, "grants-empty")).toEqual([]);
+    await olivia.goto(path("/revocations"));
+    await olivia.getByRole("heading", { name: "Nothing is revoked" }).waitFor();
+    expect(await faultsOfPage(olivia, "revocations-empty")).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  it.each(SCRIPTS)("revoke a grant and show how far that has come, %s", async (_how, javaScriptEnabled) => {
+    const held = await hold(stand.gate, stand);
+    const [bob, olivia] = await Promise.all([
+      stand.signedIn("bob", { javaScriptEnabled }),
+      stand.signedIn("olivia", { javaScriptEnabled }),
+    ]);
+    const complaints = complaintsOf(olivia, stand.own);
+    const looked = async (name: string, looks?: "every") => {
+      if (javaScriptEnabled) expect(await faultsOfPage(olivia, name, looks)).toEqual([]);
+    };
+    await olivia.goto(path("/grants?state=active"));
+    await olivia.getByRole("link", { name: stand.requester.id }).first().click();
+    await looked("grant-live");
+    await olivia.getByRole("link", { name: "Revoke…" }).click();
+    await olivia.getByText("Cuts 1 live token of 1 subject").waitFor();
+    await looked("grant-revoke", "every");
+    // Whoever may not have tokens counted sees what ends all the same.
+    await bob.goto(olivia.url());
+    expect(await bob.getByText("Cuts 1 live token").count()).toBe(0);
+    await bob.getByText("every access token of the grant is refused").waitFor();
+    await olivia.getByLabel("Why").fill(HOSTILE);
+    await olivia.getByRole("button", { name: "Revoke the grant" }).click();
+    await said(olivia, "Revoked.");
+    await olivia.getByRole("heading", { name: /^In force on \d of 3/ }).waitFor();
+    await looked("grant-revoked", "every");
+    const used = await fetch(`${stand.issuer}/orders/7`, {
+      headers: { authorization: `Bearer ${held.token}` },
+    });
+    expect(used.status).toBe(401);
+    expect(bodyOf(await stand.gate.asOperator(`/v1/grants/${held.grant}`), 200)).toMatchObject({
+      ...{ state: "revoked", revoked_by: "demo|olivia", revoke_reason: HOSTILE },
+      revoke_receipt: { seq: expect.any(Number), effective_by: { bounded: expect.any(Number) } },
+    });
+    // Its receipt tells how far it is, which a page that is opened again shows.
+    const inForce = async () => {
+      await olivia.reload();
+      return olivia.getByRole("heading", { name: "In force on 2 of 3 kinds of routes" }).count();
+    };
+    await expect.poll(inForce, { timeout: 30_000, interval: 500 }).toBe(1);
+    expect(await olivia.title()).not.toBe("owned");
+    expect(complaints).toEqual([]);
+  });
+
+  it("show many grants of every state, filter and page them", async () => {
+    for (let i = 0; i < 27; i++) await hold(stand.gate, stand, { duration_seconds: 300 + i * 97 });
+    const later = await ask(stand.gate, stand.requester.token, {
+      starts_at: Math.floor(Date.now() / 1000) + 900,
+    });
+    await review(stand.gate, stand.approver.token, later.id);
+    const page = await stand.signedIn("bob");
+    const complaints = complaintsOf(page, stand.own);
+    await page.goto(path("/grants"));
+    expect(await page.locator("tbody tr").count()).toBe(25);
+    expect(await faultsOfPage(page, "grants", "every")).toEqual([]);
+    await page.getByRole("link", { name: "Next page" }).click();
+    expect(await page.locator("tbody tr").count()).toBeGreaterThan(2);
+    await page.getByLabel("State").selectOption("revoked");
+    await page.getByRole("button", { name: "Show" }).click();
+    expect(await page.locator("tbody tr").count()).toBe(2);
+    await page.getByLabel("Who").fill("nobody");
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.getByRole("heading", { name: "No grants here" }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it.each(SCRIPTS)(
+    "show what a revocation cuts before it can be made, %s",
+    async (_how, javaScriptEnabled) => {
+      const client = await stand.gate.newClient({ scopes: ["requests:read"] });
+      const page = await stand.signedIn("olivia", { javaScriptEnabled });
+      const complaints = complaintsOf(page, stand.own);
+      const looked = async (name: string, looks?: "every") => {
+        if (javaScriptEnabled) expect(await faultsOfPage(page, name, looks)).toEqual([]);
+      };
+      await page.goto(path("/revocations/new"));
+      await looked("revoke-form", "every");
+      await page.getByLabel("Why").fill("the laptop was stolen");
+      await page.getByRole("button", { name: "See what it would cut" }).click();
+      await page.getByRole("alert").filter({ hasText: "Name at least one claim" }).waitFor();
+      await looked("revoke-refused");
+      expect(await page.getByRole("button", { name: "Revoke" }).count()).toBe(0);
+      await page.getByLabel("Client", { exact: true }).fill(client.id);
+      await page.getByRole("button", { name: "See what it would cut" }).click();
+      await page.getByRole("heading", { name: "Cuts no live token" }).waitFor();
+      await looked("revoke-confirm", "every");
+      expect(
+        bodyOf<{ items: object[] }>(await stand.gate.asOperator(ofClient()), 200).items,
+      ).not.toContainEqual(expect.objectContaining({ match: { client_id: client.id } }));
+      await page.getByRole("button", { name: "Revoke" }).click();
+      await said(page, "Revoked.");
+      await looked("revocation", "every");
+      const { items } = bodyOf<{ items: object[] }>(await stand.gate.asOperator(ofClient()), 200);
+      expect(items).toContainEqual(
+        expect.objectContaining({ match: { client_id: client.id }, actor: "demo|olivia", state: "in_force" }),
+      );
+      await page.getByRole("link", { name: "Lift…" }).click();
+      await looked("revocation-lift");
+      await page.getByLabel("Why").fill("it was found");
+      await page.getByRole("button", { name: "Lift the revocation" }).click();
+      await said(page, "Lifted.");
+      await page.getByText("it was found").waitFor();
+      expect(complaints).toEqual([]);
+    },
+  );
+
+  it("have a second person confirm what cuts much", async () => {
+    const client = await stand.gate.newClient({ scopes: ["requests:read"] });
+    await Promise.all([0, 1].map(() => tokenOf(client)));
+    const page = await stand.signedIn("olivia");
+    await page.goto(path(`/revocations/new?client_id=${client.id}`));
+    await page.getByLabel("Why").fill(HOSTILE);
+    await page.getByRole("button", { name: "See what it would cut" }).click();
+    await page.getByText("More than 1 live token:").waitFor();
+    await page.getByText("Which ones").click();
+    expect(await faultsOfPage(page, "revoke-propose", "every")).toEqual([]);
+    await page.getByRole("button", { name: "Propose the revocation" }).click();
+    await said(page, "Nothing is revoked yet");
+    await page.getByText("another person has to confirm it").waitFor();
+    expect(await page.getByRole("link", { name: "Confirm…" }).count()).toBe(0);
+    expect(await faultsOfPage(page, "revocation-own-proposal")).toEqual([]);
+    // Somebody else proposes; the page lets this person confirm.
+    const other = await stand.gate.newClient({ scopes: ["requests:read"] });
+    await Promise.all([0, 1].map(() => tokenOf(other)));
+    const json = { match: { client_id: other.id }, reason: "proposed by another" };
+    const { id } = bodyOf<{ id: string }>(await stand.gate.asOperator("/v1/revocations", { json }), 202);
+    await page.goto(path(`/revocations/${id}`));
+    await page.getByRole("link", { name: "Confirm…" }).click();
+    await page.getByRole("heading", { name: "Cuts 2 live tokens of 1 subject" }).waitFor();
+    expect(await faultsOfPage(page, "revocation-second", "every")).toEqual([]);
+    await page.getByLabel("Comment").fill("seen");
+    await page.getByRole("button", { name: "Confirm, and revoke" }).click();
+    await said(page, "Revoked.");
+    expect(bodyOf(await stand.gate.asOperator(`/v1/revocations/${id}`), 200)).toMatchObject({
+      state: "in_force",
+      history: [{ event: "proposed" }, { event: "confirmed", actor: "demo|olivia", reason: "seen" }],
+    });
+    // The first one is given up.
+    await page.goto(path("/revocations?state=awaiting_confirmation"));
+    await page.getByRole("link", { name: client.id }).click();
+    await page.getByRole("link", { name: "Give it up…" }).click();
+    await page.getByRole("button", { name: "Give the proposal up" }).click();
+    await said(page, "Given up");
+    expect(await page.title()).toBe("Revocation – Portcullis");
+  });
+
+  it("list revocations by the hundred, and find one among them", async () => {
+    const lines = Array.from({ length: 230 }, (_, i) =>
+      JSON.stringify({
+        match: { sub: `corp|leaver-${i}` },
+        issued_before: 1_000_000_000 + i,
+        reason: "left",
+      }),
+    );
+    const imported = await stand.gate.postText("/v1/revocations/import", lines.join("\n"), {
+      authorization: `Bearer ${stand.gate.operator}`,
+    });
+    expect(imported.status).toBe(200);
+    const page = await stand.signedIn("olivia");
+    const complaints = complaintsOf(page, stand.own);
+    await page.goto(path("/revocations"));
+    expect(await page.locator("tbody tr").count()).toBe(25);
+    expect(await faultsOfPage(page, "revocations", "every")).toEqual([]);
+    await page.getByRole("link", { name: "Next page" }).click();
+    expect(await page.locator("tbody tr").count()).toBe(25);
+    await page.getByLabel("Says").fill("LEAVER-7");
+    await page.getByRole("button", { name: "Show" }).click();
+    expect(await page.locator("tbody tr").count()).toBe(11);
+    await page.getByText(/11 found among 2\d\d revocations, which is all/).waitFor();
+    await page.getByLabel("State").selectOption("awaiting confirmation");
+    await page.getByRole("button", { name: "Show" }).click();
+    await page.getByRole("heading", { name: "None is like that" }).waitFor();
+    await page.goto(path("/revocations?q=leaver"));
+    expect(await page.locator("tbody tr").count()).toBeGreaterThan(100);
+    expect(await faultsOfPage(page, "revocations-found")).toEqual([]);
+    await page
+      .getByRole("navigation", { name: "Console" })
+      .getByRole("link", { name: "Revocations" })
+      .click();
+    await page.getByRole("link", { name: "How fast" }).click();
+    expect(await faultsOfPage(page, "propagation", "every")).toEqual([]);
+    expect(complaints).toEqual([]);
+  });
+
+  it("show each role its own, and refuse the rest with a page", async () => {
+    const { id } = await ask(stand.gate, stand.requester.token);
+    const alice = await stand.signedIn("alice");
+    for (const below of ["/revocations", "/revocations/new", `/grants/${id.replace("req_", "grt_")}`]) {
+      await alice.goto(path(below));
+      expect(await alice.getByRole("button", { name: /^Revoke/ }).count()).toBe(0);
+    }
+    expect((await alice.goto(path("/revocations")))?.status()).toBe(403);
+    const bob = await stand.signedIn("bob");
+    expect((await bob.goto(path("/grants")))?.status()).toBe(200);
+    expect((await bob.goto(path("/revocations")))?.status()).toBe(403);
+  });
+});
+
+const ofClient = () => "/v1/revocations?limit=200";
+
+async function tokenOf({ id, secret }: { id: string; secret: string }): Promise<void> {
+  const form = { grant_type: "client_credentials" };
+  bodyOf(await stand.gate.call("/oauth/token", { client: { id, secret }, form }), 200);
+}
+
+async function said(page: Page, text: string): Promise<void> {
+  await page.getByRole("status").filter({ hasText: text }).waitFor();
+}

@@ -1,0 +1,344 @@
+import { describe, expect, it } from "vitest";
+import { Api } from "../../../src/console/api.ts";
+import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
+import { windowOf } from "../../../src/console/grants-chart.tsx";
+import { GrantsPage } from "../../../src/console/grants-page.tsx";
+import { ConfirmRevocation, RevocationForm } from "../../../src/console/new-revocation.tsx";
+import type { DryRunView, PropagationView, RevocationView } from "../../../src/console/operator-wire.ts";
+import { page } from "../../../src/console/page.tsx";
+import { PropagationPage } from "../../../src/console/propagation-page.tsx";
+import { Propagation, tiersLeft } from "../../../src/console/receipt.tsx";
+import { ConfirmProposal, LiftRevocation, RevocationPage } from "../../../src/console/revocation-page.tsx";
+import { findRevocations } from "../../../src/console/revocation-search.ts";
+import { effectText, ruleText } from "../../../src/console/revocation-words.ts";
+import { RevocationsPage } from "../../../src/console/revocations-page.tsx";
+import { type RevokeBody, readRevocation } from "../../../src/console/revoking.ts";
+import { problem } from "../../../src/protocol/problem.ts";
+import { addresses, HOSTILE, skeleton } from "./hostile.ts";
+import { NOW, sampleGrant, VISITOR } from "./samples.ts";
+
+const RECEIPT = {
+  ...{ id: "rev_1", seq: 7, accepted_at: NOW - 1.5 },
+  effective_by: { strict: NOW - 1.5, bounded: NOW + 0.5, eventual: NOW + 58.5 },
+};
+
+function sampleRevocation(members: Partial<RevocationView> = {}): RevocationView {
+  const base = { id: "rev_1", match: { sub: "corp|mallory" }, reason: "laptop stolen", actor: "corp|olivia" };
+  const history = [{ event: "created", at: NOW, actor: "corp|olivia" }];
+  return { ...base, created_at: NOW, state: "in_force", seq: 7, history, receipt: RECEIPT, ...members };
+}
+
+function sampleDryRun(tokens: number, members: Partial<DryRunView> = {}): DryRunView {
+  const sample = { jti: "tok_1", sub: "corp|mallory", client_id: "cli_1", grant: "grt_1", exp: NOW + 60 };
+  const would_cut = { tokens, grants: 1, subjects: 1, clients: 2 };
+  return { would_cut, exact: true, sample: tokens > 0 ? [sample] : [], ...members };
+}
+
+const html = async (children: object) => String(await children);
+
+/** Every page of the operators', with this text wherever somebody else's text goes. */
+async function render(text: string): Promise<string> {
+  const visitor = { ...VISITOR, scopes: new Set(["revocations:write"]), subject: "corp|me" };
+  const grant = sampleGrant({ id: text, subject: text, resource: text, access_request: text });
+  const revoked = {
+    ...grant,
+    ...{ state: "revoked" as const, revoked_at: NOW, revoked_by: text, revoke_reason: text },
+    revoke_receipt: { ...RECEIPT, id: text },
+  };
+  const token = { jti: text, sub: text, client_id: text, grant: text, exp: NOW };
+  const dryRun = sampleDryRun(1, { sample: [token] });
+  const revocation = sampleRevocation({
+    ...{ id: text, match: { sub: text, iss: text }, reason: text, actor: text },
+    effect: { kind: "shrink_scope", scopes: [text] },
+    history: [{ event: "created", at: NOW, actor: text, reason: text }],
+    receipt: { ...RECEIPT, id: text },
+  });
+  const waiting = { ...revocation, state: "awaiting_confirmation" };
+  const body: RevokeBody = { match: { sub: text }, reason: text };
+  const filled = new URLSearchParams({ sub: text, reason: text, scopes: text, effect: "shrink_scope" });
+  const refused = problem("invalid_body", text, { faults: [text, text] });
+  const query = { state: text, subject: text, resource: text, cursor: text };
+  const props = { visitor, now: NOW, version: "v" };
+  const children = (
+    <>
+      <GrantsPage {...props} grants={[grant, revoked]} query={query} next={text} />
+      <GrantPage {...props} grant={revoked} mayRevoke={true} />
+      <RevokeGrant {...props} grant={grant} dryRun={dryRun} />
+      <RevocationsPage
+        {...props}
+        items={[revocation, waiting]}
+        query={{ state: text, q: text, cursor: text }}
+        next={text}
+        searched={2}
+        mayRevoke={true}
+      />
+      <RevocationForm visitor={visitor} filled={filled} problem={refused} />
+      <ConfirmRevocation {...props} body={body} dryRun={dryRun} nonce={text} confirmAbove={1} />
+      <RevocationPage {...props} revocation={revocation} />
+      <RevocationPage {...props} revocation={waiting} />
+      <ConfirmProposal {...props} revocation={waiting} dryRun={dryRun} problem={refused} />
+      <LiftRevocation {...props} revocation={revocation} />
+    </>
+  );
+  return html(page({ title: text, visitor, now: NOW, children }));
+}
+
+describe("text of others", () => {
+  it.each(HOSTILE)("changes nothing of the operators' pages but their text: %j", async (text) => {
+    const [benign, hostile] = [await render("plain"), await render(text)];
+    expect(skeleton(hostile)).toEqual(skeleton(benign));
+    expect(skeleton(benign).length).toBeGreaterThan(300);
+    for (const each of addresses(hostile))
+      expect(each).toMatch(/^(?:\/console(?:\/|\?|$)|\/session\/sign-out$|#main$)/);
+  });
+});
+
+describe("the picture of grants", () => {
+  it("holds each from its beginning to its end, and now", () => {
+    const grants = [sampleGrant({ access_start: NOW - 900, access_expiry: NOW - 300 })];
+    const { from, until } = windowOf(grants, NOW);
+    expect(from).toBeLessThan(NOW - 900);
+    expect(until).toBeGreaterThan(NOW);
+  });
+
+  it("draws a bar and the rest that a revocation cut off, within its frame", async () => {
+    const cut = sampleGrant({ state: "revoked", access_start: NOW - 300, access_expiry: NOW + 300 });
+    const query = { state: undefined, subject: undefined, resource: undefined, cursor: undefined };
+    const props = { now: NOW, version: "v", query, next: undefined };
+    const drawn = await html(<GrantsPage {...props} grants={[{ ...cut, revoked_at: NOW - 100 }]} />);
+    const widths = Array.from(drawn.matchAll(/<rect class="bar ([a-z]+)"[^>]* width="([\d.]+)%"/g));
+    const [rest, bar] = widths.map(([, , width]) => Number(width));
+    expect(widths.map(([, tone]) => tone)).toEqual(["rest", "bad"]);
+    expect(bar! / rest!).toBeCloseTo(1 / 3, 2);
+    expect(rest).toBeLessThanOrEqual(100);
+  });
+});
+
+describe("a receipt", () => {
+  it.each([
+    // The second in which it was accepted: `now` has no fraction.
+    [NOW - 2, 2],
+    [NOW, 2],
+    [NOW + 1, 1],
+    [NOW + 58, 1],
+    [NOW + 59, 0],
+  ])("holds tier by tier as time passes", (now, left) => {
+    expect(tiersLeft(RECEIPT, now)).toBe(left);
+  });
+
+  it("is never said to hold before it does", async () => {
+    const at = (now: number) => html(<Propagation receipt={RECEIPT} now={now} />);
+    expect(await at(NOW)).toContain("In force on 1 of 3");
+    expect(await at(NOW + 58)).toContain("In force on 2 of 3");
+    expect(await at(NOW + 58)).toMatch(/data-until="\d+" data-over="in force">1 s left/);
+    expect(await at(NOW + 59)).toContain("In force everywhere");
+  });
+});
+
+describe("the form for a revocation", () => {
+  const read = (fields: Record<string, string>) => readRevocation(new URLSearchParams(fields), NOW);
+  const why = { reason: "left" };
+
+  it.each<[string, Record<string, string>, object]>([
+    ["one claim", { sub: " corp|a ", ...why }, { match: { sub: "corp|a" }, reason: "left" }],
+    [
+      "several, all of which must hold",
+      { client_id: "cli_1", kid: "k", ...why },
+      { match: { client_id: "cli_1", kid: "k" }, reason: "left" },
+    ],
+    ["a moment alone", { issued_before: "now", ...why }, { match: {}, issued_before: NOW, reason: "left" }],
+    [
+      "a moment in UTC",
+      { sub: "a", issued_before: "2026-11-22T14:30", ...why },
+      { match: { sub: "a" }, issued_before: 1_795_357_800, reason: "left" },
+    ],
+    [
+      "an address for a while",
+      { address: "203.0.113.7", lasts: "8 h", ...why },
+      { match: { address: "203.0.113.7" }, reason: "left", expires_at: NOW + 28_800 },
+    ],
+    [
+      "a new sign-in",
+      { sub: "a", effect: "step_up", signed_in_since: "now", acr_values: "mfa phr", ...why },
+      {
+        match: { sub: "a" },
+        effect: { kind: "step_up", acr_values: ["mfa", "phr"], signed_in_since: NOW },
+        reason: "left",
+      },
+    ],
+    [
+      "fewer scopes, in an emergency",
+      { sub: "a", effect: "shrink_scope", scopes: "x, y", emergency: "true", ...why },
+      {
+        match: { sub: "a" },
+        effect: { kind: "shrink_scope", scopes: ["x", "y"] },
+        reason: "left",
+        emergency: true,
+      },
+    ],
+  ])("takes %s", (_what, fields, body) => {
+    expect(read(fields)).toEqual({ ok: true, value: body });
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ["no claim and no moment", why],
+    ["no reason", { sub: "a" }],
+    ["a moment in other words", { sub: "a", issued_before: "yesterday", ...why }],
+    ["a length without a unit", { sub: "a", lasts: "8", ...why }],
+    ["scopes that are not named", { sub: "a", effect: "shrink_scope", scopes: " ", ...why }],
+    ["another effect", { sub: "a", effect: "delete", ...why }],
+  ])("refuses %s", (_what, fields) => {
+    expect(read(fields)).toMatchObject({ ok: false, error: { code: "invalid_body" } });
+  });
+});
+
+describe("before a revocation is made", () => {
+  const confirm = (body: Partial<RevokeBody>, tokens: number, confirmAbove?: number) =>
+    html(
+      <ConfirmRevocation
+        body={{ match: { sub: "corp|mallory" }, reason: "stolen", ...body }}
+        dryRun={sampleDryRun(tokens)}
+        nonce="n"
+        confirmAbove={confirmAbove}
+        visitor={VISITOR}
+        now={NOW}
+      />,
+    );
+
+  it("says what it cuts, and whether it waits for a second person", async () => {
+    expect(await confirm({}, 12, 12)).toContain("Cuts 12 live tokens of 1 subject, 1 grant, 2 clients");
+    expect(await confirm({}, 12, 12)).toMatch(/>\s*Revoke\s*</);
+    expect(await confirm({}, 13, 12)).toContain("Propose the revocation");
+    expect(await confirm({ emergency: true }, 13, 12)).toContain("Revoke now, without a second person");
+    expect(await confirm({ match: { jti: "tok_1" } }, 13, 12)).not.toContain("another person");
+    expect(await confirm({}, 13)).toContain("more than the policy lets one person cut");
+  });
+
+  it("counts no requests from an address", async () => {
+    const text = await confirm({ match: { address: "203.0.113.7" } }, 0);
+    expect(text).toContain("Every request from there is refused");
+    expect(text).not.toContain("Cuts no live token");
+  });
+});
+
+describe("a rule in words", () => {
+  it.each([
+    [{ match: { sub: "a" } }, "tokens of subject a"],
+    [{ match: { client_id: "c", kid: "k" } }, "tokens of client c and signing key k"],
+    [{ match: {}, issued_before: NOW }, "every token issued before 22 Nov 2026 05:26 UTC"],
+    [{ match: { address: "203.0.113.7" } }, "every request from address 203.0.113.7"],
+  ])("%j", (rule, words) => {
+    expect(ruleText(rule)).toBe(words);
+  });
+
+  it("says what becomes of the tokens", () => {
+    expect(effectText(undefined)).toBe("refused");
+    expect(effectText({ kind: "shrink_scope", scopes: ["a", "b"] })).toBe("count without a, b");
+    expect(effectText({ kind: "step_up", acr_values: ["mfa"] })).toBe("need a new sign-in by mfa");
+  });
+});
+
+describe("who may do what to a revocation", () => {
+  const shown = (members: Partial<RevocationView>, subject: string, scopes = ["revocations:write"]) => {
+    const visitor = { ...VISITOR, subject, scopes: new Set(scopes) };
+    const props = { revocation: sampleRevocation(members), visitor, now: NOW, version: "v" };
+    return html(<RevocationPage {...props} />);
+  };
+  const waits = { state: "awaiting_confirmation" };
+
+  it("offers the second person to confirm, and the first only to give it up", async () => {
+    expect(await shown(waits, "corp|bob")).toContain("/rev_1/confirm");
+    const own = await shown(waits, "corp|olivia");
+    expect(own).not.toContain("/rev_1/confirm");
+    expect(own).toContain("/rev_1/lift");
+  });
+
+  it("offers a lift of what is in force, and nothing to who only reads, or of what is over", async () => {
+    expect(await shown({}, "corp|bob")).toContain("/rev_1/lift");
+    expect(await shown({}, "corp|bob", ["revocations:read"])).not.toContain("/rev_1/lift");
+    expect(await shown({ state: "lifted" }, "corp|bob")).not.toContain("/rev_1/lift");
+  });
+});
+
+describe("a search among revocations", () => {
+  /** A control plane with so many revocations, in pages. */
+  function world(total: number) {
+    const reads: string[] = [];
+    const control = (request: Request) => {
+      const { searchParams, search } = new URL(request.url);
+      reads.push(search);
+      const [from, limit] = [Number(searchParams.get("cursor") ?? 0), Number(searchParams.get("limit"))];
+      const items = Array.from({ length: Math.min(limit, total - from) }, (_, i) =>
+        sampleRevocation({ id: `rev_${from + i}`, match: { sub: `corp|p-${from + i}` } }),
+      );
+      const next = from + limit < total ? { next_cursor: String(from + limit) } : {};
+      return Response.json({ items, ...next });
+    };
+    const context = { requestId: "dec_1", waitUntil: () => {} };
+    return { api: new Api({ issuer: "https://gate.example", control }, "t", context), reads };
+  }
+  const none = { state: undefined, q: undefined, cursor: undefined };
+
+  it("is a plain page where nothing is searched", async () => {
+    const { api, reads } = world(400);
+    const found = await findRevocations(none, api);
+    expect(found).toMatchObject({ ok: true, value: { next: "25", searched: undefined } });
+    expect(reads).toEqual(["?limit=25"]);
+  });
+
+  it("reads until a page is full, and says how far it looked", async () => {
+    const { api, reads } = world(5_000);
+    const few = await findRevocations({ ...none, q: "P-77" }, api);
+    expect(few).toMatchObject({ ok: true, value: { next: "1000", searched: 1000 } });
+    expect(few.ok && few.value.items.map(({ id }) => id)).toEqual([
+      ...["rev_77", ...Array.from({ length: 10 }, (_, i) => `rev_77${i}`)],
+    ]);
+    expect(reads).toHaveLength(5);
+    const many = await findRevocations({ ...none, q: "corp", cursor: "4900" }, api);
+    expect(many).toMatchObject({ ok: true, value: { next: undefined, searched: 100 } });
+    expect(await findRevocations({ ...none, state: "lifted" }, world(30).api)).toMatchObject({
+      ok: true,
+      value: { items: [], searched: 30 },
+    });
+  });
+});
+
+describe("how fast revocations take hold", () => {
+  const none = { strict: [], bounded: [], eventual: [] };
+  const measured = { promise_ms: 2_000, count: 9, broken: 0, p50: 500, p95: 900, p99: 1_000, max: 1_500 };
+  const shown = (propagation: Partial<PropagationView>) =>
+    html(
+      <PropagationPage
+        propagation={{
+          ...{ window_seconds: 86_400, replica_age: none },
+          ...{ tiers: { strict: null, bounded: null, eventual: null }, ...propagation },
+        }}
+      />,
+    );
+
+  it("is empty before the canary ran", async () => {
+    expect(await shown({})).toContain("Nothing is measured yet");
+  });
+
+  it("holds what was measured against the promise", async () => {
+    const kept = await shown({ tiers: { strict: null, bounded: measured, eventual: null } });
+    expect(kept).toContain("bounded: 9 revocations, every promise kept");
+    expect(kept).toContain("1.5 s");
+    const late = { ...measured, broken: 1, max: 2_500 };
+    const broken = await shown({ tiers: { strict: null, bounded: late, eventual: null } });
+    expect(broken).toContain("1 promise broken");
+    expect(broken).toContain('class="bar bad"');
+    expect(kept).not.toContain('class="bar bad"');
+  });
+
+  it("shows the ages of the memory that decided, the oldest too", async () => {
+    const bounded = [
+      { at_most_ms: 1_000, decisions: 30 },
+      { at_most_ms: null, decisions: 10 },
+    ];
+    const text = await shown({ replica_age: { ...none, bounded } });
+    expect(text).toContain("bounded: 40 decisions");
+    expect(text).toContain("up to 1 s");
+    expect(text).toContain("over 1 s");
+  });
+});
