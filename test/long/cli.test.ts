@@ -16,6 +16,7 @@ const CLIENT_SECRET = "c2VjcmV0LW9mLXRoZS1nYXRlLWF0LXRoZS1kZW1v";
 const OPERATOR_SCOPES = [
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "webhooks:read"],
   ...[
+    "audit:read",
     "webhooks:write",
     "grants:read",
     "grants:revoke",
