@@ -351,7 +351,7 @@ export type DecisionRecord = {
     reason?: string;
     [member: string]: unknown;
   }[];
-  /** What would turn a refusal around. */
+  /** What would turn a refusal around. `other_route`, the nearest to an address that no route takes, is in explanations only. */
   remedies: {
     kind: string;
     [member: string]: unknown;
@@ -405,7 +405,7 @@ export type DecisionTrace = {
     reason?: string;
     [member: string]: unknown;
   }[];
-  /** What would turn a refusal around. */
+  /** What would turn a refusal around. `other_route`, the nearest to an address that no route takes, is in explanations only. */
   remedies: {
     kind: string;
     [member: string]: unknown;
