@@ -16,6 +16,10 @@ const DONE = {
   revoked: "Revoked. The receipt says by when every route refuses it.",
   "revocation-proposed": "Nothing is revoked yet: another person must confirm it within an hour.",
   "proposal-given-up": "Given up: nothing was revoked by it.",
+  rotated: "Rotated: a new key signs.",
+  "rotation-planned":
+    "The next key is published. It signs when every verifier can know it; nothing more is to be done.",
+  "key-replaced": "Replaced: another key signs, and what the leaked one signed is refused.",
   lifted: "Lifted. What it hit is accepted again within the bound of each route.",
 } as const satisfies Record<string, string>;
 

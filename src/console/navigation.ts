@@ -8,6 +8,7 @@ const PLACES: readonly Place[] = [
   { path: "/console/inbox", label: "Inbox", anyOf: ["requests:review"] },
   { path: "/console/grants", label: "Grants", anyOf: ["grants:read"] },
   { path: "/console/revocations", label: "Revocations", anyOf: ["revocations:read"] },
+  { path: "/console/keys", label: "Keys", anyOf: ["keys:rotate"] },
   { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
 ];
 

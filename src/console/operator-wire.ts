@@ -81,3 +81,17 @@ export type PropagationView = {
   /** Decisions by the age of the replica that they were taken on; null is for what is older. */
   replica_age: Record<Tier, { at_most_ms: number | null; decisions: number }[]>;
 };
+
+export type KeyView = {
+  kid: string;
+  purpose: string;
+  alg: string;
+  state: "next" | "current" | "previous" | "retired" | "compromised";
+  created_at: number;
+  published_at?: number;
+  /** Also the planned moment. */
+  signs_from?: number;
+  signs_until?: number;
+  retires_at?: number;
+  compromised_at?: number;
+};

@@ -10,6 +10,7 @@ import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
 import { grantRoutes } from "./grants-routes.tsx";
 import { inboxRoutes } from "./inbox-routes.tsx";
+import { keyRoutes } from "./keys-routes.tsx";
 import { placesFor } from "./navigation.ts";
 import { Empty } from "./notice.tsx";
 import { passkeyRoutes } from "./passkey-routes.tsx";
@@ -68,6 +69,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", requestRoutes(deps));
   app.route("/", grantRoutes());
   app.route("/", revocationRoutes());
+  app.route("/", keyRoutes());
   app.route("/", passkeyRoutes());
   return app;
 }

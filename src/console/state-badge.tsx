@@ -6,6 +6,9 @@ const TONES: Record<string, string> = {
   denied: "bad",
   revoked: "bad",
   in_force: "bad",
+  current: "good",
+  next: "waiting",
+  compromised: "bad",
   awaiting_confirmation: "waiting",
 };
 

@@ -163,4 +163,26 @@ describe("a form", () => {
     expect(text).toContain("Too late.");
     expect(text).toContain("my words");
   });
+
+  it("that needs a passkey is shown again, and asks for it", async () => {
+    const revocation = {
+      ...{ id: "rev_1", match: { sub: "corp|mallory" }, reason: "stolen", actor: "corp|olivia" },
+      ...{ created_at: NOW, state: "awaiting_confirmation", history: [] },
+    };
+    const refusal = Response.json({ code: "passkey_required", detail: "Use your passkey." }, { status: 403 });
+    const would_cut = { tokens: 2_000, grants: 0, subjects: 1, clients: 1 };
+    const { send } = world({
+      answers: {
+        "GET /v1/revocations/rev_1": revocation,
+        "POST /v1/revocations": { dry_run: true, would_cut, exact: true, sample: [] },
+        "POST /v1/revocations/rev_1/confirm": refusal,
+      },
+    });
+    const answer = await send("/console/revocations/rev_1/confirm", { comment: "seen" });
+    expect(answer.status).toBe(403);
+    const text = await answer.text();
+    expect(text).toContain('data-passkey="revocation.confirm"');
+    expect(text).toContain('name="revocation_id" value="rev_1"');
+    expect(text).toContain("Cuts 2,000 live tokens");
+  });
 });

@@ -3,8 +3,14 @@ import { Api } from "../../../src/console/api.ts";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
 import { windowOf } from "../../../src/console/grants-chart.tsx";
 import { GrantsPage } from "../../../src/console/grants-page.tsx";
+import { KeysPage, ReplaceKey, RotateKeys } from "../../../src/console/keys-page.tsx";
 import { ConfirmRevocation, RevocationForm } from "../../../src/console/new-revocation.tsx";
-import type { DryRunView, PropagationView, RevocationView } from "../../../src/console/operator-wire.ts";
+import type {
+  DryRunView,
+  KeyView,
+  PropagationView,
+  RevocationView,
+} from "../../../src/console/operator-wire.ts";
 import { page } from "../../../src/console/page.tsx";
 import { PropagationPage } from "../../../src/console/propagation-page.tsx";
 import { Propagation, tiersLeft } from "../../../src/console/receipt.tsx";
@@ -59,6 +65,7 @@ async function render(text: string): Promise<string> {
   const refused = problem("invalid_body", text, { faults: [text, text] });
   const query = { state: text, subject: text, resource: text, cursor: text };
   const props = { visitor, now: NOW, version: "v" };
+  const key = { kid: text, purpose: text, alg: text, state: "current" as const, created_at: NOW };
   const children = (
     <>
       <GrantsPage {...props} grants={[grant, revoked]} query={query} next={text} />
@@ -78,6 +85,9 @@ async function render(text: string): Promise<string> {
       <RevocationPage {...props} revocation={waiting} />
       <ConfirmProposal {...props} revocation={waiting} dryRun={dryRun} problem={refused} />
       <LiftRevocation {...props} revocation={revocation} />
+      <KeysPage keys={[key, { ...key, state: "next", signs_from: NOW }]} alarms={[text]} now={NOW} />
+      <RotateKeys {...props} keys={[{ ...key, state: "next" }]} nonce={text} />
+      <ReplaceKey {...props} signingKey={key} dryRun={dryRun} nonce={text} />
     </>
   );
   return html(page({ title: text, visitor, now: NOW, children }));
@@ -300,6 +310,44 @@ describe("a search among revocations", () => {
       ok: true,
       value: { items: [], searched: 30 },
     });
+  });
+});
+
+describe("keys", () => {
+  const key = (members: Partial<KeyView>): KeyView => ({
+    ...{ kid: "k1", purpose: "access_token", alg: "ES256", state: "current", created_at: NOW - 86_400 },
+    ...members,
+  });
+  const shown = (keys: KeyView[], alarms: string[] = []) =>
+    html(<KeysPage keys={keys} alarms={alarms} now={NOW} />);
+
+  it("count down to the next one, and say where it is overdue", async () => {
+    const next = (signs_from: number) => shown([key({}), key({ kid: "k2", state: "next", signs_from })]);
+    expect(await next(NOW + 3_600)).toContain("1 h left");
+    expect(await next(NOW - 30)).toContain(">due now<");
+    expect(await next(NOW - 61)).toContain(">overdue<");
+    expect(await shown([key({})])).not.toContain("Next key signs");
+    expect(await shown([key({})], ["The key should have been replaced."])).toContain('role="alert"');
+    expect(await shown([key({})])).not.toContain('role="alert"');
+  });
+
+  it("can be replaced where they are still good for something, and are missed where none signs", async () => {
+    for (const state of ["current", "next", "previous"] as const)
+      expect(await shown([key({ state })])).toContain("/console/keys/k1/replace");
+    for (const state of ["retired", "compromised"] as const)
+      expect(await shown([key({ state })])).not.toContain("/console/keys/k1/replace");
+    expect(await shown([key({ state: "retired" })])).toContain("no key signs");
+    expect(await shown([key({})])).not.toContain("no key signs");
+  });
+
+  it("say before the replacement what it cuts", async () => {
+    const props = { visitor: VISITOR, nonce: "n", now: NOW };
+    const access = await html(<ReplaceKey {...props} signingKey={key({})} dryRun={sampleDryRun(12)} />);
+    expect(access).toContain("Cuts 12 live tokens");
+    const assertion = key({ purpose: "assertion" });
+    const text = await html(<ReplaceKey {...props} signingKey={assertion} dryRun={undefined} />);
+    expect(text).toContain("Origins must fetch the JWK set anew");
+    expect(text).not.toContain("Cuts");
   });
 });
 
