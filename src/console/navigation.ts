@@ -9,6 +9,7 @@ const PLACES: readonly Place[] = [
   { path: "/console/grants", label: "Grants", anyOf: ["grants:read"] },
   { path: "/console/revocations", label: "Revocations", anyOf: ["revocations:read"] },
   { path: "/console/keys", label: "Keys", anyOf: ["keys:rotate"] },
+  { path: "/console/policy", label: "Policy", anyOf: ["policy:read"] },
   { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
 ];
 

@@ -95,3 +95,30 @@ export type KeyView = {
   retires_at?: number;
   compromised_at?: number;
 };
+
+export type PolicyView = { version: number; document: object };
+
+export type PolicyVersionView = {
+  version: number;
+  created_at: number;
+  created_by: string;
+  active: boolean;
+};
+
+/** What a new policy would change, and how it would have decided what was asked lately. */
+export type PolicyCheckView = {
+  active_version: number;
+  changes: Record<string, { added: string[]; removed: string[]; changed: string[]; reordered?: boolean }>;
+  warnings: string[];
+  simulation?: { replayed?: number; decided_otherwise?: DecidedOtherwiseView[] };
+};
+
+export type DecidedOtherwiseView = {
+  id: string;
+  requester: string;
+  resource: string;
+  scope: string;
+  was: string;
+  would_be: string;
+  detail?: string;
+};

@@ -14,6 +14,7 @@ import { keyRoutes } from "./keys-routes.tsx";
 import { placesFor } from "./navigation.ts";
 import { Empty } from "./notice.tsx";
 import { passkeyRoutes } from "./passkey-routes.tsx";
+import { policyRoutes } from "./policy-routes.tsx";
 import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from "./ports.ts";
 import { requestRoutes } from "./request-routes.tsx";
 import { show, showProblem } from "./respond.tsx";
@@ -70,6 +71,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", grantRoutes());
   app.route("/", revocationRoutes());
   app.route("/", keyRoutes());
+  app.route("/", policyRoutes());
   app.route("/", passkeyRoutes());
   return app;
 }

@@ -66,6 +66,24 @@ async function render(text: string): Promise<string> {
   const query = { state: text, subject: text, resource: text, cursor: text };
   const props = { visitor, now: NOW, version: "v" };
   const key = { kid: text, purpose: text, alg: text, state: "current" as const, created_at: NOW };
+  const change: PolicyCheckView = {
+    ...{ active_version: 3, warnings: [text] },
+    changes: { roles: { added: [text], removed: [text], changed: [text], reordered: true } },
+    simulation: {
+      replayed: 1,
+      decided_otherwise: [
+        {
+          id: text,
+          requester: text,
+          resource: text,
+          scope: "x",
+          was: "approved",
+          would_be: "refused",
+          detail: text,
+        },
+      ],
+    },
+  };
   const children = (
     <>
       <GrantsPage {...props} grants={[grant, revoked]} query={query} next={text} />
@@ -85,6 +103,20 @@ async function render(text: string): Promise<string> {
       <RevocationPage {...props} revocation={waiting} />
       <ConfirmProposal {...props} revocation={waiting} dryRun={dryRun} problem={refused} />
       <LiftRevocation {...props} revocation={revocation} />
+      <PolicyPage
+        {...props}
+        policy={{ version: 3, document: { text } }}
+        versions={[
+          { version: 3, created_at: NOW, created_by: text, active: true },
+          { version: 2, created_at: NOW, created_by: text, active: false },
+        ]}
+        mayWrite={true}
+        cursor={text}
+        next={text}
+      />
+      <PolicyEditor text={text} version={3} mayReplay={true} visitor={visitor} problem={refused} />
+      <PolicyChange check={change} visitor={visitor} wanted={{ document: { text }, over: 3 }} />
+      <PolicyVersionPage document={{ text }} />
       <KeysPage keys={[key, { ...key, state: "next", signs_from: NOW }]} alarms={[text]} now={NOW} />
       <RotateKeys {...props} keys={[{ ...key, state: "next" }]} nonce={text} />
       <ReplaceKey {...props} signingKey={key} dryRun={dryRun} nonce={text} />
