@@ -8,10 +8,13 @@ import { ConfirmRevocation, RevocationForm } from "../../../src/console/new-revo
 import type {
   DryRunView,
   KeyView,
+  PolicyCheckView,
   PropagationView,
   RevocationView,
 } from "../../../src/console/operator-wire.ts";
 import { page } from "../../../src/console/page.tsx";
+import { PolicyChange } from "../../../src/console/policy-change.tsx";
+import { PolicyEditor, PolicyPage, PolicyVersionPage } from "../../../src/console/policy-page.tsx";
 import { PropagationPage } from "../../../src/console/propagation-page.tsx";
 import { Propagation, tiersLeft } from "../../../src/console/receipt.tsx";
 import { ConfirmProposal, LiftRevocation, RevocationPage } from "../../../src/console/revocation-page.tsx";
@@ -380,6 +383,29 @@ describe("keys", () => {
     const text = await html(<ReplaceKey {...props} signingKey={assertion} dryRun={undefined} />);
     expect(text).toContain("Origins must fetch the JWK set anew");
     expect(text).not.toContain("Cuts");
+  });
+});
+
+describe("a change of the policy", () => {
+  const empty = { added: [], removed: [], changed: [] };
+  const shown = (changes: PolicyCheckView["changes"], simulation?: PolicyCheckView["simulation"]) => {
+    const check = { active_version: 3, changes, warnings: [], ...(simulation ? { simulation } : {}) };
+    return html(<PolicyChange check={check} visitor={VISITOR} wanted={{ document: {}, over: 3 }} />);
+  };
+
+  it("names what it changes, and only that", async () => {
+    const text = await shown({ routes: { ...empty, removed: ["orders"] }, issuers: empty });
+    expect(text).toContain("orders");
+    expect(text).toContain(">routes<");
+    expect(text).not.toContain(">issuers<");
+    expect(await shown({ issuers: empty })).toContain("changes nothing that is compared");
+    const reordered = await shown({ access_rules: { ...empty, reordered: true } });
+    expect(reordered).toContain("in another order");
+  });
+
+  it("says how the latest requests would have gone, where that was tried", async () => {
+    expect(await shown({}, { replayed: 7, decided_otherwise: [] })).toContain("All 7 would have been");
+    expect(await shown({})).not.toContain("decided again");
   });
 });
 
