@@ -10,6 +10,7 @@ const PLACES: readonly Place[] = [
   { path: "/console/revocations", label: "Revocations", anyOf: ["revocations:read"] },
   { path: "/console/keys", label: "Keys", anyOf: ["keys:rotate"] },
   { path: "/console/policy", label: "Policy", anyOf: ["policy:read"] },
+  { path: "/console/clients", label: "Clients", anyOf: ["clients:write"] },
   { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
 ];
 

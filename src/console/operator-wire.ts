@@ -122,3 +122,19 @@ export type DecidedOtherwiseView = {
   would_be: string;
   detail?: string;
 };
+
+export type ClientView = {
+  id: string;
+  name: string;
+  auth_method: string;
+  grant_types: string[];
+  scopes: string[];
+  roles: string[];
+  introspects?: string[];
+  jwks_uri?: string;
+  created_at: number;
+  created_by: string;
+  disabled: boolean;
+  /** Shown by the call that made it, and never again. */
+  client_secret?: string;
+};

@@ -8,6 +8,7 @@ import { isSameOrigin } from "../protocol/same-origin.ts";
 import { Api } from "./api.ts";
 import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
+import { clientRoutes } from "./clients-routes.tsx";
 import { grantRoutes } from "./grants-routes.tsx";
 import { inboxRoutes } from "./inbox-routes.tsx";
 import { keyRoutes } from "./keys-routes.tsx";
@@ -72,6 +73,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", revocationRoutes());
   app.route("/", keyRoutes());
   app.route("/", policyRoutes());
+  app.route("/", clientRoutes(deps));
   app.route("/", passkeyRoutes());
   return app;
 }

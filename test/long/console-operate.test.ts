@@ -272,7 +272,7 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await looked("policy-change", "every");
     expect(bodyOf<Policy>(await stand.gate.asOperator("/v1/policy"), 200).version).toBe(before.version);
     // Somebody else is quicker: nothing of theirs is overwritten, nothing that was written here is lost.
-    await stand.gate.putPolicy(before.document);
+    const { version } = await stand.gate.putPolicy(before.document);
     await olivia.getByRole("button", { name: "Put it into force" }).click();
     await olivia.getByRole("alert").filter({ hasText: "merge your change" }).waitFor();
     expect(JSON.parse(await field.inputValue())).toEqual({ ...before.document, access_rules });
@@ -282,17 +282,75 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await olivia.getByRole("button", { name: "Put it into force" }).click();
     await said(olivia, "In force.");
     expect(bodyOf<Policy>(await stand.gate.asOperator("/v1/policy"), 200)).toMatchObject({
-      version: before.version + 2,
+      version: version + 1,
       document: { access_rules },
     });
-    await olivia.getByRole("link", { name: `Go back to version ${before.version + 1}` }).click();
+    await olivia.getByRole("link", { name: `Go back to version ${version}` }).click();
     await looked("policy-back");
-    await olivia.getByRole("button", { name: `Go back to version ${before.version + 1}` }).click();
+    await olivia.getByRole("button", { name: `Go back to version ${version}` }).click();
     await said(olivia, "Gone back.");
     const after = bodyOf<Policy>(await stand.gate.asOperator("/v1/policy"), 200);
     expect(after.document).toEqual(before.document);
     await olivia.getByRole("link", { name: "1", exact: true }).click();
     await looked("policy-version");
+    expect(complaints).toEqual([]);
+  });
+
+  it.each(SCRIPTS)("register a client, and end it, %s", async (_how, javaScriptEnabled) => {
+    const olivia = await stand.signedIn("olivia", { javaScriptEnabled });
+    const complaints = complaintsOf(olivia, stand.own);
+    const looked = async (name: string, looks?: "every") => {
+      if (javaScriptEnabled) expect(await faultsOfPage(olivia, name, looks)).toEqual([]);
+    };
+    await olivia.goto(path("/clients"));
+    await looked("clients", "every");
+    await olivia.getByRole("link", { name: "Register a client…" }).click();
+    await looked("client-form", "every");
+    await olivia.getByLabel("Name").fill(HOSTILE);
+    await olivia.getByLabel("Scopes").fill("metrics:read requests:review");
+    await olivia.getByRole("button", { name: "Register the client" }).click();
+    await olivia.getByRole("alert").filter({ hasText: "requests:review" }).waitFor();
+    await looked("client-refused");
+    await olivia.getByLabel("Scopes").fill("metrics:read");
+    await olivia.getByRole("button", { name: "Register the client" }).click();
+    await said(olivia, "Copy the secret now");
+    await looked("client-secret", "every");
+    const secret = await olivia.locator("figure", { hasText: "Secret" }).first().locator("pre").innerText();
+    const id = await olivia.locator("dd code").first().innerText();
+    expect(olivia.url()).not.toContain(secret);
+    const tokenStatus = async (held: string) => {
+      const form = { grant_type: "client_credentials" };
+      return (await stand.gate.call("/oauth/token", { client: { id, secret: held }, form })).status;
+    };
+    expect(await tokenStatus(secret)).toBe(200);
+    // Sent once more, the form makes no second client and shows no secret.
+    await olivia.reload();
+    await olivia.getByText("This form was sent before").waitFor();
+    await olivia.getByRole("link", { name: "To the client" }).click();
+    await looked("client", "every");
+    await olivia.getByRole("link", { name: "New secret…" }).click();
+    await olivia.getByRole("heading", { name: "If it leaked: Cuts 1 live token" }).waitFor();
+    await looked("client-rotate");
+    await olivia.getByLabel(/The old secret leaked/).check();
+    await olivia.getByRole("button", { name: "Make a new secret" }).click();
+    await said(olivia, "Copy the secret now");
+    const newer = await olivia.locator("figure", { hasText: "Secret" }).first().locator("pre").innerText();
+    expect([await tokenStatus(secret), await tokenStatus(newer)]).toEqual([401, 200]);
+    await olivia.getByRole("link", { name: "To the client" }).click();
+    await olivia.getByRole("link", { name: "Disable…" }).click();
+    await looked("client-disable", "every");
+    await olivia.getByRole("button", { name: "Disable the client" }).click();
+    await said(olivia, "Disabled");
+    expect(await tokenStatus(newer)).toBe(401);
+    await olivia.getByRole("button", { name: "Enable again" }).click();
+    await said(olivia, "Enabled again");
+    expect(await tokenStatus(newer)).toBe(200);
+    await olivia.getByRole("link", { name: "Delete…" }).click();
+    await olivia.getByRole("button", { name: "Delete the client" }).click();
+    await said(olivia, "Deleted");
+    expect(await tokenStatus(newer)).toBe(401);
+    expect((await stand.gate.asOperator(`/v1/clients/${id}`)).status).toBe(404);
+    expect(await olivia.title()).toBe("Clients – Portcullis");
     expect(complaints).toEqual([]);
   });
 
@@ -319,6 +377,7 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await olivia.getByLabel("Why").fill("it was in a crash dump");
     await olivia.getByRole("button", { name: "Replace the key, refuse what it signed" }).click();
     await said(olivia, "Replaced: another key signs");
+    console.log(olivia.url(), await olivia.locator("main").innerText());
     await olivia.getByText("it was in a crash dump").first().waitFor();
     expect(await faultsOfPage(olivia, "key-replaced")).toEqual([]);
     expect((await stand.gate.asOperator("/v1/keys")).status).toBe(401);

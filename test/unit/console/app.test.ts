@@ -98,6 +98,10 @@ describe("who opens a page", () => {
     const text = await answer.text();
     expect(text).toContain("This call needs the scope requests:read.");
     expect(text).toContain("dec_1");
+    const after = await world({ answers: { "GET /v1/access-requests": refusal } }).open(
+      "/console/inbox?done=approved",
+    );
+    expect(await after.text()).not.toContain("Approved.");
   });
 
   it("gets 404 for a page that there is not, and no name of a file opens another", async () => {

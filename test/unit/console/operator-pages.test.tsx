@@ -1,11 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { Api } from "../../../src/console/api.ts";
+import { ClientPage, ClientSecret, ConfirmClientAct } from "../../../src/console/client-page.tsx";
+import { ClientsPage } from "../../../src/console/clients-page.tsx";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
 import { windowOf } from "../../../src/console/grants-chart.tsx";
 import { GrantsPage } from "../../../src/console/grants-page.tsx";
 import { KeysPage, ReplaceKey, RotateKeys } from "../../../src/console/keys-page.tsx";
+import { ClientForm, readClient } from "../../../src/console/new-client.tsx";
 import { ConfirmRevocation, RevocationForm } from "../../../src/console/new-revocation.tsx";
 import type {
+  ClientView,
   DryRunView,
   KeyView,
   PolicyCheckView,
@@ -43,6 +47,14 @@ function sampleDryRun(tokens: number, members: Partial<DryRunView> = {}): DryRun
   return { would_cut, exact: true, sample: tokens > 0 ? [sample] : [], ...members };
 }
 
+function sampleClient(members: Partial<ClientView> = {}): ClientView {
+  return {
+    ...{ id: "cli_1", name: "deployer", auth_method: "client_secret", grant_types: ["client_credentials"] },
+    ...{ scopes: ["orders:read"], roles: [], created_at: NOW, created_by: "corp|olivia", disabled: false },
+    ...members,
+  };
+}
+
 const html = async (children: object) => String(await children);
 
 /** Every page of the operators', with this text wherever somebody else's text goes. */
@@ -69,6 +81,10 @@ async function render(text: string): Promise<string> {
   const query = { state: text, subject: text, resource: text, cursor: text };
   const props = { visitor, now: NOW, version: "v" };
   const key = { kid: text, purpose: text, alg: text, state: "current" as const, created_at: NOW };
+  const client = sampleClient({
+    ...{ id: text, name: text, auth_method: text, grant_types: [text], scopes: [text], roles: [text] },
+    ...{ introspects: [text], jwks_uri: text, created_by: text },
+  });
   const change: PolicyCheckView = {
     ...{ active_version: 3, warnings: [text] },
     changes: { roles: { added: [text], removed: [text], changed: [text], reordered: true } },
@@ -120,6 +136,12 @@ async function render(text: string): Promise<string> {
       <PolicyEditor text={text} version={3} mayReplay={true} visitor={visitor} problem={refused} />
       <PolicyChange check={change} visitor={visitor} wanted={{ document: { text }, over: 3 }} />
       <PolicyVersionPage document={{ text }} />
+      <ClientsPage clients={[client]} cursor={text} next={text} now={NOW} />
+      <ClientPage {...props} client={client} />
+      <ClientPage {...props} client={{ ...client, disabled: true }} />
+      <ClientSecret client={{ ...client, client_secret: text }} issuer={text} />
+      <ConfirmClientAct {...props} client={client} act="delete" dryRun={dryRun} />
+      <ClientForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
       <KeysPage keys={[key, { ...key, state: "next", signs_from: NOW }]} alarms={[text]} now={NOW} />
       <RotateKeys {...props} keys={[{ ...key, state: "next" }]} nonce={text} />
       <ReplaceKey {...props} signingKey={key} dryRun={dryRun} nonce={text} />
@@ -383,6 +405,45 @@ describe("keys", () => {
     const text = await html(<ReplaceKey {...props} signingKey={assertion} dryRun={undefined} />);
     expect(text).toContain("Origins must fetch the JWK set anew");
     expect(text).not.toContain("Cuts");
+  });
+});
+
+describe("clients", () => {
+  const read = (fields: [string, string][]) => readClient(new URLSearchParams(fields));
+  const itself: [string, string] = ["grant_type", "client_credentials"];
+
+  it("are read from the form", () => {
+    expect(read([["name", " deployer "], itself, ["scopes", "a  b"], ["roles", ""]])).toEqual({
+      ok: true,
+      value: {
+        ...{ name: "deployer", grant_types: ["client_credentials"], scopes: ["a", "b"] },
+        ...{ roles: [], introspects: [] },
+      },
+    });
+    const keys = read([["name", "x"], itself, ["jwks_uri", "https://x.example/jwks"]]);
+    expect(keys).toMatchObject({
+      value: { auth_method: "private_key_jwt", jwks_uri: "https://x.example/jwks" },
+    });
+    for (const lacking of [[["name", ""], itself], [["name", "x"]]] as [string, string][][])
+      expect(read(lacking)).toMatchObject({ ok: false, error: { code: "invalid_body" } });
+  });
+
+  it("show a secret where it was just made, and say so where it was not", async () => {
+    const shown = (members: Partial<ClientView>) =>
+      html(<ClientSecret client={sampleClient(members)} issuer="https://gate.example" />);
+    expect(await shown({ client_secret: "s3cret" })).toContain("s3cret");
+    expect(await shown({})).toContain("This form was sent before");
+    expect(await shown({ auth_method: "private_key_jwt" })).toContain("there is no secret");
+  });
+
+  it("with keys have no secret to make anew, and a disabled one is not disabled again", async () => {
+    const shown = (members: Partial<ClientView>) =>
+      html(<ClientPage client={sampleClient(members)} visitor={VISITOR} now={NOW} />);
+    expect(await shown({})).toContain("/cli_1/rotate");
+    expect(await shown({})).toContain("/cli_1/disable");
+    expect(await shown({ auth_method: "private_key_jwt" })).not.toContain("/cli_1/rotate");
+    expect(await shown({ disabled: true })).not.toContain("/cli_1/disable");
+    expect(await shown({ disabled: true })).toContain("/cli_1/enable");
   });
 });
 
