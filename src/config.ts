@@ -82,6 +82,7 @@ function issuerFault(issuer: unknown): string | undefined {
 }
 
 const BINDINGS = [
+  "AUDIT",
   "KV",
   "LOG",
   "REGISTRY",

@@ -24,6 +24,7 @@ import type { ServiceWiring } from "./wiring/service.ts";
 
 export { AccessRequestObject } from "./access/access-request-object.ts";
 export { DirectoryObject } from "./access/directory-object.ts";
+export { AuditObject } from "./audit/audit-object.ts";
 export { RateLimitObject } from "./limits/rate-limit-object.ts";
 export { PasskeyObject } from "./registry/passkey-object.ts";
 export { RegistryObject } from "./registry/registry-object.ts";

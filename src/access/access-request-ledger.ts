@@ -6,8 +6,10 @@ import type { AccessRequest, Transition } from "./access-request.ts";
 import { type AccessEvent, ALERT } from "./access-request-effects.ts";
 import type { AccessRequestStore } from "./access-request-store.ts";
 import { nextChange, onTime, passTime } from "./agenda.ts";
+import { accessNotes } from "./audit-notes.ts";
 import { grantRevocation } from "./grant.ts";
 import { presentRequest } from "./present.ts";
+import type { ReviewInput } from "./round.ts";
 
 type LedgerOptions = {
   store: AccessRequestStore;
@@ -40,15 +42,27 @@ export class AccessRequestLedger {
   commit({ request, events }: Transition): AccessRequest {
     const { store, durable, clock, onChange } = this.#o;
     const nowMs = clock();
-    durable.commit(() => {
+    durable.commit((note) => {
       const before = store.read()?.request;
       store.write(request);
       durable.outbox.put({ id: "directory", lane: "directory", kind: "directory.put", payload: null });
       if (!before?.grant?.revoked) this.#putRevocation(request);
       for (const type of events) this.#putEvent(type, request, nowMs);
+      for (const each of accessNotes(before, request, events)) note(each);
     });
     onChange();
     return request;
+  }
+
+  /** A review that came signed or by a link; one that came with an access token is recorded as a refused call. */
+  noteRefusedReview({ approver, via, id }: ReviewInput): void {
+    const request = this.#o.store.read()?.request;
+    if (!request || via === undefined) return;
+    const about = request.requester.subject;
+    const data = { access_request: request.id, review: id };
+    this.#o.durable.commit((note) =>
+      note({ type: "access_request.review_refused", by: approver, about, data }),
+    );
   }
 
   /** Tells what time alone has changed. */

@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -37,7 +38,7 @@ import { Waiters } from "./waiters.ts";
 const NOT_FOUND = problem("not_found", "There is no such access request.");
 
 /** One access request, its reviews and its grant (name: `req_…`). Every transition is one commit. */
-export class AccessRequestObject extends DurableObject<Env> {
+export class AccessRequestObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #waiters = new Waiters();
   readonly #store: AccessRequestStore;
@@ -62,6 +63,7 @@ export class AccessRequestObject extends DurableObject<Env> {
         directory: objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger }),
         webhooks: publishPorts(env),
       }),
+      audit: auditSink(env, () => `access_request/${store.read()!.request.id}`),
       nextDueMs: () => earliest(this.#ledger.nextDueMs(), this.#uses.nextDueMs()),
       onDue: () => {
         this.#uses.passTime();
@@ -138,7 +140,11 @@ export class AccessRequestObject extends DurableObject<Env> {
     reviewer: Person,
     rule: AccessRule | null,
   ): Promise<Result<AccessRequest>> {
-    return this.#change((request, now) => applyReview(request, input, reviewer, rule ?? undefined, now));
+    const reviewed = await this.#change((request, now) =>
+      applyReview(request, input, reviewer, rule ?? undefined, now),
+    );
+    if (!reviewed.ok && reviewed.error.code === "forbidden") this.#ledger.noteRefusedReview(input);
+    return reviewed;
   }
 
   /** Asks for more time for the grant; idempotent by the extension's id. */

@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -21,7 +21,7 @@ const MAX_PRUNED_SESSIONS = 10_000;
  * The index (`main`) of access requests, grants and sessions, for lists, and of live access tokens, for counts.
  * The truth is in each request's and session's own object and in the tokens.
  */
-export class DirectoryObject extends DurableObject<Env> {
+export class DirectoryObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: DirectoryStore;
   readonly #admissions: AdmissionStore;

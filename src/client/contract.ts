@@ -148,6 +148,52 @@ export type ApprovalTree = {
   any: ApprovalTree[];
 };
 
+export type AuditEraseBody = {
+  /** Everything that records say of them is erased. */
+  subject: string;
+  /** Is recorded: name nobody in it. */
+  reason: string;
+};
+
+/** A change of authority, or a call that was refused. */
+export type AuditRecord = {
+  /** Its place in the log, from 0. */
+  seq: number;
+  id: string;
+  /** Epoch seconds. */
+  at: number;
+  type: "access_request.created" | "access_request.reviewed" | "access_request.review_refused" | "access_request.stage_passed" | "access_request.escalated" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "grant.activated" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.proposed" | "revocation.created" | "revocation.cancelled" | "revocation.lifted" | "revocation.emergency_import" | "denied_tokens.added" | "denied_tokens.removed" | "policy.put" | "policy.activated" | "client.created" | "client.updated" | "client.disabled" | "client.enabled" | "client.secret_rotated" | "client.secret_replaced" | "client.deleted" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.disabled" | "webhook_endpoint.secret_rotated" | "webhook_endpoint.deleted" | "stream.created" | "stream.deleted" | "key.created" | "key.promoted" | "key.rotation_requested" | "key.discarded" | "key.retired" | "key.compromised" | "passkey.added" | "passkey.removed" | "passkey.reset" | "device_login.approved" | "device_login.denied" | "session.opened" | "session.revoked" | "session.reuse_detected" | "session.expired" | "remediation.acted" | "remediation.held" | "remediation.confirmed" | "remediation.undone" | "remediation.dismissed" | "signal.received" | "call.refused" | "audit.erased" | "audit.pruned";
+  /** The object that did it. */
+  source: string;
+  /** Numbers the object's records from 1 without a gap. */
+  source_seq?: number;
+  /** Of the call that it began with. */
+  request_id?: string;
+  /** Method and route of that call. */
+  call?: string;
+  actor?: {
+    /** `time` and `portcullis` stand for what happens by itself. */
+    subject: string;
+    client_id?: string;
+    /** Who acts for the subject, nearest first (RFC 8693). */
+    actors?: string[];
+  };
+  /** The person or client that it is about. */
+  about?: string;
+  reason?: string;
+  from?: {
+    country?: string;
+    asn?: number;
+    address?: string;
+  };
+  /** Ids, names of the policy and numbers. */
+  data?: {
+    [member: string]: unknown;
+  };
+  /** Members whose value was erased. */
+  erased?: ("actor" | "about" | "reason" | "from")[];
+};
+
 /** `receipt`: of the revocation that went with the change. */
 export type ChangedClient = {
   id: string;
@@ -305,7 +351,7 @@ export type DecisionRecord = {
     reason?: string;
     [member: string]: unknown;
   }[];
-  /** What would turn a refusal around. */
+  /** What would turn a refusal around. `other_route`, the nearest to an address that no route takes, is in explanations only. */
   remedies: {
     kind: string;
     [member: string]: unknown;
@@ -359,7 +405,7 @@ export type DecisionTrace = {
     reason?: string;
     [member: string]: unknown;
   }[];
-  /** What would turn a refusal around. */
+  /** What would turn a refusal around. `other_route`, the nearest to an address that no route takes, is in explanations only. */
   remedies: {
     kind: string;
     [member: string]: unknown;
@@ -1041,6 +1087,15 @@ export type Policy = {
     [member: string]: {
       scopes: string[];
     };
+  };
+  /** The audit log. Absent: kept for ever, without addresses, anchored once a minute. */
+  audit?: {
+    /** Records older than this lose their text; their hashes stay, and so do all proofs. Absent: kept. */
+    retain_days?: number;
+    /** Records say from which address a call came, and not only from which country and network. */
+    record_addresses?: boolean;
+    /** How long after a record the next signed checkpoint is anchored in KV and told to endpoints. */
+    checkpoint_seconds?: number;
   };
   token_endpoint?: {
     /** A DPoP proof must hold a nonce of ours that is recent. */
@@ -2058,7 +2113,7 @@ export type Traffic = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   reviews_as?: {
     roles: string[];
@@ -2089,7 +2144,7 @@ export type WebhookEndpointsCreateBody = {
   /** https, a public host name, port 443 or 8443. */
   url: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
+  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string;
   /** A secret that both sides have, or a key of which receivers get the public half. */
   signature?: "hmac" | "ed25519";
@@ -2127,7 +2182,7 @@ export type WebhookEndpointsUpdateBody = {
   /** https, a public host name, port 443 or 8443. */
   url?: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "webhook_endpoint.failing" | "detection.raised")[];
+  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
   description?: string | null;
   reviews_as?: {
     /** Roles that its approvers have when the access rule is looked at. */
@@ -2184,6 +2239,36 @@ export type Api = {
   accessRules: {
     /** List the rules by which one may ask or review, in their order. Needs `requests:read`. The first one that covers what is wanted is the one that counts. */
     list(query?: { askable?: boolean; reviewable?: boolean; resource?: string; scope?: string; limit?: number; cursor?: string }, options?: CallOptions): Pages<AccessRuleTerms>;
+  };
+  audit: {
+    /** List what was recorded, newest first. Needs `audit:read`. */
+    list(query?: { type?: string; actor?: string; about?: string; source?: string; request_id?: string; since?: number; until?: number; limit?: number; cursor?: number }, options?: CallOptions): Pages<AuditRecord>;
+    /** Prove that a record is in the log, or that the log begins with what it was. Needs `audit:read`. `seq` asks for an inclusion proof, `from` for a consistency proof from that size (RFC 6962 §2.1). */
+    proof(query?: { seq?: number; from?: number }, options?: CallOptions): Promise<{
+      seq: number;
+      /** SHA-256, base64. */
+      leaf_hash: string;
+      size: number;
+      /** SHA-256, base64. */
+      root_hash: string;
+      hashes: string[];
+      /** A signed note (C2SP). */
+      checkpoint: string;
+    } | {
+      from: number;
+      to: number;
+      /** SHA-256, base64. */
+      from_root_hash: string;
+      /** SHA-256, base64. */
+      to_root_hash: string;
+      hashes: string[];
+      /** A signed note (C2SP). */
+      checkpoint: string;
+    }>;
+    /** Erase what records say of a person. Needs `audit:erase`. The log stays verifiable: it commits to salted hashes. The erasure is recorded. */
+    erase(body: AuditEraseBody, options?: CallOptions): Promise<{
+      records: number;
+    }>;
   };
   clients: {
     /** Register an OAuth client. Needs `clients:write`. Nobody hands out scopes or roles that their own token does not have. */
@@ -2394,6 +2479,11 @@ export const OPERATIONS = {
   },
   accessRules: {
     list: { method: "GET", path: "/v1/access-rules", query: true, answers: "pages" },
+  },
+  audit: {
+    list: { method: "GET", path: "/v1/audit/events", query: true, answers: "pages" },
+    proof: { method: "GET", path: "/v1/audit/proof", query: true, answers: "json" },
+    erase: { method: "POST", path: "/v1/audit/erasures", sends: "json", answers: "json" },
   },
   clients: {
     create: { method: "POST", path: "/v1/clients", sends: "json", answers: "json", keyed: true },

@@ -9,6 +9,7 @@ import { Api } from "./api.ts";
 import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
 import { clientRoutes } from "./clients-routes.tsx";
+import { detectionsRoutes } from "./detections-routes.tsx";
 import { grantRoutes } from "./grants-routes.tsx";
 import { inboxRoutes } from "./inbox-routes.tsx";
 import { keyRoutes } from "./keys-routes.tsx";
@@ -69,6 +70,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", inboxRoutes());
   app.route("/", askRoutes(deps));
   app.route("/", requestRoutes(deps));
+  app.route("/", detectionsRoutes());
   app.route("/", grantRoutes());
   app.route("/", revocationRoutes());
   app.route("/", keyRoutes());

@@ -6,13 +6,16 @@ import { grantRoutes } from "../access/grant-routes.ts";
 import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes.ts";
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
 import { accessRuleRoutes } from "../access/rule-routes.ts";
+import { type AuditDeps, auditRoutes } from "../audit/routes.ts";
 import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
 import { browserRoutes } from "../browser/routes.ts";
+import { causedBy } from "../platform/cause.ts";
 import { demanding } from "../platform/demand.ts";
 import { type Actor, type HttpEnv, noBody, type RequestContext, refuse } from "../platform/http.ts";
 import { faultText, type Logger } from "../platform/log.ts";
 import { problem, problemResponse } from "../protocol/problem.ts";
+import type { Result } from "../protocol/result.ts";
 import { type ClientRouteDeps, clientRoutes } from "../registry/client-routes.ts";
 import { type PasskeyDeps, passkeyRoutes } from "../registry/passkey-routes.ts";
 import { type PolicyRouteDeps, policyRoutes } from "../registry/policy-routes.ts";
@@ -31,6 +34,7 @@ import { type InboundDeps, inboundRoutes } from "../webhooks/inbound-routes.ts";
 import type { ManageDeps } from "../webhooks/manage-endpoint.ts";
 import { webhookRoutes } from "../webhooks/routes.ts";
 import { apiRoutes } from "./api-routes.ts";
+import { type AuditedCallDeps, causedByActor, causedByCall, recordRefusal } from "./audited-calls.ts";
 import { type DecisionDeps, decisionMetadataRoutes, decisionRoutes } from "./decision-routes.ts";
 import { type HealthDeps, healthRoutes } from "./health-routes.ts";
 import { type MetricsDeps, metricsRoutes } from "./metrics-routes.ts";
@@ -38,13 +42,18 @@ import { type PropagationDeps, propagationRoutes } from "./propagation-routes.ts
 import { type RecordDeps, recordRoutes } from "./record-routes.ts";
 import { type TrafficDeps, trafficRoutes } from "./traffic-routes.ts";
 
-/** Reads who calls from the request's access token, or answers the refusal. */
-export type Authenticate = (request: Request, context: RequestContext) => Promise<Actor | Response>;
+/** Reads who calls from the request's access token, or answers the refusal, with who it was where that is known. */
+export type Authenticate = (
+  request: Request,
+  context: RequestContext,
+) => Promise<Result<Actor, { response: Response; actor?: Actor }>>;
 
 export type ControlDeps = {
   logger: Logger;
   authenticate: Authenticate;
   access: AccessDeps;
+  audit: AuditDeps;
+  auditedCalls: AuditedCallDeps;
   browser: DevicePageDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
@@ -103,6 +112,7 @@ export function controlApp(deps: ControlDeps) {
     c.set("requestId", c.env.requestId);
     await next();
   });
+  app.use(causedByCall(deps.auditedCalls));
   const limited = bodyLimit({
     maxSize: MAX_BODY_BYTES,
     onError: (c) => problemResponse(problem("body_too_large", "At most 1 MiB."), c.get("requestId")),
@@ -124,7 +134,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", ssfMetadataRoutes(deps.streams));
   app.route("/", statusListRoutes(deps.statusLists));
 
-  app.use(authenticated(deps.authenticate));
+  app.use(authenticated(deps));
   for (const path of WITHOUT_BODY) app.post(path, noBody);
   app.route("/", accessRequestRoutes(deps.access));
   app.route("/", accessEventRoutes(deps.access));
@@ -138,6 +148,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", sessionRoutes(deps.sessions));
   app.route("/", signalRoutes(deps.signals));
   app.route("/", streamRoutes(deps.streams));
+  app.route("/", auditRoutes(deps.audit));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));
@@ -151,11 +162,18 @@ export function controlApp(deps: ControlDeps) {
   return app;
 }
 
-function authenticated(authenticate: Authenticate): MiddlewareHandler<HttpEnv> {
+function authenticated({ authenticate, auditedCalls }: ControlDeps): MiddlewareHandler<HttpEnv> {
   return demanding<MiddlewareHandler<HttpEnv>>({ token: true }, async (c, next) => {
-    const actor = await authenticate(c.req.raw, c.env);
-    if (actor instanceof Response) return actor;
-    c.set("actor", actor);
-    await next();
+    const caller = await authenticate(c.req.raw, c.env);
+    const actor = caller.ok ? caller.value : caller.error.actor;
+    return causedBy(causedByActor(actor), async () => {
+      if (!caller.ok) {
+        await recordRefusal(auditedCalls, caller.error.response);
+        return caller.error.response;
+      }
+      c.set("actor", caller.value);
+      await next();
+      await recordRefusal(auditedCalls, c.res);
+    });
   });
 }

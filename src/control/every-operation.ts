@@ -1,4 +1,5 @@
 import { accessOperations } from "../access/operations.ts";
+import { auditOperations } from "../audit/operations.ts";
 import { browserOperations } from "../browser/operations.ts";
 import type { Operations } from "../platform/operation.ts";
 import { registryOperations } from "../registry/operations.ts";
@@ -20,6 +21,7 @@ export const EVERY_OPERATION: Operations = {
   ...webhookOperations,
   ...remediationOperations,
   ...signalOperations,
+  ...auditOperations,
   ...controlOperations,
   ...browserOperations,
 };

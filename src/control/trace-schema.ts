@@ -22,6 +22,10 @@ export const traceSchema = z
         reason: z.string().exactOptional(),
       }),
     ),
-    remedies: z.array(z.looseObject({ kind: z.string() })).describe("What would turn a refusal around."),
+    remedies: z
+      .array(z.looseObject({ kind: z.string() }))
+      .describe(
+        "What would turn a refusal around. `other_route`, the nearest to an address that no route takes, is in explanations only.",
+      ),
   })
   .meta({ id: "DecisionTrace", description: "A decision with all that led to it. Members may be added." });

@@ -19,7 +19,12 @@ export type AuthenticateDeps = Omit<AdmissionDeps, "prepare"> & {
 };
 
 /** A refusal as the caller answers it: the problem, and the `WWW-Authenticate` value where there is one. */
-export type Unauthenticated = { problem: Problem; challenge?: string };
+export type Unauthenticated = {
+  problem: Problem;
+  challenge?: string;
+  /** The token, once it was verified. */
+  token?: VerifiedToken;
+};
 
 /** In `Authorization` only. */
 const SOURCES = [{ from: "authorization" }] as const;
@@ -146,5 +151,6 @@ function refused(
   const { issuer, log, observer, requestId, clock, waitUntil } = deps;
   if (request) observer.decided(why, request, requestId, "control", clock(), waitUntil);
   else logRefusal(log, why, requestId);
-  return err(tell(why, issuer, requestId, `${issuer}/.well-known/oauth-protected-resource`));
+  const told = tell(why, issuer, requestId, `${issuer}/.well-known/oauth-protected-resource`);
+  return err({ ...told, ...(why.token ? { token: why.token } : {}) });
 }

@@ -33,6 +33,8 @@ export type AuthorizeDeps = AdmissionDeps & {
   sessions: SessionTokens;
   limits?: Limits;
   uses?: Uses;
+  /** Where whoever asks may know the policy: the route that was meant by what no route takes. */
+  nearestRoute?: (routes: readonly Route[], target: Target) => Route | undefined;
 };
 
 /** One request, on whatever view it is decided on. */
@@ -121,7 +123,10 @@ function routeDemand(view: ReplicaView, matter: Matter): Result<RouteDemand, Ref
   trace?.note("route", match.kind === "match", {
     route: match.kind === "match" ? match.route.id : undefined,
   });
-  if (match.kind === "none") return err(refusal("no_route"));
+  if (match.kind === "none") {
+    const nearest = deps.nearestRoute?.(view.policy.document.routes, target);
+    return err(refusal("no_route", nearest ? { nearest } : {}));
+  }
   if (match.kind === "method") return err(refusal("method_not_allowed", { allow: match.allow }));
   const { route, params } = match;
   const origin = origins.get(route.origin);

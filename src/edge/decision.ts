@@ -61,6 +61,8 @@ export type Refusal = Knowledge &
     route?: Route;
     /** Methods that the path takes, where the method was refused. */
     allow?: string[];
+    /** The route that may have been meant, where none takes the request and whoever asks may know the policy. */
+    nearest?: Route;
     /** The resource that the route is about. */
     resource?: string;
     /** What whoever sent the token may ask for to be let through. */

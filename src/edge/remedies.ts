@@ -1,3 +1,4 @@
+import type { Route } from "../policy/document.ts";
 import type { Remedy } from "../protocol/decision-trace.ts";
 import { problemStatus } from "../protocol/problem.ts";
 import type { Refusal } from "./decision.ts";
@@ -5,7 +6,7 @@ import { problemCodeOf } from "./refusal.ts";
 
 /** What whoever sent the request could do about its refusal; nothing, where only an operator can. */
 export function remediesOf(refused: Refusal, missingScopes: string[]): Remedy[] {
-  const { reason, route, allow, resource } = refused;
+  const { reason, route, nearest, allow, resource } = refused;
   const access = route && route.access !== "public" ? route.access : undefined;
   switch (reason) {
     case "scope_missing": {
@@ -18,6 +19,8 @@ export function remediesOf(refused: Refusal, missingScopes: string[]): Remedy[] 
       return [{ kind: "grant", ...(resource === undefined ? {} : { resource }) }];
     case "step_up_needed":
       return [{ kind: "sign_in", ...(refused.stepUp ?? access?.step_up) }];
+    case "no_route":
+      return nearest ? [otherRoute(nearest)] : [];
     case "method_not_allowed":
       return [{ kind: "method", allow: allow ?? [] }];
     case "credential_missing":
@@ -31,4 +34,8 @@ export function remediesOf(refused: Refusal, missingScopes: string[]): Remedy[] 
     default:
       return problemStatus(problemCodeOf(reason)) === 503 ? [{ kind: "wait" }] : [];
   }
+}
+
+function otherRoute({ id, host, path }: Route): Remedy {
+  return { kind: "other_route", route: id, path, ...(host === undefined ? {} : { host }) };
 }

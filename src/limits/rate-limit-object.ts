@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -15,7 +15,7 @@ const PRUNE_DELAY_MS = 60_000;
  * answered, so that neither an eviction nor `kill -9` gives anything back. A call is not repeated by whoever
  * makes it: one whose answer is lost has counted.
  */
-export class RateLimitObject extends DurableObject<Env> {
+export class RateLimitObject extends CausedObject {
   readonly #clock: Clock;
   readonly #store: BucketStore;
   readonly #durable: Durable;

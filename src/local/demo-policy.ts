@@ -13,6 +13,7 @@ const ROLE_SCOPES = {
     ...["revocations:write", "keys:rotate", "policy:read", "policy:write", "clients:write"],
     ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read"],
     ...["sessions:read", "sessions:revoke", "passkeys:reset"],
+    ...["remediation:read", "remediation:write", "decisions:read"],
   ],
 };
 

@@ -1,3 +1,10 @@
+import {
+  AUDIT_EFFECT,
+  AUDIT_OUTBOX_SCHEMA,
+  AuditOutbox,
+  type AuditSink,
+  type TakeNote,
+} from "./audit-outbox.ts";
 import type { Clock } from "./clock.ts";
 import { faultText, type Logger } from "./log.ts";
 import { migrate } from "./migrations.ts";
@@ -9,6 +16,8 @@ export type DurableOptions = {
   /** The object's own migrations; the outbox's come first. */
   migrations: readonly string[];
   deliver: Deliver;
+  /** Where the changes of authority that it notes down go; absent in an object that makes none. */
+  audit?: AuditSink;
   /** Effects that one pass of the outbox tries at most. */
   maxAttempts?: number;
   /** The longest pause between two attempts, before jitter; the outbox has a default. */
@@ -33,14 +42,19 @@ export class Durable {
   readonly outbox: Outbox;
   readonly #ctx: DurableObjectState;
   readonly #o: DurableOptions;
+  readonly #note: TakeNote;
   /** While the alarm makes its changes, their effects are left to the drain that follows them. */
   #drainFollows = false;
 
   constructor(ctx: DurableObjectState, options: DurableOptions) {
     this.#ctx = ctx;
     this.#o = options;
-    migrate(ctx.storage, [OUTBOX_SCHEMA, ...options.migrations]);
-    this.outbox = new Outbox(ctx.storage.sql, options);
+    const { sql } = ctx.storage;
+    migrate(ctx.storage, [OUTBOX_SCHEMA, AUDIT_OUTBOX_SCHEMA, ...options.migrations]);
+    const deliver: Deliver = { ...options.deliver, [AUDIT_EFFECT]: () => notes.handOver() };
+    this.outbox = new Outbox(sql, { ...options, deliver });
+    const notes = new AuditOutbox(sql, this.outbox, options.clock, options.audit);
+    this.#note = (note) => notes.note(note);
   }
 
   get sql(): SqlStorage {
@@ -49,10 +63,11 @@ export class Durable {
 
   /**
    * Runs one change of state: its rows, its events and its outbox rows in one transaction, the alarm in the
-   * same commit, and then the first try of each effect, which does not hold up the answer.
+   * same commit, and then the first try of each effect, which does not hold up the answer. A change of authority
+   * takes the note for the audit log that the change is given; a change that takes none is upkeep.
    */
-  commit<T>(change: () => T): T {
-    const value = this.#ctx.storage.transactionSync(change);
+  commit<T>(change: (note: TakeNote) => T): T {
+    const value = this.#ctx.storage.transactionSync(() => change(this.#note));
     this.#arm();
     if (!this.#drainFollows) this.#ctx.waitUntil(this.#drain());
     return value;

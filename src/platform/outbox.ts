@@ -1,3 +1,4 @@
+import { causedBy, currentCause } from "./cause.ts";
 import type { Clock } from "./clock.ts";
 import { faultText, type Logger } from "./log.ts";
 import { withTimeout } from "./rpc.ts";
@@ -14,7 +15,8 @@ export const OUTBOX_SCHEMA = `
     attempts INTEGER NOT NULL DEFAULT 0,
     next_at_ms INTEGER NOT NULL,
     not_before_ms INTEGER NOT NULL DEFAULT 0,
-    last_error TEXT
+    last_error TEXT,
+    cause TEXT
   );
   CREATE INDEX outbox_lane ON outbox (lane, seq);
 `;
@@ -34,6 +36,7 @@ type StoredRow = Omit<OutboxRow, "payload"> & {
   version: number;
   attempts: number;
   next_at_ms: number;
+  cause: string | null;
 };
 
 export type OutboxOptions = {
@@ -103,8 +106,8 @@ export class Outbox {
   put(row: OutboxRow, notBeforeMs = 0): void {
     const now = this.#o.clock();
     this.#sql.exec(
-      `INSERT INTO outbox (id, lane, kind, payload, next_at_ms, not_before_ms) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, version = version + 1
+      `INSERT INTO outbox (id, lane, kind, payload, next_at_ms, not_before_ms, cause) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, cause = excluded.cause, version = version + 1
          ${this.#onTheWay.has(row.id) ? HELD_BACK : ""}`,
       row.id,
       row.lane,
@@ -113,6 +116,7 @@ export class Outbox {
       // The alarm is the second try: the first follows the commit at once.
       Math.max(now + FIRST_RETRY_MS, notBeforeMs),
       notBeforeMs,
+      causeText(),
     );
   }
 
@@ -197,7 +201,13 @@ export class Outbox {
     try {
       const deliver = this.#o.deliver[kind];
       if (!deliver) throw new Error(`no delivery for kind "${kind}"`);
-      await withTimeout(deliver({ id, lane, kind, payload: JSON.parse(row.payload) }), this.#o.timeoutMs);
+      const effect = { id, lane, kind, payload: JSON.parse(row.payload) };
+      // Whatever call this pass runs in: the effect belongs to the one that caused its row.
+      const cause = row.cause === null ? undefined : JSON.parse(row.cause);
+      await withTimeout(
+        causedBy(cause, () => deliver(effect)),
+        this.#o.timeoutMs,
+      );
     } catch (fault) {
       this.#postpone(row, faultText(fault));
       return false;
@@ -222,4 +232,9 @@ export class Outbox {
     );
     this.#o.log("warn", "outbox.attempt_failed", { kind: row.kind, id: row.id, attempts, fault });
   }
+}
+
+function causeText(): string | null {
+  const cause = currentCause();
+  return cause ? JSON.stringify(cause) : null;
 }

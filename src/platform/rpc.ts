@@ -1,5 +1,6 @@
 import { problem } from "../protocol/problem.ts";
 import { err, type Result } from "../protocol/result.ts";
+import { type Cause, currentCause } from "./cause.ts";
 import { faultText, type Logger } from "./log.ts";
 
 /** The methods of another object as a room sees them. Every one is idempotent by id, so a retry is safe. */
@@ -14,8 +15,13 @@ export type RpcOptions = { timeoutMs?: number; attempts?: number; log?: Logger }
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_ATTEMPTS = 3;
 
+/** What every object of ours has beside its own methods. */
+type Stub = Record<string, (...args: unknown[]) => Promise<Result<unknown>>> & {
+  callCausedBy(cause: Cause, method: string, args: unknown[]): Promise<Result<unknown>>;
+};
+
 /**
- * The one place where stubs are made. A call takes a fresh stub for each attempt (a stub that threw is
+ * The one place where stubs are made. The object learns who caused the call. A call takes a fresh stub for each attempt (a stub that threw is
  * broken), retries what the platform marks `retryable`, never what it marks `overloaded`, and answers
  * everything unexpected as the problem `unavailable`: callers see a `Result`, never an exception.
  */
@@ -39,11 +45,10 @@ async function callWithRetry(
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS;
   for (let attempt = 1; ; attempt++) {
     try {
-      const stub = namespace.getByName(name) as Record<
-        string,
-        (...args: unknown[]) => Promise<Result<unknown>>
-      >;
-      return await withTimeout(stub[method]!(...args), options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+      const stub = namespace.getByName(name) as Stub;
+      const cause = currentCause();
+      const call = cause ? stub.callCausedBy(cause, method, args) : stub[method]!(...args);
+      return await withTimeout(call, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     } catch (fault) {
       const { retryable, overloaded } = fault as { retryable?: boolean; overloaded?: boolean };
       if (retryable && !overloaded && attempt < attempts) {

@@ -14,6 +14,7 @@ export const CONTROL_SCOPES: readonly string[] = [
   "passkeys:reset",
   "decisions:read",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
+  "audit:erase",
   ...["remediation:read", "remediation:write"],
   ...["signals:read", "signals:revoke", "ssf:manage"],
 ];

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { accessRuleSchema } from "./access-rule-schema.ts";
+import { auditSchema } from "./audit-schema.ts";
 import { DEFAULT_CONFIRM_ABOVE } from "./confirm-above.ts";
 import { decisionLogSchema } from "./decision-log-schema.ts";
 import { delegationSchema } from "./delegation-schema.ts";
@@ -24,6 +25,9 @@ export const policySchema = z.strictObject({
     .record(roleName, roleSchema)
     .default({})
     .describe("Scopes that a role brings when an identity provider's token is exchanged for ours."),
+  audit: auditSchema
+    .exactOptional()
+    .describe("The audit log. Absent: kept for ever, without addresses, anchored once a minute."),
   token_endpoint: z
     .strictObject({
       dpop_nonce: z

@@ -104,7 +104,7 @@ export function routeConflicts(
 }
 
 /** Every pattern that fits the host, the most specific first. The root's dot (`example.com.`) does not count. */
-function hostPatterns(host: string): string[] {
+export function hostPatterns(host: string): string[] {
   const colon = host.lastIndexOf(":");
   const port = colon === -1 ? "" : host.slice(colon);
   let end = host.length - port.length;

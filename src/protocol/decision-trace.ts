@@ -42,6 +42,8 @@ export type Remedy =
   | { kind: "role"; any_of: string[] }
   | { kind: "grant"; resource?: string }
   | { kind: "method"; allow: string[] }
+  /** Only for those who may read the policy. `path` is the route's pattern. */
+  | { kind: "other_route"; route: string; path: string; host?: string }
   | { kind: "sign_in"; acr_values?: string[]; max_age_seconds?: number }
   | { kind: "wait" };
 

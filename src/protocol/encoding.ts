@@ -23,6 +23,16 @@ export function base64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes));
 }
 
+/** The bytes of canonical base64 with padding, or undefined. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+    return base64(bytes) === text ? bytes : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** RFC 4648 §5 without padding. */
 export function base64url(bytes: Uint8Array): string {
   const text = new Uint8Array(Math.ceil((bytes.length * 4) / 3));

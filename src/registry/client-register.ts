@@ -1,7 +1,9 @@
+import type { AuditNote } from "../platform/audit-outbox.ts";
 import type { Clock } from "../platform/clock.ts";
 import { epochSeconds } from "../platform/clock.ts";
 import type { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
+import type { AuditType } from "../protocol/audit-record.ts";
 import { equalText } from "../protocol/equal-text.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -70,7 +72,10 @@ export class ClientRegister {
     const known = this.#clients.find(client.id);
     if (known) return ok(known);
     if (this.#clients.deletion(client.id)) return err(problem("gone", "This client was deleted."));
-    this.#o.durable.commit(() => this.#clients.insert(client));
+    this.#o.durable.commit((note) => {
+      this.#clients.insert(client);
+      note(clientNote("client.created", client));
+    });
     return ok(client);
   }
 
@@ -88,7 +93,10 @@ export class ClientRegister {
     const client = this.find(id);
     if (!client.ok) return client;
     const rotated = withSecret(client.value, hash);
-    this.#o.durable.commit(() => this.#clients.update(rotated));
+    this.#o.durable.commit((note) => {
+      this.#clients.update(rotated);
+      note(clientNote("client.secret_rotated", rotated));
+    });
     return ok(rotated);
   }
 
@@ -104,7 +112,8 @@ export class ClientRegister {
       const rule = cutRevocation(ban, now + 1);
       const replaced = { secret_hash: hash, revocation_id: rule.id, from: now + 1 };
       const { revision } = found.value;
-      this.#o.durable.commit(() => {
+      this.#o.durable.commit((note) => {
+        note({ ...clientNote("client.secret_replaced", found.value, rule.id), by: actor, reason });
         this.#clients.update({
           ...found.value,
           secret_hashes: [hash],
@@ -135,7 +144,10 @@ export class ClientRegister {
     if (isDisabled && !before.disabled) return this.#disable(after, actor);
     if (!isDisabled && before.disabled) return this.#enable(after, before.disabled.revocation_id, actor);
     const updated = disabled ? { ...after, disabled } : after;
-    this.#o.durable.commit(() => this.#clients.update(updated));
+    this.#o.durable.commit((note) => {
+      this.#clients.update(updated);
+      note({ ...clientNote("client.updated", updated), by: actor });
+    });
     if (!disabled) return ok({ client: updated });
     return this.#withReceipt(updated, disabled.revocation_id, "The client is disabled.");
   }
@@ -145,7 +157,8 @@ export class ClientRegister {
     const client = this.#clients.find(id);
     if (client) {
       const rule = this.#ban(id, "client deleted", actor);
-      this.#o.durable.commit(() => {
+      this.#o.durable.commit((note) => {
+        note({ ...clientNote("client.deleted", client, rule.id), by: actor });
         const deletion = { at: this.#now(), by: actor, revocation_id: rule.id };
         this.#clients.delete({ ...client, secret_hashes: [] }, deletion);
         this.#o.enqueue({ id: rule.id, kind: "revocation.added", rule });
@@ -212,7 +225,8 @@ export class ClientRegister {
     const rule = this.#ban(client.id, "client disabled", actor);
     const disabled = { at: this.#now(), by: actor, revocation_id: rule.id };
     const updated = { ...client, disabled };
-    this.#o.durable.commit(() => {
+    this.#o.durable.commit((note) => {
+      note({ ...clientNote("client.disabled", updated, rule.id), by: actor });
       this.#clients.update(updated);
       this.#o.enqueue({ id: rule.id, kind: "revocation.added", rule });
     });
@@ -223,7 +237,8 @@ export class ClientRegister {
     const now = this.#now();
     const rule = cutRevocation(this.#ban(client.id, "client enabled again", actor), now);
     const lift = { id: newId("log", this.#o.clock()), kind: "revocation.lifted" as const };
-    this.#o.durable.commit(() => {
+    this.#o.durable.commit((note) => {
+      note({ ...clientNote("client.enabled", client, rule.id), by: actor });
       this.#clients.update(client);
       this.#o.enqueue({ id: rule.id, kind: "revocation.added", rule });
       this.#o.enqueue({ ...lift, revocation_id: banId, actor, reason: rule.reason });
@@ -247,6 +262,12 @@ export class ClientRegister {
   #now(): number {
     return epochSeconds(this.#o.clock());
   }
+}
+
+/** What the client may do from now on; a secret's hash is no part of it. */
+function clientNote(type: AuditType, client: ClientRecord, revocation?: string): AuditNote {
+  const { id, auth_method, grant_types, scopes, roles, revision } = client;
+  return { type, about: id, data: { auth_method, grant_types, scopes, roles, revision, revocation } };
 }
 
 function otherRevision(current: number) {

@@ -1,6 +1,8 @@
+import type { AuditNote } from "../platform/audit-outbox.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import type { Durable } from "../platform/durable.ts";
 import type { WrappingSecrets } from "../platform/secret-box.ts";
+import { type AuditType, PORTCULLIS } from "../protocol/audit-record.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { type EndpointPatch, type EndpointRecord, MAX_ENDPOINTS } from "../webhooks/endpoint.ts";
@@ -46,7 +48,10 @@ export class EndpointRegister {
     if (this.#records.deletion(endpoint.id)) return err(problem("gone", "This endpoint was deleted."));
     const room = checkRoom(endpoint, this.all());
     if (!room.ok) return room;
-    this.#o.durable.commit(() => this.#records.insert(endpoint));
+    this.#o.durable.commit((note) => {
+      this.#records.insert(endpoint);
+      note(endpointNote("webhook_endpoint.created", endpoint));
+    });
     return ok(endpoint);
   }
 
@@ -56,7 +61,10 @@ export class EndpointRegister {
     const updated = patched(endpoint.value, patch);
     const room = checkRoom(updated, this.all());
     if (!room.ok) return room;
-    this.#o.durable.commit(() => this.#records.update(updated));
+    this.#o.durable.commit((note) => {
+      this.#records.update(updated);
+      note(patch.disabled_reason ? disabledNote(updated) : endpointNote("webhook_endpoint.updated", updated));
+    });
     return ok(updated);
   }
 
@@ -64,7 +72,10 @@ export class EndpointRegister {
     const endpoint = this.find(id);
     if (!endpoint.ok) return endpoint;
     const rotated = withSealedSecret(endpoint.value, sealed);
-    this.#o.durable.commit(() => this.#records.update(rotated));
+    this.#o.durable.commit((note) => {
+      this.#records.update(rotated);
+      note(endpointNote("webhook_endpoint.secret_rotated", rotated));
+    });
     return ok(rotated);
   }
 
@@ -74,7 +85,10 @@ export class EndpointRegister {
     const endpoint = this.find(id);
     if (!endpoint.ok) return endpoint;
     const last = { ...endpoint.value, secrets_sealed: [] };
-    this.#o.durable.commit(() => this.#records.delete(last, { at: epochSeconds(this.#o.clock()) }));
+    this.#o.durable.commit((note) => {
+      this.#records.delete(last, { at: epochSeconds(this.#o.clock()) });
+      note(endpointNote("webhook_endpoint.deleted", last));
+    });
     return ok({ id });
   }
 
@@ -91,4 +105,18 @@ export class EndpointRegister {
     }
     return count;
   }
+}
+
+/** Where to, without the path, which may hold a secret. */
+function endpointNote(type: AuditType, endpoint: EndpointRecord): AuditNote {
+  const { id, url, events, enabled, reviews_as: reviews, slack, revision } = endpoint;
+  const { host } = new URL(url);
+  const may = { reviews: reviews !== undefined, slack: slack !== undefined };
+  return { type, data: { webhook_endpoint: id, host, events, enabled, ...may, revision } };
+}
+
+/** The receiver said that it is gone; no caller did. */
+function disabledNote(endpoint: EndpointRecord): AuditNote {
+  const note = endpointNote("webhook_endpoint.disabled", endpoint);
+  return { ...note, by: PORTCULLIS, reason: "The receiver answered 410 Gone." };
 }

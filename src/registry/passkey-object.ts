@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -12,8 +13,9 @@ import {
 } from "./passkey-register.ts";
 import { PASSKEY_SCHEMA } from "./passkey-store.ts";
 
-/** The passkeys of one person (name: the subject), and the challenges that wait for one. Nothing here is due. */
-export class PasskeyObject extends DurableObject<Env> {
+/** The passkeys of one person (name: the subject), and the challenges that wait for one. Nothing is due but its outbox. */
+export class PasskeyObject extends CausedObject {
+  readonly #durable: Durable;
   readonly #passkeys: PasskeyRegister;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -24,7 +26,10 @@ export class PasskeyObject extends DurableObject<Env> {
       log: consoleLogger,
       migrations: [PASSKEY_SCHEMA],
       deliver: {},
+      // Its name is the person's, who may have it erased.
+      audit: auditSink(env, () => `passkeys/${ctx.id}`),
     });
+    this.#durable = durable;
     this.#passkeys = new PasskeyRegister({ sql: ctx.storage.sql, durable, clock });
   }
 
@@ -50,5 +55,9 @@ export class PasskeyObject extends DurableObject<Env> {
 
   reset(subject: string): Result<{ removed: number }> {
     return ok(this.#passkeys.reset(subject));
+  }
+
+  override alarm(): Promise<void> {
+    return this.#durable.alarm();
   }
 }

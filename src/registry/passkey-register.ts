@@ -108,7 +108,10 @@ export class PasskeyRegister {
     if (this.#store.find(answer.id)) return err(problem("conflict", "This passkey is registered already."));
     const transports = answer.response.transports ?? [];
     const passkey = { id: answer.id, subject, name, transports, created_at: this.#now(), ...read.value };
-    this.#o.durable.commit(() => this.#store.put(passkey));
+    this.#o.durable.commit((note) => {
+      this.#store.put(passkey);
+      note({ type: "passkey.added", about: subject, data: { passkeys: passkeys.length + 1 } });
+    });
     return ok(passkey);
   }
 
@@ -118,14 +121,20 @@ export class PasskeyRegister {
     const confirms = { kind: "passkey.remove", passkey_id: id } as const;
     const confirmed = await this.use({ subject, confirms, answer: proof, site });
     if (!confirmed.ok) return confirmed;
-    this.#o.durable.commit(() => this.#store.delete(id));
+    this.#o.durable.commit((note) => {
+      this.#store.delete(id);
+      note({ type: "passkey.removed", about: subject, data: { passkeys: this.of(subject).length } });
+    });
     return ok(null);
   }
 
   /** Somebody has lost theirs: they begin anew. */
   reset(subject: string): { removed: number } {
     const removed = this.of(subject).length;
-    this.#o.durable.commit(() => this.#store.deleteAll(subject));
+    this.#o.durable.commit((note) => {
+      this.#store.deleteAll(subject);
+      note({ type: "passkey.reset", about: subject, data: { removed } });
+    });
     return { removed };
   }
 

@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink, type TakeNote } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -6,7 +7,7 @@ import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
 import { currentDocument, SCHEMA_FINGERPRINT } from "../policy/stored-policy.ts";
-import { utf8 } from "../protocol/encoding.ts";
+import { sha256Hex, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -40,6 +41,8 @@ import { type StreamEntry, StreamRegister } from "./stream-register.ts";
 /** `id` is the log entry's, chosen by the caller: a repeated call answers what the first one did. */
 export type PolicyChange = { id: string; document: PolicyDocument; if_match: number; actor: string };
 export type PolicyActivation = { version: number; receipt: Receipt };
+/** `id` is the log entry's. */
+type Activating = { id: string; version: number; actor: string };
 type PageQuery = { limit: number; cursor?: string };
 
 /** What waits in the outbox. A document is read when its row is delivered: it may be large, and never changes. */
@@ -53,7 +56,7 @@ const LANE = "log";
  * What operators have registered: policy versions, OAuth clients, webhook endpoints. One for a deployment
  * (`main`). What edges must know of a change leaves through the outbox, and is acknowledged with the log's receipt.
  */
-export class RegistryObject extends DurableObject<Env> {
+export class RegistryObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #policies: PolicyStore;
   readonly #clients: ClientRegister;
@@ -74,6 +77,7 @@ export class RegistryObject extends DurableObject<Env> {
       log: consoleLogger,
       migrations: [POLICY_SCHEMA, ...RECORD_SCHEMAS, RECEIPT_SCHEMA, ASSERTION_SCHEMA, STREAM_RECORD_SCHEMA],
       deliver: { "log.append": (row) => this.#append(row) },
+      audit: auditSink(env, () => "registry"),
     });
     this.#endpoints = new EndpointRegister({ sql, durable: this.#durable, clock: this.#clock, secrets: env });
     this.#clients = new ClientRegister({
@@ -114,31 +118,29 @@ export class RegistryObject extends DurableObject<Env> {
 
   /** Stores a checked document as the next version and brings it into force, if `if_match` is in force now. */
   async putPolicy({ id, document, if_match, actor }: PolicyChange): Promise<Result<PolicyActivation>> {
+    const text = JSON.stringify(document);
+    const digest = await sha256Hex(text);
     if (!this.#policies.activation(id)) {
       const current = this.#policies.current()?.version ?? 0;
       if (current !== if_match) return err(otherVersion(current, if_match));
-      const text = JSON.stringify(document);
       const bytes = utf8(text).length;
       if (bytes > MAX_DOCUMENT_BYTES) return err(tooLarge(bytes));
-      this.#durable.commit(() => {
+      this.#durable.commit((note) => {
         const version = this.#policies.insert(text, actor, this.#now());
-        this.#activate(id, version, actor);
+        note({ type: "policy.put", by: actor, data: { version, sha256: digest } });
+        this.#activate({ id, version, actor }, note);
       });
     }
     return this.#activated(id);
   }
 
   /** Brings a stored version into force again; where it is in force, the receipt of that is answered again. */
-  async activatePolicyVersion(change: {
-    id: string;
-    version: number;
-    actor: string;
-  }): Promise<Result<PolicyActivation>> {
-    const { id, version, actor } = change;
+  async activatePolicyVersion(change: Activating): Promise<Result<PolicyActivation>> {
+    const { id, version } = change;
     if (!this.#policies.find(version)) return err(noVersion(version));
     const current = this.#policies.current();
     if (current?.version === version) return this.#activated(current.entryId);
-    if (!this.#policies.activation(id)) this.#durable.commit(() => this.#activate(id, version, actor));
+    if (!this.#policies.activation(id)) this.#durable.commit((note) => this.#activate(change, note));
     return this.#activated(id);
   }
 
@@ -253,8 +255,9 @@ export class RegistryObject extends DurableObject<Env> {
     return epochSeconds(this.#clock());
   }
 
-  #activate(entryId: string, version: number, actor: string): void {
+  #activate({ id: entryId, version, actor }: Activating, note: TakeNote): void {
     this.#policies.activate({ entryId, version }, actor, this.#now());
+    note({ type: "policy.activated", by: actor, data: { version, log_entry: entryId } });
     this.#enqueue({ id: entryId, kind: "policy.activated", version });
   }
 

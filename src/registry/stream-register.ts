@@ -36,14 +36,21 @@ export class StreamRegister {
     if (this.#all().length >= MAX_STREAMS) {
       return err(problem("conflict", `There are ${MAX_STREAMS} streams already: delete one first.`));
     }
-    this.#o.durable.commit(() => this.#records.insert(entry));
+    this.#o.durable.commit((note) => {
+      this.#records.insert(entry);
+      note({ type: "stream.created", about: entry.client_id, data: { stream: entry.id } });
+    });
     return ok(entry);
   }
 
   /** Repeated, it answers the same. */
   close(id: string, now: number): void {
     const entry = this.#records.find(id);
-    if (entry) this.#o.durable.commit(() => this.#records.delete(entry, { at: now }));
+    if (!entry) return;
+    this.#o.durable.commit((note) => {
+      this.#records.delete(entry, { at: now });
+      note({ type: "stream.deleted", about: entry.client_id, data: { stream: id } });
+    });
   }
 
   ofClient(clientId: string): StreamEntry | undefined {

@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { siblingId } from "../platform/ids.ts";
@@ -33,7 +33,7 @@ const PRUNE_EVERY_MS = 600_000;
  * detections. What it counts is written down with every report, so that a window survives the object; a detection
  * leaves from the outbox of the commit that made it.
  */
-export class DetectorObject extends DurableObject<Env> {
+export class DetectorObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: DetectorStore;
   readonly #durable: Durable;

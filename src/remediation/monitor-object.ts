@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -28,7 +28,7 @@ const PRUNE_INTERVAL_MS = 3_600_000;
  * What the deployment measures about itself (`main`): samples of the canary, and what its parts say of themselves.
  * What isolates count of requests is elsewhere. Nothing that decides depends on it.
  */
-export class MonitorObject extends DurableObject<Env> {
+export class MonitorObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: MonitorStore;
   readonly #durable: Durable;

@@ -1,3 +1,4 @@
+import type { TakeNote } from "../platform/audit-outbox.ts";
 import type { Durable } from "../platform/durable.ts";
 import type { Logger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
@@ -21,6 +22,7 @@ import {
   type Remediation,
   undo,
 } from "./remediation.ts";
+import { remediationNote } from "./remediation-note.ts";
 import type { Outcome, RemediationStore } from "./remediation-store.ts";
 import type { Issuers } from "./target.ts";
 
@@ -60,9 +62,9 @@ export class RemediationBook {
     if (store.detection(detection.id)) return;
     const now = this.#now();
     const { rules, cuts, issuers } = situation;
-    durable.commit(() => {
+    durable.commit((note) => {
       const verdicts = remediate(detection, rules, store, cuts, issuers, now);
-      const outcomes = verdicts.map((verdict) => this.#apply(verdict, detection, situation));
+      const outcomes = verdicts.map((verdict) => this.#apply(verdict, detection, situation, note));
       store.insertDetection(detection, outcomes, now);
       if (outcomes.length > 0) durable.outbox.put(countsRow(detection.id, outcomes));
     });
@@ -122,7 +124,7 @@ export class RemediationBook {
   }
 
   /** Called within the transaction that keeps the detection. */
-  #apply(verdict: Verdict, detection: Detection, { confirmAbove }: Situation): Outcome {
+  #apply(verdict: Verdict, detection: Detection, { confirmAbove }: Situation, note: TakeNote): Outcome {
     const { store, log, newId } = this.#o;
     const { rule, group, outcome } = verdict;
     store.insertMatch(rule.id, group, this.#now());
@@ -135,10 +137,12 @@ export class RemediationBook {
     if (outcome === "acted") {
       const { remediation, effects } = enact(fired, this.#now(), newId);
       this.#put(remediation, effects, {}, notifies(remediation) ? "remediation.acted" : undefined);
+      note(remediationNote(remediation));
     } else {
       this.#put(fired, [], {}, outcome === "held" ? "remediation.held" : undefined);
     }
     if (outcome === "held") {
+      note(remediationNote(fired));
       log("error", "remediation.held", { id: fired.id, rule: rule.id, would_cut: fired.would_cut });
     }
     return { rule_id: rule.id, outcome, remediation_id: fired.id };
@@ -150,7 +154,10 @@ export class RemediationBook {
     why: Partial<Ending> = {},
     event?: EventType,
   ): Remediation {
-    this.#o.durable.commit(() => this.#put(remediation, effects, why, event));
+    this.#o.durable.commit((note) => {
+      this.#put(remediation, effects, why, event);
+      note(remediationNote(remediation));
+    });
     return remediation;
   }
 

@@ -1,5 +1,6 @@
-import { DurableObject } from "cloudflare:workers";
 import { readConfig } from "../config.ts";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
@@ -65,7 +66,7 @@ const MAX_REPLAY_COUNTS = 200;
  * What was detected, and what is done about it by the policy's rules (`main`). Each detection is judged once; what
  * follows leaves through the outbox, in order for each target.
  */
-export class RemediationObject extends DurableObject<Env> {
+export class RemediationObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: RemediationStore;
   readonly #durable: Durable;
@@ -103,6 +104,7 @@ export class RemediationObject extends DurableObject<Env> {
         "webhook.publish": (row) =>
           publishEvent(row.payload as WebhookEvent & { type: EventType }, publishPorts(env)),
       },
+      audit: auditSink(env, () => "remediation"),
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
     });

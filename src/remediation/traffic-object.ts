@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -36,7 +36,7 @@ const TOKENS_A_SHARD = 200;
  * What some of the isolates counted of requests, and their records of decisions: each isolate reports to one shard, and all shards are read
  * together. Nothing that decides depends on it.
  */
-export class TrafficObject extends DurableObject<Env> {
+export class TrafficObject extends CausedObject {
   readonly #clock: Clock;
   readonly #store: TrafficStore;
   readonly #decisions: DecisionStore;

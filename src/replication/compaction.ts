@@ -7,6 +7,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import { tokenOfRule } from "../revocation/denied-token.ts";
 import type { DenylistPort } from "../revocation/denylist-port.ts";
 import type { Receipt } from "../revocation/receipt.ts";
+import type { Apply } from "./audit-notes.ts";
 import type { CompactionStore } from "./compaction-store.ts";
 import type { LogEntry } from "./entry.ts";
 import type { LogStore } from "./log-store.ts";
@@ -18,7 +19,7 @@ export type CompactionOptions = {
   durable: () => Pick<Durable, "commit" | "outbox" | "flush">;
   denylist: Pick<DenylistPort, "addBatch" | "removeBatch" | "publish">;
   /** Adds an entry to the log; called within a transaction. */
-  apply: (entry: LogEntry, nowMs: number) => Receipt;
+  apply: Apply;
   /** Rules for one token that replicas hold at most; beyond it the older half leaves. */
   maxRules?: number;
 };
@@ -105,12 +106,12 @@ export class Compaction {
     await this.#published();
     const { clock, rules, apply } = this.#o;
     const nowMs = clock();
-    this.#o.durable().commit(() => {
+    this.#o.durable().commit((note) => {
       const ids = rules.moving().map(({ id }) => id);
       rules.endMove();
       for (let i = 0; i < ids.length; i += BATCH_RULES) {
         const entry = { id: newId("log", nowMs), kind: "rules.compacted" } as const;
-        apply({ ...entry, ids: ids.slice(i, i + BATCH_RULES) }, nowMs);
+        apply({ ...entry, ids: ids.slice(i, i + BATCH_RULES) }, nowMs, note);
       }
     });
   }
@@ -122,7 +123,7 @@ export class Compaction {
     const token = { ...tokenOfRule(logged.rule), rule: logged.rule.id };
     unwrapped(await denylist.removeBatch({ tokens: [token], actor: entry.actor, publish: true }));
     await this.#published();
-    this.#o.durable().commit(() => apply(entry, clock()));
+    this.#o.durable().commit((note) => apply(entry, clock(), note));
   }
 
   /** Resolves when the log has a filter with everything that the list was told so far. */

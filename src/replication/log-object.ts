@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink, type TakeNote } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -13,6 +14,7 @@ import type { Receipt } from "../revocation/receipt.ts";
 import type { RevocationPage, RevocationRecord } from "../revocation/record.ts";
 import { hits, probeKeys, type Revocation, type TokenFacts } from "../revocation/rule.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
+import { type Apply, notesOf } from "./audit-notes.ts";
 import { boundsAt, receiptFor, replaceBounds } from "./bounds.ts";
 import { Compaction, type CompactionOptions } from "./compaction.ts";
 import { CompactionStore } from "./compaction-store.ts";
@@ -37,7 +39,7 @@ export type LogLimits = Pick<CompactionOptions, "maxRules">;
  * The ordered log through which every edge learns of revocations, keys and policy. One for a deployment
  * (`main`). Durable before it is acknowledged; its projections into KV are outbox rows.
  */
-export class LogObject extends DurableObject<Env> {
+export class LogObject extends CausedObject {
   readonly #clock: Clock;
   readonly #store: LogStore;
   readonly #manifests: ManifestStore;
@@ -52,7 +54,7 @@ export class LogObject extends DurableObject<Env> {
     this.#clock = clock;
     this.#store = new LogStore(ctx.storage.sql);
     this.#manifests = new ManifestStore(ctx.storage.sql);
-    const apply = (entry: LogEntry, nowMs: number) => this.#apply(entry, nowMs);
+    const apply: Apply = (entry, nowMs, note) => this.#apply(entry, nowMs, note);
     this.#compaction = new Compaction({
       clock,
       rules: new CompactionStore(ctx.storage.sql),
@@ -78,6 +80,7 @@ export class LogObject extends DurableObject<Env> {
         ...this.#compaction.deliver,
         "webhook.publish": (row) => publishEvent(row.payload as RevocationEvent, publishPorts(env)),
       },
+      audit: auditSink(env, () => "log"),
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
     });
@@ -105,7 +108,7 @@ export class LogObject extends DurableObject<Env> {
     if (entry.kind === "revocation.lifted" && this.#compaction.hasLeft(entry.revocation_id)) {
       return this.#compaction.lift(entry);
     }
-    return ok(this.#durable.commit(() => this.#apply(entry, this.#clock())));
+    return ok(this.#durable.commit((note) => this.#apply(entry, this.#clock(), note)));
   }
 
   since(seq: number): Result<Delta> {
@@ -191,22 +194,16 @@ export class LogObject extends DurableObject<Env> {
     return ok(report);
   }
 
-  #apply(entry: LogEntry, nowMs: number): Receipt {
+  #apply(entry: LogEntry, nowMs: number, note: TakeNote): Receipt {
     const seq = this.#store.insertEntry(entry, nowMs);
-    let lifted = false;
+    let lifted: Revocation | undefined;
     switch (entry.kind) {
       case "revocation.added":
         if (this.#store.insertRevocation(entry.rule, seq)) this.#compaction.noteAdded(nowMs);
         this.#projection.denylist(entry.rule.match);
         break;
       case "revocation.lifted":
-        lifted = this.#store.liftRevocation(
-          entry.revocation_id,
-          entry.actor,
-          entry.reason,
-          epochSeconds(nowMs),
-        );
-        this.#projection.denylist(this.#store.revocation(entry.revocation_id)?.rule.match);
+        lifted = this.#lift(entry, nowMs);
         break;
       case "keys.changed":
         this.#store.setState("keys", entry.keys);
@@ -229,11 +226,21 @@ export class LogObject extends DurableObject<Env> {
     this.#projection.snapshot();
     const receipt = receiptFor(entry.id, seq, nowMs, boundsAt(this.#store.bounds(), nowMs));
     this.#store.setReceipt(seq, receipt);
+    for (const each of notesOf(entry, lifted)) note(each);
     if (entry.kind === "revocation.added") this.#book.tellCreated(entry.id, receipt, nowMs);
     if (entry.kind === "keys.changed" && entry.rule) this.#book.tellCreated(entry.rule.id, receipt, nowMs);
     if (entry.kind === "revocation.lifted" && lifted)
       this.#book.tellLifted(entry.revocation_id, receipt, nowMs);
     return receipt;
+  }
+
+  /** The rule where it was in force until now. */
+  #lift(entry: Extract<LogEntry, { kind: "revocation.lifted" }>, nowMs: number): Revocation | undefined {
+    const { revocation_id: id, actor, reason } = entry;
+    const lifted = this.#store.liftRevocation(id, actor, reason, epochSeconds(nowMs));
+    const rule = this.#store.revocation(id)?.rule;
+    this.#projection.denylist(rule?.match);
+    return lifted ? rule : undefined;
   }
 
   #nextPruneMs(): number | undefined {

@@ -15,7 +15,7 @@ import {
   type RevocationRecord,
 } from "../revocation/record.ts";
 import { PROBE_ACTOR, type Revocation } from "../revocation/rule.ts";
-import type { LogEntry } from "./entry.ts";
+import { type Apply, aboutRule } from "./audit-notes.ts";
 import type { LogStore } from "./log-store.ts";
 import type { PendingStore, Position } from "./pending-store.ts";
 import {
@@ -32,7 +32,7 @@ export type RevocationBookOptions = {
   pending: PendingStore;
   durable: Pick<Durable, "commit" | "outbox">;
   /** Adds an entry to the log; called within a transaction. */
-  apply: (entry: LogEntry, nowMs: number) => Receipt;
+  apply: Apply;
 };
 
 /** More that wait at the same time are a fault of whoever sends them. */
@@ -95,10 +95,11 @@ export class RevocationBook {
     }
     const expires_at = this.#now() + CONFIRMATION_SECONDS;
     const proposal: Proposal = { rule, would_cut: wouldCut, exact, expires_at };
-    durable.commit(() => {
+    durable.commit((note) => {
       pending.deleteExpiredBefore(this.#now() - KEPT_SECONDS);
       pending.insert(proposal, store.headSeq());
       durable.outbox.put(confirmationNeededEvent(proposal, nowMs));
+      note({ ...aboutRule("revocation.proposed", rule), by: rule.actor, reason: rule.reason });
     });
     return ok(presentProposal(proposal, this.#now()));
   }
@@ -120,9 +121,9 @@ export class RevocationBook {
     if (rule.expires_at !== undefined && rule.expires_at <= at) {
       return err(problem("gone", "The revocation's own expires_at has passed: make a new one."));
     }
-    return durable.commit(() => {
+    return durable.commit((note) => {
       pending.remove(id);
-      return ok(this.#o.apply({ id, kind: "revocation.added", rule }, nowMs));
+      return ok(this.#o.apply({ id, kind: "revocation.added", rule }, nowMs, note));
     });
   }
 
@@ -134,7 +135,11 @@ export class RevocationBook {
     const closed = this.#closed(proposal);
     if (closed) return closed;
     const cancelled = { at: this.#now(), by, ...(reason === undefined ? {} : { reason }) };
-    durable.commit(() => pending.cancel(id, cancelled));
+    durable.commit((note) => {
+      pending.cancel(id, cancelled);
+      const why = reason === undefined ? {} : { reason };
+      note({ ...aboutRule("revocation.cancelled", proposal.rule), by, ...why });
+    });
     return this.read(id);
   }
 
@@ -153,7 +158,10 @@ export class RevocationBook {
   tellEmergencyImport(eventId: string, actor: string): void {
     this.#o.log("warn", "revocation.emergency_import", { event: eventId, actor });
     const row = emergencyImportEvent(eventId, actor, this.#o.clock());
-    this.#o.durable.commit(() => this.#o.durable.outbox.put(row));
+    this.#o.durable.commit((note) => {
+      this.#o.durable.outbox.put(row);
+      note({ type: "revocation.emergency_import", by: actor, data: { event: eventId } });
+    });
   }
 
   tellLifted(id: string, receipt: Receipt, nowMs: number): void {

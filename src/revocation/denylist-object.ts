@@ -1,10 +1,12 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort, withTimeout } from "../platform/rpc.ts";
+import { PORTCULLIS } from "../protocol/audit-record.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { distinctDenials } from "./denied-token.ts";
@@ -44,7 +46,7 @@ const SUPERSEDED_MS = 10 * 60_000;
  * Denied tokens by the million (`main`). Durable before it is acknowledged; an edge learns of them by a filter,
  * which one log entry makes effective, and confirms what the filter suspects in here.
  */
-export class DenylistObject extends DurableObject<Env> {
+export class DenylistObject extends CausedObject {
   readonly #clock: Clock;
   readonly #tokens: DenylistStore;
   readonly #state: PublicationState;
@@ -75,6 +77,7 @@ export class DenylistObject extends DurableObject<Env> {
         "kv.denied": (row) => this.#projection.writeBucket(row.id, Number(row.payload)),
         "log.append": (row) => this.#append(row),
       },
+      audit: auditSink(env, () => "denylist"),
       nextDueMs: () => this.#nextDueMs(),
       onDue: (nowMs) => this.#onDue(nowMs),
     });
@@ -169,12 +172,16 @@ export class DenylistObject extends DurableObject<Env> {
   ): Result<BatchOutcome> {
     const lost = this.#restore.problem();
     if (lost) return err(lost);
-    const accepted = this.#durable.commit(() => {
+    const accepted = this.#durable.commit((note) => {
       const change = this.#state.changes + 1;
       const { changed, more, buckets } = work(change);
       if (changed > 0) {
         this.#tokens.setState("count", this.#count() + more);
         this.#record(change, buckets, { kind, tokens: changed, actor });
+        // Rules that the log hands over deny what they denied before.
+        if (actor !== PORTCULLIS) {
+          note({ type: `denied_tokens.${kind}`, by: actor, data: { tokens: changed, change } });
+        }
       }
       if (publish) this.#state.want(this.#clock());
       return changed;
@@ -272,11 +279,8 @@ export class DenylistObject extends DurableObject<Env> {
         this.#parts.noteExpired(part.build, removed, this.#tokens.nextExpiry(range));
         this.#tokens.setState("count", this.#count() - removed);
         if ((part.removed + removed) * REBUILD_SHARE < part.count) continue;
-        this.#record(this.#state.changes + 1, buckets, {
-          kind: "expired",
-          tokens: removed,
-          actor: "portcullis",
-        });
+        const what = { kind: "expired", tokens: removed, actor: PORTCULLIS } as const;
+        this.#record(this.#state.changes + 1, buckets, what);
         this.#state.want(nowMs);
       }
       if (due.length <= PARTS_A_RUN) this.#tokens.setState("expired_ms", nowMs);
@@ -286,12 +290,8 @@ export class DenylistObject extends DurableObject<Env> {
   #dropSuperseded(nowMs: number): void {
     this.#durable.commit(() => {
       for (const build of this.#parts.deleteSupersededBefore(nowMs - SUPERSEDED_MS + 1)) {
-        this.#durable.outbox.put({
-          id: `kv:filter:${build}`,
-          lane: "kv:filter",
-          kind: "kv.filter",
-          payload: build,
-        });
+        const row = { id: `kv:filter:${build}`, lane: "kv:filter", kind: "kv.filter" };
+        this.#durable.outbox.put({ ...row, payload: build });
       }
     });
   }

@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
@@ -21,6 +22,7 @@ import {
   type SessionEnding,
   type Signal,
   type SignalRecord,
+  signalNote,
 } from "./signal.ts";
 import { SIGNAL_INBOX_MIGRATIONS, SignalInboxStore } from "./signal-inbox-store.ts";
 
@@ -42,7 +44,7 @@ const PRUNE_INTERVAL_MS = 3_600_000;
  * What one transmitter has told (name: its `iss`): each token once, by its `jti`. What follows from it is committed
  * with it, and it is acknowledged when the log has it.
  */
-export class SignalInboxObject extends DurableObject<Env> {
+export class SignalInboxObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: SignalInboxStore;
   readonly #durable: Durable;
@@ -68,6 +70,7 @@ export class SignalInboxObject extends DurableObject<Env> {
         "webhook.publish": (row) =>
           publishEvent(row.payload as WebhookEvent & { type: EventType }, publishPorts(env)),
       },
+      audit: auditSink(env, () => `signals/${ctx.id}`),
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
     });
@@ -107,7 +110,7 @@ export class SignalInboxObject extends DurableObject<Env> {
     const now = epochSeconds(nowMs);
     const record = recordOf(signal, newId("sig", nowMs), now);
     const rule = ruleOf(signal, newId("rev", nowMs), now);
-    return this.#durable.commit(() => {
+    return this.#durable.commit((note) => {
       if (rule) {
         record.revocation_id = rule.id;
         this.#putEntry(record.id, { id: rule.id, kind: "revocation.added", rule });
@@ -116,7 +119,10 @@ export class SignalInboxObject extends DurableObject<Env> {
       if (signal.action === "restore_subject") record.lifted = this.#lift(record, signal);
       const bans = rule !== undefined && rule.expires_at === undefined;
       this.#store.insert(record, bans ? rule.match.sub : undefined);
-      if (signal.action !== "ignore") this.#tell(record, nowMs);
+      if (signal.action !== "ignore") {
+        this.#tell(record, nowMs);
+        note(signalNote(record));
+      }
       return record;
     });
   }

@@ -1,3 +1,4 @@
+import type { AuditNote } from "../platform/audit-outbox.ts";
 import type { SignalAction } from "../policy/signal-schema.ts";
 import { defaultExpiry, MAX_TOKEN_LIFE_SECONDS, type Revocation } from "../revocation/rule.ts";
 import type { SessionQuery } from "../tokens/session-ports.ts";
@@ -90,4 +91,19 @@ export type SessionEnding = Pick<SessionQuery, "subject" | "provider_session">;
 
 function subjectOf(issuer: Signal["issuer"], named: NamedSubject | undefined): string | undefined {
   return issuer && named?.sub !== undefined ? `${issuer.id}|${named.sub}` : undefined;
+}
+
+/** What is recorded of a signal that leads to something. */
+export function signalNote({
+  id,
+  actor,
+  via,
+  event,
+  kind,
+  action,
+  subject,
+  ...led
+}: SignalRecord): AuditNote {
+  const data = { signal: id, via, event, kind, action, revocation: led.revocation_id, lifted: led.lifted };
+  return { type: "signal.received", by: actor, ...(subject === undefined ? {} : { about: subject }), data };
 }

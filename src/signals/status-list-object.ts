@@ -1,5 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
 import { readConfig } from "../config.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -22,7 +22,7 @@ const MEMBERS = ["iss", "grant", "sub", "client_id"];
  * The Token Status Lists of the deployment (`main`): which grant's tokens have which index, and which of these are
  * revoked. It learns of a revocation as webhook endpoints do, from the log's outbox.
  */
-export class StatusListObject extends DurableObject<Env> {
+export class StatusListObject extends CausedObject {
   readonly #durable: Durable;
   readonly #store: StatusListStore;
   readonly #log: LogPort;

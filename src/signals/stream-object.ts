@@ -1,6 +1,6 @@
-import { DurableObject } from "cloudflare:workers";
 import { Waiters } from "../access/waiters.ts";
 import { type Config, readConfig } from "../config.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
@@ -39,7 +39,7 @@ const NO_STREAM = problem("not_found", "There is no such stream of this client."
  * One stream (name: `str_…`): what its receiver wants to know, and the security event tokens that it has not got yet.
  * Pushed as webhooks are, or held until they are polled.
  */
-export class StreamObject extends DurableObject<Env> {
+export class StreamObject extends CausedObject {
   readonly #durable: Durable;
   readonly #store: StreamStore;
   readonly #deliveries: DeliveryStore;

@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { secureRandom } from "../platform/ids.ts";
@@ -17,6 +18,7 @@ import {
   userCodeOf,
 } from "./device-login.ts";
 import { DEVICE_LOGIN_MIGRATIONS, DeviceLoginStore } from "./device-login-store.ts";
+import { deviceLoginNote } from "./session-note.ts";
 
 /** Nobody has to authenticate to begin one: what would fill the store is refused. */
 const MAX_LOGINS = 10_000;
@@ -34,7 +36,7 @@ const TOO_MANY = problem(
 );
 
 /** Sign-ins of devices that have no browser (RFC 8628), one object for the deployment (`main`). */
-export class DeviceLoginObject extends DurableObject<Env> {
+export class DeviceLoginObject extends CausedObject {
   readonly #clock: Clock;
   readonly #store: DeviceLoginStore;
   readonly #durable: Durable;
@@ -48,6 +50,7 @@ export class DeviceLoginObject extends DurableObject<Env> {
       log: consoleLogger,
       migrations: DEVICE_LOGIN_MIGRATIONS,
       deliver: {},
+      audit: auditSink(env, () => "device_logins"),
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#store.prune(epochSeconds(nowMs - PRUNE_DELAY_MS)),
     });
@@ -91,7 +94,10 @@ export class DeviceLoginObject extends DurableObject<Env> {
     if (!login) return err(UNKNOWN);
     const decided = decideLogin(login, decision, epochSeconds(this.#clock()));
     if (!decided.ok) return decided;
-    this.#durable.commit(() => this.#store.write(decided.value));
+    this.#durable.commit((note) => {
+      this.#store.write(decided.value);
+      if (decided.value !== login) note(deviceLoginNote(decided.value));
+    });
     return ok(null);
   }
 

@@ -1,3 +1,4 @@
+import type { TakeNote } from "../platform/audit-outbox.ts";
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import type { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
@@ -23,6 +24,7 @@ import {
   type KeyInfo,
   type KeyReplacement,
   keyInfo,
+  keyNote,
   type OverdueRotation,
   overdueRotations,
   type PlannedRotation,
@@ -134,7 +136,10 @@ export class KeyLifecycle {
     await durable.flush(LANE);
     await this.advance();
     const done = plannedRotation(store.living(), before, settings.periods);
-    store.setSetting("last_rotation", { id, done });
+    durable.commit((note) => {
+      store.setSetting("last_rotation", { id, done });
+      note({ type: "key.rotation_requested", data: { rotation: id } });
+    });
     return ok(done);
   }
 
@@ -146,7 +151,7 @@ export class KeyLifecycle {
     if (found && keyState(found) !== "compromised") {
       await this.#o.settings.adopt();
       const made = await this.#newKey(found.purpose);
-      this.#o.durable.commit(() => this.#compromise(kid, made, { id, kid, actor, reason }));
+      this.#o.durable.commit((note) => this.#compromise({ id, kid, actor, reason }, made, note));
     }
     const { revocationId, receipt: known, purpose } = this.#o.store.find(kid)!;
     if (!known) await this.#o.durable.flush(LANE);
@@ -185,8 +190,9 @@ export class KeyLifecycle {
     const made = await this.#newKey(purpose);
     // Two first uses may both come this far: the one that commits first has made the key.
     if (this.#current(purpose)) return;
-    this.#o.durable.commit(() => {
+    this.#o.durable.commit((note) => {
       this.#o.store.save({ ...made, signsFrom: this.#now() });
+      note(keyNote("key.created", made));
       this.#tellLog();
     });
   }
@@ -194,8 +200,9 @@ export class KeyLifecycle {
   async #makeNext(purpose: KeyPurpose, expedited: boolean): Promise<void> {
     const made = await this.#newKey(purpose);
     if (inState(this.#o.store.living(), purpose, "next")) return;
-    this.#o.durable.commit(() => {
+    this.#o.durable.commit((note) => {
       this.#o.store.save({ ...made, expedited });
+      note(keyNote("key.created", made));
       this.#tellLog();
     });
   }
@@ -207,7 +214,12 @@ export class KeyLifecycle {
       this.#o.durable.commit(() => this.#o.store.save({ ...next, expedited: true }));
       return;
     }
-    if (next) this.#o.durable.commit(() => this.#o.store.delete(next.kid));
+    if (next) {
+      this.#o.durable.commit((note) => {
+        this.#o.store.delete(next.kid);
+        note(keyNote("key.discarded", next));
+      });
+    }
     await this.#makeNext(purpose, true);
   }
 
@@ -218,8 +230,11 @@ export class KeyLifecycle {
 
   #carryOut(step: Step): void {
     const now = this.#now();
-    this.#o.durable.commit(() => {
-      for (const key of afterStep(this.#o.store.living(), step, now)) this.#saveEnding(key);
+    this.#o.durable.commit((note) => {
+      for (const key of afterStep(this.#o.store.living(), step, now)) {
+        this.#saveEnding(key);
+        if ("kid" in step && key.kid === step.kid) note(keyNote(`key.${step.kind}d`, key));
+      }
       this.#o.store.deleteEndedBefore(now - HISTORY_SECONDS);
       // A promotion changes nothing for those who verify.
       if (step.kind === "retire") this.#tellLog();
@@ -233,7 +248,7 @@ export class KeyLifecycle {
     this.#o.store.save(signing && privateSealed !== undefined ? { ...key, privateSealed } : key);
   }
 
-  #compromise(kid: string, made: SigningKeyRow, { id, actor, reason }: Replacement): void {
+  #compromise({ id, kid, actor, reason }: Replacement, made: SigningKeyRow, note: TakeNote): void {
     const { store } = this.#o;
     const now = this.#now();
     const { save, forget } = afterCompromise(store.living(), kid, made, now);
@@ -241,6 +256,9 @@ export class KeyLifecycle {
     if (save.length === 0) return;
     for (const key of save) this.#saveEnding(key.kid === kid ? { ...key, revocationId: id } : key);
     for (const forgotten of forget) store.delete(forgotten);
+    const compromised = save.find((key) => key.kid === kid)!;
+    note({ ...keyNote("key.compromised", compromised, id), by: actor, reason });
+    for (const key of save) if (key !== compromised) note(keyNote("key.created", key));
     const match = { kid };
     const ends = defaultExpiry(match, now, now);
     this.#tellLog({

@@ -1,3 +1,5 @@
+import type { AuditNote } from "../platform/audit-outbox.ts";
+import { type AuditType, PORTCULLIS } from "../protocol/audit-record.ts";
 import type { KeyPurpose } from "../protocol/jwk.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import type { Receipt } from "../revocation/receipt.ts";
@@ -92,6 +94,12 @@ export function plannedRotation(
     }
   }
   return done;
+}
+
+/** What is recorded of a key's life. The deployment sees to it by itself, but for a compromise. */
+export function keyNote(type: AuditType, key: SigningKeyRow, revocation?: string): AuditNote {
+  const { kid, purpose, publicJwk } = key;
+  return { type, by: PORTCULLIS, data: { kid, purpose, alg: publicJwk.alg, revocation } };
 }
 
 /** How long the key of each purpose has been signing, as the metric that says so. */

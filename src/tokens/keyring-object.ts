@@ -1,6 +1,7 @@
-import { DurableObject } from "cloudflare:workers";
 import { type JWK, SignJWT } from "jose";
 import { readConfig } from "../config.ts";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable, type Swept } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
@@ -61,7 +62,7 @@ const MAX_SIGNATURES = 3;
  * before the log has taken its public half; later ones are published ahead and take over by the alarm. Access
  * tokens are signed in here; their key never leaves. Each is recorded before it leaves.
  */
-export class KeyringObject extends DurableObject<Env> {
+export class KeyringObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: KeyringStore;
   readonly #durable: Durable;
@@ -88,6 +89,7 @@ export class KeyringObject extends DurableObject<Env> {
         "webhook.publish": (row) =>
           publishEvent(row.payload as WebhookEvent & { type: EventType }, publishPorts(env)),
       },
+      audit: auditSink(env, () => "keyring"),
       nextDueMs: () => this.#lifecycle.nextDueMs(),
       onDue: () => this.#onDue(),
     });

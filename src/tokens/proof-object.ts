@@ -1,4 +1,4 @@
-import { DurableObject } from "cloudflare:workers";
+import { CausedObject } from "../platform/caused-object.ts";
 import { type Clock, epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
@@ -13,7 +13,7 @@ const PRUNE_DELAY_MS = 60_000;
  * DPoP proofs that were used, for routes that ask for exactly one use (RFC 9449 §11.1). A use is durable before
  * it is answered, so that not even `kill -9` makes a proof good a second time. One shard holds many keys.
  */
-export class ProofObject extends DurableObject<Env> {
+export class ProofObject extends CausedObject {
   readonly #clock: Clock;
   readonly #store: ProofStore;
   readonly #durable: Durable;

@@ -1,4 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
+import { auditSink } from "../platform/audit-outbox.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { epochSeconds, systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { newId, siblingId } from "../platform/ids.ts";
@@ -40,6 +41,7 @@ import {
   SessionFlow,
   type SessionFlowDeps,
 } from "./session-flow.ts";
+import { sessionNote } from "./session-note.ts";
 import type { SessionDirectoryPort, SessionKeyringPort, SessionLogPort } from "./session-ports.ts";
 import { SESSION_MIGRATIONS, SessionStore } from "./session-store.ts";
 
@@ -51,7 +53,7 @@ const KEPT_SECONDS = 7 * 86_400;
 const INDEX_FRACTION = 8;
 
 /** One refresh-token family (name: `ses_…`): its generation, its binding, its last answer, its end. */
-export class SessionObject extends DurableObject<Env> {
+export class SessionObject extends CausedObject {
   readonly #clock = systemClock;
   readonly #store: SessionStore;
   readonly #durable: Durable;
@@ -74,6 +76,7 @@ export class SessionObject extends DurableObject<Env> {
         "directory.put": () => this.#index(),
         "webhook.publish": (row) => publishEvent(row.payload as SessionEvent, publishPorts(env)),
       },
+      audit: auditSink(env, () => `session/${this.#store.read()!.session.id}`),
       nextDueMs: () => this.#nextDueMs(),
       onDue: () => this.#passTime(),
     });
@@ -188,10 +191,13 @@ export class SessionObject extends DurableObject<Env> {
   }
 
   #write(session: Session): void {
-    this.#durable.commit(() => {
+    this.#durable.commit((note) => {
       const known = this.#store.read();
       this.#store.write(session);
-      if (!known) this.#store.addEvent(newId("evt", this.#clock()), "session.opened", this.#now());
+      if (!known) {
+        this.#store.addEvent(newId("evt", this.#clock()), "session.opened", this.#now());
+        note({ ...sessionNote("session.opened", session), by: session.subject });
+      }
       const stale = this.#now() - (known?.indexedAt ?? 0);
       if (stale * INDEX_FRACTION >= session.idle_end - session.refreshed_at) this.#putIndex();
     });
@@ -206,7 +212,7 @@ export class SessionObject extends DurableObject<Env> {
 
   #commitEnd(session: Session): void {
     const nowMs = this.#clock();
-    this.#durable.commit(() => {
+    this.#durable.commit((note) => {
       if (isRevoked(this.#store.read()?.session)) return;
       this.#store.write(session);
       this.#putIndex();
@@ -214,6 +220,7 @@ export class SessionObject extends DurableObject<Env> {
       if (!ended) return;
       const id = newId("evt", nowMs);
       this.#store.addEvent(id, `session.${ended.how}`, ended.at);
+      note({ ...sessionNote(`session.${ended.how}`, session), by: ended.by, reason: ended.reason });
       if (ended.how === "expired") return;
       this.#putRevocation(session.id, ended);
       const data = { session: presentSession(session, ended.at) };

@@ -1,5 +1,5 @@
-import { DurableObject } from "cloudflare:workers";
 import { type Config, readConfig } from "../config.ts";
+import { CausedObject } from "../platform/caused-object.ts";
 import { systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
@@ -25,7 +25,7 @@ const DISABLED = problem("conflict", "The endpoint is disabled. Enable it, then 
  * One webhook endpoint: its queue of deliveries, their attempts and its dead letters. Deliveries are tried
  * right after they are committed and again by the alarm; their order is not promised.
  */
-export class EndpointObject extends DurableObject<Env> {
+export class EndpointObject extends CausedObject {
   readonly #durable: Durable;
   readonly #store: DeliveryStore;
   readonly #log: DeliveryLog;

@@ -38,6 +38,7 @@ export const EVENT_TYPES = [
   "session.reuse_detected",
   "signal.received",
   "webhook_endpoint.disabled",
+  "audit.checkpoint",
   "webhook_endpoint.failing",
   "detection.raised",
 ] as const;
@@ -80,8 +81,14 @@ export const EVENT_FILTERS: readonly EventFilter[] = [
   ...EVENT_TYPES,
 ];
 
+/** Comes once a minute while anything happens: `*` does not ask for it. */
+const ONLY_BY_NAME: ReadonlySet<EventType> = new Set(["audit.checkpoint"]);
+
 export function matchesEvent(filters: readonly EventFilter[], type: EventType): boolean {
-  return filters.some((filter) => filter === "*" || filter === type || filter === familyOf(type));
+  const everything = !ONLY_BY_NAME.has(type);
+  return filters.some(
+    (filter) => (everything && filter === "*") || filter === type || filter === familyOf(type),
+  );
 }
 
 function familyOf<T extends EventType>(type: T): FamilyOf<T> {

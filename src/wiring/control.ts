@@ -14,6 +14,7 @@ import { creationIds } from "../platform/idempotency.ts";
 import { newId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { SecretBox } from "../platform/secret-box.ts";
+import { auditPolicy } from "../policy/audit-policy.ts";
 import { confirmAbove } from "../policy/confirm-above.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { problem } from "../protocol/problem.ts";
@@ -97,6 +98,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     access: { review: (decision) => reviewSigned(decision) },
     reviewInChat: (decision) => reviewSigned(decision, (rule) => rule.decide_in_chat),
   };
+  const authenticate = authenticator(verifier);
   const context: PolicyContext = {
     issuer,
     local,
@@ -123,8 +125,16 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
   };
   const app: ReturnType<typeof controlApp> = controlApp({
     logger: log,
-    authenticate: authenticator(verifier),
+    authenticate,
     access,
+    audit: { audit: objects.audit },
+    auditedCalls: {
+      ...{ audit: objects.audit, clock, logger: log },
+      recordsAddresses: () => {
+        const document = replica.peek()?.policy.document;
+        return document !== undefined && auditPolicy(document).record_addresses;
+      },
+    },
     browser: { ...browser, devices: objects.devices },
     links,
     clients: { registry, ids, clock, local },
@@ -188,7 +198,10 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     streams: { issuer, local, clock, registry, stream: objects.stream },
     signals: {
       ...{ issuer, policy, clock, logger: log, keys: verifier.remoteKeys, inbox: objects.signalInbox },
-      authenticate: authenticator(verifier),
+      authenticate: async (request, context) => {
+        const caller = await authenticate(request, context);
+        return caller.ok ? caller.value : caller.error.response;
+      },
     },
     webhooks: { registry, endpoint, secrets, slack, ids, clock, local },
     tokenState: {

@@ -1,6 +1,8 @@
 import type { JWK } from "jose";
 import type { AccessRequestPort, DirectoryReadPort } from "../access/ports.ts";
+import type { AuditReadPort } from "../audit/routes.ts";
 import type { LogoutDeps } from "../browser/backchannel-logout.ts";
+import type { AuditedCallDeps } from "../control/audited-calls.ts";
 import type { CanaryDeps } from "../control/canary.ts";
 import type { HealthDeps } from "../control/health-routes.ts";
 import type { MetricsDeps } from "../control/metrics-routes.ts";
@@ -76,6 +78,7 @@ export function objectPorts(env: Env, log: Logger) {
       DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
     >(env.DIRECTORY),
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
+    audit: port<AuditReadPort & AuditedCallDeps["audit"] & SweptObject>(env.AUDIT),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
     devices: port<DeviceLoginPort & SweptObject>(env.DEVICE_LOGIN),
     log: port<RevocationLogPort & EmergencyPort & SweepDeps["log"] & SweptObject>(env.LOG),

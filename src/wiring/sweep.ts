@@ -19,7 +19,16 @@ export function wireSweep({ config, objects, clock, log }: SweepWiring): SweepDe
     logger: log,
     clock,
     singletons: {
-      ...{ keyring, registry, directory, log: objects.log, denylist, monitor, detector },
+      ...{
+        keyring,
+        registry,
+        directory,
+        log: objects.log,
+        denylist,
+        monitor,
+        detector,
+        audit: objects.audit,
+      },
       devices: objects.devices,
       remediation: objects.remediation,
       status_list: objects.statusList,

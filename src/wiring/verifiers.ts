@@ -3,10 +3,12 @@ import type { AccessDeps } from "../access/routes.ts";
 import type { Authenticate } from "../control/app.ts";
 import type { AssertionKeyPort } from "../edge/assertion.ts";
 import { authenticateAnyOwn, authenticateOwn, authenticateSubjectToken } from "../edge/authenticate.ts";
+import type { Actor } from "../platform/http.ts";
 import { problemResponse } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
 import { actorsOf } from "../tokens/act.ts";
+import type { VerifiedToken } from "../tokens/claims.ts";
 import type { TokenStateDeps } from "../tokens/introspection.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
@@ -18,18 +20,21 @@ type Verifier = Omit<Parameters<typeof authenticateOwn>[1], "audience" | "reques
 export function authenticator(verifier: Verifier): Authenticate {
   return async (request, context) => {
     const token = await authenticateOwn(request, { ...verifier, ...context, audience: verifier.issuer });
-    if (!token.ok) {
-      const { problem: refused, challenge } = token.error;
-      return problemResponse(refused, context.requestId, challenge ? { "www-authenticate": challenge } : {});
-    }
-    const { facts, scopes, roles, act, confirmation, signIn } = token.value;
-    const actor = { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
-    return {
-      ...actor,
-      ...(act ? { actors: actorsOf(act) } : {}),
-      ...(confirmation ? { confirmation } : {}),
-      ...(signIn ? { signIn } : {}),
-    };
+    if (token.ok) return ok(actorOf(token.value));
+    const { problem: refused, challenge, token: known } = token.error;
+    const headers = challenge ? { "www-authenticate": challenge } : {};
+    const response = problemResponse(refused, context.requestId, headers);
+    return err({ response, ...(known ? { actor: actorOf(known) } : {}) });
+  };
+}
+
+function actorOf({ facts, scopes, roles, act, confirmation, signIn }: VerifiedToken): Actor {
+  const actor = { subject: facts.subject, clientId: facts.client_id ?? facts.subject, scopes, roles };
+  return {
+    ...actor,
+    ...(act ? { actors: actorsOf(act) } : {}),
+    ...(confirmation ? { confirmation } : {}),
+    ...(signIn ? { signIn } : {}),
   };
 }
 

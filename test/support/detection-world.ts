@@ -1,11 +1,14 @@
 import type { Decision, RefuseReason } from "../../src/edge/decision.ts";
 import { DetectionFeed } from "../../src/edge/detection-feed.ts";
+import { DEFAULT_REMEDIATION_RULES } from "../../src/policy/default-remediation.ts";
 import { DEFAULT_DETECTIONS, type DetectionPolicy } from "../../src/policy/detection-policy.ts";
+import type { RemediationRule } from "../../src/policy/remediation-schema.ts";
 import type { Detection } from "../../src/protocol/detection.ts";
 import { problem } from "../../src/protocol/problem.ts";
 import { err, ok } from "../../src/protocol/result.ts";
 import { Detector } from "../../src/remediation/detector.ts";
 import type { Report } from "../../src/remediation/observation.ts";
+import { replayed } from "../../src/remediation/replay.ts";
 import type { TokenFacts } from "../../src/revocation/rule.ts";
 import type { UnverifiedIds, VerifiedToken } from "../../src/tokens/verify.ts";
 
@@ -77,6 +80,18 @@ export class DetectionWorld {
   /** What was detected, in short. */
   get kinds(): string[] {
     return this.detections.map(({ kind }) => kind);
+  }
+
+  /** What rules do about it, each in its order, the first hundred; what leaves a mere record is no action. */
+  actions(rules: readonly RemediationRule[] = DEFAULT_REMEDIATION_RULES) {
+    const acting = rules.filter((rule) => rule.actions.some(({ kind }) => kind !== "count"));
+    const issuers = { own: ISS, ids: new Map<string, string>() };
+    return replayed(this.detections, acting, new Map(), issuers).firings.map(
+      ({ rule_id, outcome, detection_id }) => {
+        const { about } = this.detections.find(({ id }) => id === detection_id)!;
+        return { rule_id, outcome, about };
+      },
+    );
   }
 
   request(seen: Omit<SeenRequest, "atMs">, isolate = 0): void {

@@ -79,6 +79,7 @@ export const COMPATIBILITY = {
 
 /** The Durable Object classes, by binding. */
 export const OBJECTS = {
+  AUDIT: "AuditObject",
   LOG: "LogObject",
   REGISTRY: "RegistryObject",
   KEYRING: "KeyringObject",

@@ -9,6 +9,7 @@ const good = {
   PORTCULLIS_OPERATOR_SECRET: "b8Qx2LmP5vRt9KcWz3NyHs7JdFg1Ua4EeTo6Yi0BkMn",
   ...Object.fromEntries(
     [
+      "AUDIT",
       "KV",
       "LOG",
       "REGISTRY",

@@ -38,6 +38,8 @@ const MAX_RULES = 2;
 const NO_ENDPOINTS = {
   getByName: () => ({ endpointsFor: async () => ok([]), streamIds: async () => ok([]) }),
 };
+/** Takes every record and keeps none. */
+const ANY_AUDIT = { getByName: () => ({ append: async () => ok(null) }) };
 
 /** No grant has a place in a status list. */
 const NO_LISTS = { getByName: () => ({ offer: async () => ok(null) }) };
@@ -58,11 +60,13 @@ export class ControlPlane {
         REGISTRY: NO_ENDPOINTS,
         STATUS_LIST: NO_LISTS,
         DENYLIST: denylist,
+        AUDIT: ANY_AUDIT,
       };
       return new LogObject(ctx, env as unknown as Env, clock, { maxRules: MAX_RULES });
     });
     this.denylist = new ObjectHost(time, (ctx, gate) => {
-      const env = { KV: kvBehind(gate, kv), LOG: network.namespace("denylist", this.log, gate) };
+      const log = network.namespace("denylist", this.log, gate);
+      const env = { KV: kvBehind(gate, kv), LOG: log, AUDIT: ANY_AUDIT };
       return new DenylistObject(ctx, env as unknown as Env, clock);
     });
     const log = () => {};

@@ -1,4 +1,5 @@
 import type { Visitor } from "../../../src/console/visitor.ts";
+import type { DetectionView, FiringView } from "../../../src/console/watch-wire.ts";
 import type { GrantView, RequestView, RuleView } from "../../../src/console/wire.ts";
 
 export const NOW = 1_795_325_180;
@@ -59,6 +60,41 @@ export function sampleRule(members: Partial<RuleView> = {}): RuleView {
     max_duration_seconds: 3600,
     max_total_seconds: 7200,
     review_deadline_seconds: 86_400,
+    ...members,
+  };
+}
+
+export function sampleDetection(members: Partial<DetectionView> = {}): DetectionView {
+  return {
+    ...{ id: "det_1", kind: "token_many_addresses", at: NOW - 60, received_at: NOW - 59 },
+    ...{ window_seconds: 3600, count: 31, threshold: 30 },
+    about: { iss: "https://login.example", sub: "alice", jti: "tok_1" },
+    facts: { networks: 7 },
+    outcomes: [{ rule_id: "shared-token", outcome: "acted", remediation_id: "rmd_1" }],
+    ...members,
+  };
+}
+
+/** A firing that acted, with whatever differs. */
+export function sampleFiring(members: Partial<FiringView> = {}): FiringView {
+  return {
+    ...{
+      id: "rmd_1",
+      rule_id: "shared-token",
+      detection_id: "det_1",
+      detection_kind: "token_many_addresses",
+    },
+    ...{ at: NOW - 59, state: "acted", would_cut: 2 },
+    actions: [
+      {
+        ...{ kind: "revoke", on: { sub: "corp|alice" }, would_cut: 2, revocation_id: "rev_1" },
+        receipt: {
+          ...{ id: "log_1", seq: 9, accepted_at: NOW - 58 },
+          effective_by: { strict: NOW - 58, bounded: NOW - 56, eventual: NOW + 2 },
+        },
+      },
+      { kind: "notify", on: {} },
+    ],
     ...members,
   };
 }

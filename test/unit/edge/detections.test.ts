@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { Detection } from "../../../src/protocol/detection.ts";
-import { DetectionWorld, type From, ISS, START_MS, verifiedToken } from "../../support/detection-world.ts";
+import {
+  DetectionWorld,
+  type From,
+  ISS,
+  type SeenRequest,
+  START_MS,
+  verifiedToken,
+} from "../../support/detection-world.ts";
 import { normalTraffic } from "../../support/normal-traffic.ts";
 
 const MINUTE_MS = 60_000;
@@ -27,16 +34,26 @@ describe("a day of normal traffic", () => {
     ]);
   });
 
-  it("has no detection, and one attack in it is the only one", async () => {
+  it("has no detection and no action, and two attacks in it are the only ones that rules act on", async () => {
     const world = new DetectionWorld(2);
-    const token = good();
-    const attack = Array.from({ length: 40 }, (_, n) => ({
-      ...{ atMs: START_MS + 5 * HOUR_MS + n * 2_000, token },
-      ...{ address: `192.0.2.${n}`, cf: BERLIN },
-    }));
-    await world.live([...traffic, ...attack].sort((a, b) => a.atMs - b.atMs));
+    const shared = good();
+    const overused = verifiedToken({ ...FACTS, jti: "tok_2" }, START_MS + 6 * HOUR_MS);
+    const attacks: SeenRequest[] = [];
+    for (let n = 0; n < 40; n++) {
+      const atMs = START_MS + 5 * HOUR_MS + n * 2_000;
+      attacks.push({ atMs, token: shared, address: `192.0.2.${n}`, cf: BERLIN });
+      attacks.push({ ...HOME, atMs: START_MS + 4 * HOUR_MS + n * 15_000, token: overused });
+    }
+    for (let n = 0; n < 10_000; n++) {
+      attacks.push({ ...HOME, atMs: START_MS + 4 * HOUR_MS + 10 * MINUTE_MS + n * 4, token: overused });
+    }
+    await world.live([...traffic, ...attacks].sort((a, b) => a.atMs - b.atMs));
     expect(world.reports.length).toBeGreaterThan(1_000);
-    expect(world.detections).toMatchObject([{ kind: "token_many_addresses", about: { jti: "tok_1" } }]);
+    expect(world.kinds).toEqual(["token_overused", "token_many_addresses"]);
+    expect(world.actions()).toMatchObject([
+      { rule_id: "overused-token", outcome: "acted", about: { jti: "tok_2" } },
+      { rule_id: "shared-token", outcome: "shadow", about: { jti: "tok_1" } },
+    ]);
   }, 30_000);
 });
 

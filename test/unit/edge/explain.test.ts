@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Decision } from "../../../src/edge/decision.ts";
 import { explain } from "../../../src/edge/explain.ts";
 import { CHECKS, type DecisionAsk, type DecisionTrace } from "../../../src/protocol/decision-trace.ts";
 import { EdgeWorld, HOST, policyOf } from "../../support/edge-world.ts";
@@ -84,6 +85,7 @@ describe("an explained decision", () => {
 
   it.each<[string, Record<string, unknown> | undefined, Partial<DecisionAsk>, string, unknown[]]>([
     ["/none", undefined, {}, "route", []],
+    ["/opens", undefined, {}, "route", [{ kind: "other_route", route: "route-1", path: "/open" }]],
     ["/projects/42", GOOD, { method: "PUT" }, "route", [{ kind: "method", allow: ["GET"] }]],
     ["/projects//42", GOOD, {}, "target", []],
     ["/projects/42", undefined, {}, "credential", [{ kind: "send_token" }]],
@@ -144,6 +146,16 @@ describe("an explained decision", () => {
     expect(trace.outcome).toBe("allow");
     const names = trace.checks.map(({ check }) => check);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it("that is taken on a real request tells nobody of other routes", async () => {
+    const told: Decision[] = [];
+    const ask = { method: "GET", url: `${HOST}/opens`, headers: new Headers() };
+    const trace = await explain(ask, world.deps, "dec_1", (decision) => void told.push(decision));
+    expect(trace).toMatchObject({ reason: "no_route", remedies: [] });
+    expect(told).toMatchObject([{ reason: "no_route" }]);
+    await world.call("/opens");
+    expect(world.lastReason).toBe("no_route");
   });
 
   it("of a public route needs no token, and names none", async () => {

@@ -151,7 +151,7 @@ describe("request targets", () => {
     );
   });
 
-  it("reads any URL that a client can make a parser produce, or refuses it", () => {
+  it("reads any URL that a client can make a parser produce, or refuses it", { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(fc.webUrl({ withQueryParameters: true }), (url) => {
         const { href } = new URL(url);

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { AuditNote } from "../../../src/platform/audit-outbox.ts";
 import { sha256Hex } from "../../../src/protocol/encoding.ts";
 import { ok } from "../../../src/protocol/result.ts";
 import { ASSERTION_SCHEMA } from "../../../src/registry/assertion-store.ts";
@@ -27,14 +28,16 @@ const client: ClientRecord = {
 
 let nowMs: number;
 let entries: RegistryLogEntry[];
+let notes: AuditNote[];
 let register: ClientRegister;
 
 beforeEach(() => {
   nowMs = START * 1000;
   entries = [];
+  notes = [];
   register = new ClientRegister({
     sql: memorySql([...RECORD_SCHEMAS, ASSERTION_SCHEMA]),
-    durable: { commit: (change) => change() },
+    durable: { commit: (change) => change((note) => notes.push(note)) },
     clock: () => nowMs,
     sleep: async (ms) => {
       nowMs += ms;

@@ -23,7 +23,7 @@ beforeEach(async () => {
   nowMs = 1_800_000_000_000;
   register = new PasskeyRegister({
     sql: memorySql([PASSKEY_SCHEMA]),
-    durable: { commit: (change) => change() },
+    durable: { commit: (change) => change(() => {}) },
     clock: () => nowMs,
   });
   passkey = await added(ANN);

@@ -1,0 +1,177 @@
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
+import { complaintsOf, describeInChromium, faultsOfPage } from "../support/chromium.ts";
+import { type ConsoleStand, standUpConsole } from "../support/console-stand.ts";
+import { bodyOf, type Client, clientToken } from "../support/deployment.ts";
+
+/** Pages are looked at in each size and scheme, which takes its time on a busy machine. */
+const LOOKING_MS = 240_000;
+/** Isolates tell after seconds, and the machine may be busy. */
+const TOLD_WITHIN_MS = 60_000;
+
+/** One rule is held for a person, one acts, one is in the shadow. */
+const REMEDIATION = {
+  rules: [
+    {
+      ...{ id: "too-much", when: "token_overused", max_cut: 0, cooldown_seconds: 0 },
+      actions: [{ kind: "revoke", target: "token" }, { kind: "notify" }],
+    },
+    {
+      ...{ id: "forgers", when: "token_tampered" },
+      actions: [{ kind: "block_address", seconds: 600 }],
+    },
+    {
+      ...{ id: "shared", when: "token_many_addresses", shadow: true },
+      actions: [{ kind: "step_up", target: "token" }],
+    },
+  ],
+};
+
+let stand: ConsoleStand;
+let machine: Client;
+const path = (below: string) => `${stand.issuer}/console${below}`;
+
+describeInChromium("watching", { timeout: LOOKING_MS }, () => {
+  beforeAll(async () => {
+    stand = await standUpConsole((policy) => ({
+      ...policy,
+      routes: [
+        ...policy.routes,
+        { id: "things", path: "/things/**", origin: "demo", access: { scopes: ["things:read"] } },
+      ],
+      detections: {
+        token_overused: { threshold: 301, window_seconds: 60 },
+        token_tampered: { threshold: 5, window_seconds: 60 },
+        token_many_addresses: { threshold: 10, window_seconds: 3600 },
+      },
+      remediation: REMEDIATION,
+    }));
+    machine = await stand.gate.newClient({ scopes: ["things:read"] });
+  });
+  afterAll(() => stand?.stop());
+
+  it("shows what was noticed, and lets a person confirm, give up and take back", async () => {
+    const olivia = await stand.signedIn("olivia");
+    const complaints = complaintsOf(olivia, stand.own);
+    await olivia.goto(path("/detections"));
+    await olivia.getByRole("heading", { name: "Nothing was noticed" }).waitFor();
+    expect(await faultsOfPage(olivia, "detections-empty")).toEqual([]);
+
+    const [first, second] = [await token(), await token()];
+    await Promise.all([use(first, 420), use(second, 420)]);
+    await use(first, 12, (n) => `198.51.100.${n}`);
+    await use(forged(first), 6, () => "192.0.2.66");
+    await seen(["token_overused", "token_overused", "token_many_addresses", "token_tampered"]);
+
+    await olivia.goto(path("/detections"));
+    const held = olivia.getByRole("region", { name: "Waits for you" });
+    expect(await held.getByRole("article").count()).toBe(2);
+    expect(await faultsOfPage(olivia, "detections", "every")).toEqual([]);
+
+    await held.getByRole("link").first().click();
+    expect(await faultsOfPage(olivia, "detection-held", "every")).toEqual([]);
+    await olivia.getByLabel("Comment").fill("seen the traffic");
+    await olivia.getByRole("button", { name: "Let it act: will cut 1 live token of ours" }).click();
+    await said(olivia, "Confirmed: it acts.");
+    await olivia.getByText("holds everywhere by").waitFor();
+    expect(await faultsOfPage(olivia, "detection-acted", "every")).toEqual([]);
+    const { jti } = await confirmed();
+    const [cut, left] = jtiOf(first) === jti ? [first, second] : [second, first];
+    await untilStatus(cut, 401);
+    expect(await status(left)).toBe(200);
+
+    await olivia.getByLabel("Why it is taken back").fill("it was a load test");
+    await olivia.getByRole("button", { name: "Take back what can be taken back" }).click();
+    await said(olivia, "Taken back");
+    expect(await faultsOfPage(olivia, "detection-undone")).toEqual([]);
+    await untilStatus(cut, 200);
+    expect(complaints).toEqual([]);
+
+    // The other one is given up, without scripts.
+    const plain = await stand.signedIn("olivia", { javaScriptEnabled: false });
+    await plain.goto(path("/detections"));
+    await plain.getByRole("region", { name: "Waits for you" }).getByRole("link").click();
+    await plain.getByText("Give it up instead").click();
+    await plain.getByLabel("Why it is given up").fill("also a load test");
+    await plain.getByRole("button", { name: "Give it up" }).click();
+    await said(plain, "Given up.");
+    expect(await status(left)).toBe(200);
+
+    await plain.goto(path("/detections/firings?state=shadow"));
+    await plain.getByRole("row", { name: /shared.*another sign-in/ }).waitFor();
+    await olivia.goto(path("/detections/firings"));
+    expect(await olivia.getByRole("row").count()).toBe(5);
+    expect(await faultsOfPage(olivia, "firings", "every")).toEqual([]);
+    await olivia.goto(path("/detections"));
+    await olivia.getByLabel("Kind").selectOption("token_tampered");
+    await olivia.getByRole("button", { name: "Filter" }).click();
+    expect(await olivia.getByRole("row").count()).toBe(2);
+    await olivia.getByRole("link", { name: "Token tampered" }).click();
+    await olivia.getByText("192.0.2.66").first().waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it("is for who may, and nobody else", async () => {
+    const alice = await stand.signedIn("alice");
+    expect(await alice.getByRole("link", { name: "Detections" }).count()).toBe(0);
+    expect((await alice.goto(path("/detections")))?.status()).toBe(403);
+  });
+});
+
+async function said(page: Page, text: string): Promise<void> {
+  await page.getByRole("status").filter({ hasText: text }).waitFor();
+}
+
+function token(): Promise<string> {
+  return clientToken(stand.gate.issuer, machine, ORIGIN_AUDIENCE);
+}
+
+async function status(token: string, from = "192.0.2.1"): Promise<number> {
+  return (await stand.gate.call("/things/1", { token, headers: { "cf-connecting-ip": from } })).status;
+}
+
+/** Many requests, a few at a time. */
+async function use(token: string, times: number, from: (n: number) => string = () => "192.0.2.1") {
+  for (let done = 0; done < times; done += 10) {
+    const some = Array.from({ length: Math.min(10, times - done) }, (_, n) => status(token, from(done + n)));
+    await Promise.all(some);
+  }
+}
+
+async function untilStatus(token: string, wanted: number): Promise<void> {
+  await expect.poll(() => status(token), { timeout: TOLD_WITHIN_MS }).toBe(wanted);
+}
+
+/** Until exactly these are listed. */
+async function seen(kinds: string[]): Promise<void> {
+  const listed = async () => {
+    const answer = await stand.gate.asOperator("/v1/detections");
+    return bodyOf<{ items: { kind: string }[] }>(answer, 200)
+      .items.map(({ kind }) => kind)
+      .sort();
+  };
+  await expect.poll(listed, { timeout: TOLD_WITHIN_MS }).toEqual(kinds.sort());
+}
+
+/** Whom the firing that was confirmed is for. */
+async function confirmed(): Promise<{ jti: string }> {
+  type Firing = {
+    held?: { confirmations: { actor: string; comment: string }[] };
+    actions: { on: { jti: string } }[];
+  };
+  const answer = await stand.gate.asOperator("/v1/remediations?state=acted&rule=too-much");
+  const [firing] = bodyOf<{ items: Firing[] }>(answer, 200).items;
+  expect(firing!.held!.confirmations).toMatchObject([{ actor: "demo|olivia", comment: "seen the traffic" }]);
+  return firing!.actions[0]!.on;
+}
+
+function jtiOf(token: string): string {
+  return (JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString()) as { jti: string }).jti;
+}
+
+/** With a signature that never holds. */
+function forged(token: string): string {
+  const [header, claims, signature = ""] = token.split(".");
+  return `${header}.${claims}.${signature.slice(0, 10)}${signature[10] === "A" ? "B" : "A"}${signature.slice(11)}`;
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { DetectionPage } from "../../../src/console/detection-page.tsx";
+import { DetectionsPage } from "../../../src/console/detections-page.tsx";
+import { FiringsPage } from "../../../src/console/firings-page.tsx";
+import { page } from "../../../src/console/page.tsx";
+import { problem } from "../../../src/protocol/problem.ts";
+import { addresses, HOSTILE, skeleton } from "./hostile.ts";
+import { NOW, sampleDetection, sampleFiring, VISITOR } from "./samples.ts";
+
+/** What operators look at: ids, addresses and reasons that others chose. */
+function watchingPages(text: string) {
+  const about = { sub: text, jti: text, address: text, route: text };
+  const outcomes = [
+    { rule_id: text, outcome: "held", remediation_id: "rmd_1" },
+    { rule_id: text, outcome: text, remediation_id: "rmd_2" },
+  ];
+  const detection = sampleDetection({ id: text, about, facts: { countries: text }, outcomes });
+  const action = { kind: "shrink_scope", on: { sub: text }, scopes: [text], result: text };
+  const ended = { at: NOW, by: text, reason: text };
+  const fired = { rule_id: text, detection_id: text, actions: [action] };
+  const confirmations = [{ actor: text, at: NOW, comment: text }];
+  const held = sampleFiring({ ...fired, state: "held", held: { until: NOW + 60, needed: 3, confirmations } });
+  const undone = sampleFiring({ ...fired, id: "rmd_2", state: "undone", ended });
+  const visitor = { ...VISITOR, scopes: new Set(["remediation:write"]) };
+  const wrong = problem("conflict", text);
+  const props = { now: NOW, version: "v" };
+  return (
+    <>
+      <DetectionsPage
+        {...props}
+        held={[held]}
+        moreHeld={true}
+        detections={[detection]}
+        query={{ kind: text, sub: text, jti: text, address: text, cursor: text }}
+        next={text}
+      />
+      <DetectionPage
+        {...props}
+        detection={detection}
+        firings={[held, undone]}
+        visitor={visitor}
+        refusal={wrong}
+      />
+      <FiringsPage
+        firings={[held, undone]}
+        now={NOW}
+        query={{ state: text, rule: text, cursor: text }}
+        next={text}
+      />
+    </>
+  );
+}
+
+async function render(text: string): Promise<string> {
+  const props = { title: "Watching", visitor: VISITOR, now: NOW };
+  return String(await page({ ...props, children: watchingPages(text) }));
+}
+
+describe("text of others on the pages for watching", () => {
+  it.each(HOSTILE)("changes nothing of the page but its text: %j", async (text) => {
+    const [benign, hostile] = [await render("plain"), await render(text)];
+    expect(skeleton(hostile)).toEqual(skeleton(benign));
+    expect(skeleton(benign).length).toBeGreaterThan(200);
+    for (const each of addresses(hostile))
+      expect(each).toMatch(/^(?:\/console(?:\/|\?|$)|\/session\/sign-out$|#main$)/);
+  });
+});
