@@ -168,7 +168,10 @@ export function ReplaceKey({ signingKey: key, dryRun, visitor, nonce, now }: Rep
         once.
       </p>
       {key.purpose === "access_token" ? (
-        <p>Programs get new tokens with their own credentials. Your own session goes on with a new token.</p>
+        <p>
+          Programs get new tokens with their own credentials. Browsers that are signed in, yours too, are
+          refused until their session renews its token, which takes minutes; or sign out and in.
+        </p>
       ) : (
         <p>
           Origins must fetch the JWK set anew: until then they accept the leaked key and do not know the new

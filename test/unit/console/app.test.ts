@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { assetPath } from "../../../src/console/assets.ts";
-import { sampleRequest } from "./samples.ts";
+import { NOW, sampleRequest } from "./samples.ts";
 import { world } from "./world.ts";
 
 const REVIEWED = { "POST /v1/access-requests/req_1/reviews": sampleRequest({ state: "approved" }) };
