@@ -28,7 +28,6 @@ const DONE = {
   rotated: "Rotated: a new key signs.",
   "rotation-planned":
     "The next key is published. It signs when every verifier can know it; nothing more is to be done.",
-  "key-replaced": "Replaced: another key signs, and what the leaked one signed is refused.",
   lifted: "Lifted. What it hit is accepted again within the bound of each route.",
 } as const satisfies Record<string, string>;
 

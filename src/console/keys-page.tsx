@@ -3,7 +3,8 @@ import { Confirm } from "./confirm.tsx";
 import { durationText } from "./duration.ts";
 import { Facts } from "./facts.tsx";
 import { Field } from "./form.tsx";
-import type { DryRunView, KeyView } from "./operator-wire.ts";
+import type { DryRunView, KeyView, ReceiptView } from "./operator-wire.ts";
+import { Propagation } from "./receipt.tsx";
 import { StateBadge } from "./state-badge.tsx";
 import { type Column, Table } from "./table.tsx";
 import { Countdown, Time } from "./time.tsx";
@@ -183,5 +184,26 @@ export function ReplaceKey({ signingKey: key, dryRun, visitor, nonce, now }: Rep
         {(field) => <input {...field} required maxlength={500} autocomplete="off" />}
       </Field>
     </Confirm>
+  );
+}
+
+/** What follows the replacement: by when it holds, and what is to be done now. */
+export function KeyReplaced({ receipt, now }: { receipt: ReceiptView; now: number }) {
+  return (
+    <>
+      <p class="notice good" role="status">
+        Another key signs, and everything that the leaked one signed is refused.
+      </p>
+      <Propagation receipt={receipt} now={now} />
+      <h2>Now</h2>
+      <ul>
+        <li>Have resource servers and origins that keep a JWK set fetch it anew.</li>
+        <li>Programs ask for new tokens with their own credentials.</li>
+        <li>
+          You may be refused here until your session renews its token, in minutes:{" "}
+          <a href="/session/sign-out">sign out</a> and in to go on now.
+        </li>
+      </ul>
+    </>
   );
 }

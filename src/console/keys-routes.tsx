@@ -3,12 +3,11 @@ import { newSecret } from "../platform/ids.ts";
 import { sha256Hex } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { ok, type Result } from "../protocol/result.ts";
-import { KEYS, KeysPage, ReplaceKey, RotateKeys, replacePath } from "./keys-page.tsx";
+import { KEYS, KeyReplaced, KeysPage, ReplaceKey, RotateKeys, replacePath } from "./keys-page.tsx";
 import type { DryRunView, KeyView, ReceiptView } from "./operator-wire.ts";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { seeOther, show, showProblem } from "./respond.tsx";
 import { textOf } from "./review.ts";
-import { revocationPath } from "./revocations-page.tsx";
 import { hasAny } from "./visitor.ts";
 import type { Listed } from "./wire.ts";
 
@@ -80,15 +79,19 @@ async function dryRunOf(
 }
 
 async function replace(c: ConsoleContext, kid: string) {
-  const { api, form, visitor } = c.var;
+  const { api, form, now } = c.var;
   const reason = textOf(form, "reason");
   if (reason === undefined) return showProblem(c, NO_REASON, replacePath(kid));
   const body = { compromised_kid: kid, reason };
   const key = await sha256Hex(JSON.stringify([form.get("nonce"), body]));
   const replaced = await api.post<ReceiptView>("/v1/keys/rotate", body, { key });
   if (!replaced.ok) return showProblem(c, replaced.error, KEYS);
-  const seesReceipt = hasAny(visitor, ["revocations:read"]);
-  return seeOther(c, seesReceipt ? revocationPath(replaced.value.id) : KEYS, "key-replaced");
+  // The answer is the page itself: the session's own token may be among those that are refused from now on.
+  return show(
+    c,
+    { title: "The key is replaced", place: KEYS },
+    <KeyReplaced receipt={replaced.value} now={now} />,
+  );
 }
 
 const NO_KEY = problem("not_found", "There is no such key.");

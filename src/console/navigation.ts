@@ -11,7 +11,9 @@ const PLACES: readonly Place[] = [
   { path: "/console/keys", label: "Keys", anyOf: ["keys:rotate"] },
   { path: "/console/policy", label: "Policy", anyOf: ["policy:read"] },
   { path: "/console/clients", label: "Clients", anyOf: ["clients:write"] },
+  { path: "/console/traffic", label: "Traffic", anyOf: ["metrics:read"] },
   { path: "/console/detections", label: "Detections", anyOf: ["remediation:read", "remediation:write"] },
+  { path: "/console/why", label: "Why", anyOf: ["decisions:read", "policy:read"] },
   { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
 ];
 

@@ -21,7 +21,9 @@ import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from "./ports.ts";
 import { requestRoutes } from "./request-routes.tsx";
 import { show, showProblem } from "./respond.tsx";
 import { revocationRoutes } from "./revocations-routes.tsx";
+import { trafficRoutes } from "./traffic-routes.tsx";
 import { visitorOf } from "./visitor.ts";
+import { whyRoutes } from "./why-routes.tsx";
 
 /** Everything comes from here, and nothing is written into a page that would run. */
 const POLICY = [
@@ -70,7 +72,9 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", inboxRoutes());
   app.route("/", askRoutes(deps));
   app.route("/", requestRoutes(deps));
+  app.route("/", trafficRoutes());
   app.route("/", detectionsRoutes());
+  app.route("/", whyRoutes());
   app.route("/", grantRoutes());
   app.route("/", revocationRoutes());
   app.route("/", keyRoutes());

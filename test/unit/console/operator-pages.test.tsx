@@ -5,7 +5,7 @@ import { ClientsPage } from "../../../src/console/clients-page.tsx";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
 import { windowOf } from "../../../src/console/grants-chart.tsx";
 import { GrantsPage } from "../../../src/console/grants-page.tsx";
-import { KeysPage, ReplaceKey, RotateKeys } from "../../../src/console/keys-page.tsx";
+import { KeyReplaced, KeysPage, ReplaceKey, RotateKeys } from "../../../src/console/keys-page.tsx";
 import { ClientForm, readClient } from "../../../src/console/new-client.tsx";
 import { ConfirmRevocation, RevocationForm } from "../../../src/console/new-revocation.tsx";
 import type {
@@ -142,6 +142,7 @@ async function render(text: string): Promise<string> {
       <ClientSecret client={{ ...client, client_secret: text }} issuer={text} />
       <ConfirmClientAct {...props} client={client} act="delete" dryRun={dryRun} />
       <ClientForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
+      <KeyReplaced receipt={{ ...RECEIPT, id: text }} now={NOW} />
       <KeysPage keys={[key, { ...key, state: "next", signs_from: NOW }]} alarms={[text]} now={NOW} />
       <RotateKeys {...props} keys={[{ ...key, state: "next" }]} nonce={text} />
       <ReplaceKey {...props} signingKey={key} dryRun={dryRun} nonce={text} />
