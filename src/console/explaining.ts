@@ -85,6 +85,8 @@ export function remedyText(remedy: Remedy): string {
       return `Ask for access${remedy.resource === undefined ? "" : ` to ${remedy.resource}`} and send the token of the grant.`;
     case "method":
       return `Use ${remedy.allow.join(" or ")}.`;
+    case "other_route":
+      return `Look at the address: the nearest route, ${remedy.route}, takes ${remedy.host ?? ""}${remedy.path}.`;
     case "sign_in":
       return signInText(remedy);
     case "wait":

@@ -14,6 +14,7 @@ const PLACES: readonly Place[] = [
   { path: "/console/traffic", label: "Traffic", anyOf: ["metrics:read"] },
   { path: "/console/detections", label: "Detections", anyOf: ["remediation:read", "remediation:write"] },
   { path: "/console/why", label: "Why", anyOf: ["decisions:read", "policy:read"] },
+  { path: "/console/audit", label: "Audit", anyOf: ["audit:read"] },
   { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
 ];
 

@@ -8,6 +8,7 @@ import { isSameOrigin } from "../protocol/same-origin.ts";
 import { Api } from "./api.ts";
 import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
+import { auditRoutes } from "./audit-routes.tsx";
 import { clientRoutes } from "./clients-routes.tsx";
 import { detectionsRoutes } from "./detections-routes.tsx";
 import { grantRoutes } from "./grants-routes.tsx";
@@ -75,6 +76,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", trafficRoutes());
   app.route("/", detectionsRoutes());
   app.route("/", whyRoutes());
+  app.route("/", auditRoutes());
   app.route("/", grantRoutes());
   app.route("/", revocationRoutes());
   app.route("/", keyRoutes());

@@ -165,11 +165,58 @@ describeInChromium("watching", { timeout: LOOKING_MS }, () => {
     expect(stand.runtime.logs.join("\n")).not.toContain(held);
   });
 
+  it.each([true, false])("shows who changed what, with a proof that holds (scripts: %s)", async (scripts) => {
+    const olivia = await stand.signedIn("olivia", { javaScriptEnabled: scripts });
+    const complaints = complaintsOf(olivia, stand.own);
+    const looked = async (name: string, looks?: "every") => {
+      if (scripts) expect(await faultsOfPage(olivia, name, looks)).toEqual([]);
+    };
+    const { id } = bodyOf<{ id: string }>(
+      await stand.gate.asOperator("/v1/revocations", {
+        json: { match: { jti: "tok_x" }, reason: "audit me" },
+      }),
+      201,
+    );
+    const recorded = async () => {
+      const answer = await stand.gate.asOperator("/v1/audit/events?type=revocation.created&limit=1");
+      return JSON.stringify(answer.body);
+    };
+    await expect.poll(recorded, { timeout: TOLD_WITHIN_MS }).toContain(id);
+    await olivia.goto(path("/audit"));
+    await looked("audit", "every");
+    await olivia.getByLabel("What").selectOption("revocation.created");
+    await olivia.getByRole("button", { name: "Filter" }).click();
+    await olivia
+      .getByRole("row", { name: /audit me/ })
+      .first()
+      .getByRole("link")
+      .click();
+    await olivia.getByText(/is in the log of \d+ records/).waitFor();
+    await olivia.getByText("Audit path and checkpoint").click();
+    await looked("audit-record", "every");
+    await olivia.goto(path("/audit?about=nobody-at-all"));
+    await olivia.getByRole("heading", { name: "Nothing is recorded" }).waitFor();
+    await looked("audit-empty");
+    const download = olivia.waitForEvent("download");
+    await olivia.getByRole("link", { name: "NDJSON" }).click();
+    expect((await download).suggestedFilename()).toBe("audit-ndjson.ndjson");
+    expect(await (await download).failure()).toBeNull();
+    expect(complaints).toEqual([]);
+  });
+
   it("is for who may, and nobody else", async () => {
     const alice = await stand.signedIn("alice");
-    for (const name of ["Detections", "Traffic", "Why"])
+    for (const name of ["Detections", "Traffic", "Why", "Audit"])
       expect(await alice.getByRole("link", { name }).count()).toBe(0);
-    for (const page of ["/detections", "/detections/firings", "/traffic", "/why/dec_1"])
+    for (const page of [
+      "/detections",
+      "/detections/firings",
+      "/traffic",
+      "/why/dec_1",
+      "/audit",
+      "/audit/0",
+      "/audit/export",
+    ])
       expect((await alice.goto(path(page)))?.status()).toBe(403);
   });
 });

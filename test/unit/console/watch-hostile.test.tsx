@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { AuditPage, type AuditView } from "../../../src/console/audit-page.tsx";
+import { AuditRecordPage } from "../../../src/console/audit-record-page.tsx";
 import { DecisionView } from "../../../src/console/decision-view.tsx";
 import { DetectionPage } from "../../../src/console/detection-page.tsx";
 import { DetectionsPage } from "../../../src/console/detections-page.tsx";
@@ -86,9 +88,35 @@ function decisionPages(text: string) {
   );
 }
 
+/** Names, reasons and ids that are recorded. */
+function auditPages(text: string) {
+  const record: AuditView = {
+    ...{ seq: 4, id: text, at: NOW, type: "grant.revoked", source: text, call: text, request_id: text },
+    ...{ actor: { subject: text, client_id: `${text}2`, actors: [text] }, about: text, reason: text },
+    from: { country: text, address: text },
+    data: { resource: text },
+    erased: [text],
+  };
+  const proof = {
+    ...{ seq: 4, size: 9, leaf_hash: text, root_hash: text, hashes: [text], checkpoint: text },
+  };
+  const query = { type: text, actor: text, about: text, request_id: text };
+  return (
+    <>
+      <AuditPage
+        {...{ records: [record], now: NOW, next: text }}
+        query={{ ...query, since: text, until: text, cursor: text }}
+      />
+      <AuditRecordPage record={record} proof={proof} fault={text} now={NOW} />
+    </>
+  );
+}
+
 async function render(text: string): Promise<string> {
   const props = { title: "Watching", visitor: VISITOR, now: NOW };
-  return String(await page({ ...props, children: [watchingPages(text), decisionPages(text)] }));
+  return String(
+    await page({ ...props, children: [watchingPages(text), decisionPages(text), auditPages(text)] }),
+  );
 }
 
 describe("text of others on the pages for watching", () => {
