@@ -177,9 +177,9 @@ export class AuditObject extends CausedObject {
     if (!key.ok) return key;
     const edge = edgeNodes(from).map(({ level, index }) => base64(this.#store.node(level, index)));
     const origin = this.#origin;
-    const header = { audit_log: 1, origin, from, size, verifier_key: key.value, edge } as const;
+    const header = { audit_log: 1, origin, from, size, verifier_key: key.value } as const;
     const checkpoints = this.#store.checkpoints(from, size).map(({ size: at, note }) => ({ size: at, note }));
-    return ok({ header, checkpoints });
+    return ok({ header: { ...header, checkpoints: checkpoints.length, edge }, checkpoints });
   }
 
   /** Records as an export has them, oldest first. */

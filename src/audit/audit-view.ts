@@ -8,8 +8,12 @@ import type { StoredRecord } from "./audit-store.ts";
 export type AuditRecord = AuditEntry & { seq: number; erased?: DisclosedMember[] };
 
 export function presentRecord({ leaf, disclosures }: StoredRecord): AuditRecord {
-  const { v: _version, commitments, ...open } = JSON.parse(leaf!) as AuditLeaf;
-  const shown = disclosures === null ? {} : (JSON.parse(disclosures) as Disclosures);
+  return recordOf(leaf!, disclosures === null ? {} : JSON.parse(disclosures));
+}
+
+/** A leaf's text, with what is disclosed of it. */
+export function recordOf(leaf: string, shown: Disclosures): AuditRecord {
+  const { v: _version, commitments, ...open } = JSON.parse(leaf) as AuditLeaf;
   const values = DISCLOSED_MEMBERS.flatMap((member) => {
     const disclosure = shown[member];
     return disclosure ? [[member, disclosure[1]]] : [];

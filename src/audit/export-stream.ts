@@ -1,6 +1,7 @@
 import type { ExportLine, PrunedLine, RecordLine } from "../protocol/audit-export.ts";
 import type { Result } from "../protocol/result.ts";
-import type { ExportPlan } from "./audit-view.ts";
+import { type ExportPlan, recordOf } from "./audit-view.ts";
+import { type OcsfEvent, ocsfEvent } from "./ocsf.ts";
 
 export type ExportPort = {
   exportFrom(from: number): Promise<Result<ExportPlan>>;
@@ -29,8 +30,15 @@ export async function* exportLines(audit: ExportPort, plan: ExportPlan): AsyncGe
   }
 }
 
+/** The records that have their text, as events of OCSF; what only proves something is left out. */
+export async function* ocsfEvents(lines: AsyncGenerator<ExportLine>): AsyncGenerator<OcsfEvent> {
+  for await (const line of lines) {
+    if ("leaf" in line) yield ocsfEvent(recordOf(line.leaf, line.disclosures));
+  }
+}
+
 /** The lines as NDJSON. */
-export function ndjson<T>(lines: AsyncGenerator<T>): ReadableStream<Uint8Array> {
+export function ndjson(lines: AsyncGenerator<unknown>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
     async pull(controller) {

@@ -6,7 +6,7 @@ import { problem } from "../protocol/problem.ts";
 import { err, type Result } from "../protocol/result.ts";
 import type { AuditPage, ConsistencyProof, InclusionProof } from "./audit-object.ts";
 import type { AuditQuery } from "./audit-store.ts";
-import { type ExportPort, exportLines, ndjson } from "./export-stream.ts";
+import { type ExportPort, exportLines, ndjson, ocsfEvents } from "./export-stream.ts";
 import { readTileLevel, readTilePath, type TileAddress } from "./tile.ts";
 
 /** The audit log's object as the routes call it. */
@@ -44,7 +44,10 @@ const eventsQuery = z.strictObject({
   cursor: seq.exactOptional(),
 });
 
-const exportQuery = z.strictObject({ from: seq.default(0) });
+const exportQuery = z.strictObject({
+  from: seq.default(0),
+  format: z.enum(["ndjson", "ocsf"]).default("ndjson"),
+});
 
 const erasureSchema = z.strictObject({
   subject: subject.describe("Everything that records say of them is erased."),
@@ -85,10 +88,11 @@ export function auditRoutes({ audit }: AuditDeps) {
       return tile.ok ? bytes(tile.value) : refuse(c, tile.error);
     })
     .get("/v1/audit/export", read, queryParams(exportQuery), async (c) => {
-      const { from } = c.req.valid("query");
+      const { from, format } = c.req.valid("query");
       const plan = await audit.exportFrom(from);
       if (!plan.ok) return refuse(c, plan.error);
-      return new Response(ndjson(exportLines(audit, plan.value)), { headers: NDJSON });
+      const lines = exportLines(audit, plan.value);
+      return new Response(ndjson(format === "ocsf" ? ocsfEvents(lines) : lines), { headers: NDJSON });
     })
     .post("/v1/audit/erasures", requireScope("audit:erase"), jsonBody(erasureSchema), async (c) => {
       const { subject, reason } = c.req.valid("json");

@@ -6,9 +6,16 @@ const TONES: Record<string, string> = {
   denied: "bad",
   revoked: "bad",
   held: "waiting",
+  passed: "good",
+  failed: "bad",
+  refused: "bad",
+  "let through": "good",
   acted: "bad",
   over_hourly_limit: "bad",
   in_force: "bad",
+  current: "good",
+  next: "waiting",
+  compromised: "bad",
   awaiting_confirmation: "waiting",
 };
 

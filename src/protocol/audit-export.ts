@@ -9,6 +9,8 @@ export type ExportHeader = {
   from: number;
   size: number;
   verifier_key: string;
+  /** How many checkpoints stand between the records. */
+  checkpoints: number;
   /** Base64 hashes of the complete subtrees before `from`, the largest first; none where it is 0. */
   edge: string[];
 };

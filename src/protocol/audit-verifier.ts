@@ -60,7 +60,7 @@ export async function verifyExport(
 
 /** The members of each kind of line, in their order. */
 const LINES = [
-  "audit_log,origin,from,size,verifier_key,edge",
+  "audit_log,origin,from,size,verifier_key,checkpoints,edge",
   "seq,leaf_hash,leaf,disclosures",
   "seq,leaf_hash",
   "checkpoint",
@@ -111,6 +111,9 @@ class ExportVerifier {
     if (!header) this.#broken("the export is empty");
     if (this.#edge.size !== header.size)
       this.#broken(`the export ends here; the log had ${header.size} records`);
+    if (this.#checkpoints !== header.checkpoints) {
+      this.#broken(`the export has ${this.#checkpoints} checkpoints, its header says ${header.checkpoints}`);
+    }
     if (this.#signed !== header.size || this.#checkpoints === 0) {
       this.#broken("no signed checkpoint covers what comes last", this.#signed, this.#edge.size - 1);
     }
@@ -130,7 +133,10 @@ class ExportVerifier {
     const { from, size, edge, verifier_key: own } = header;
     if (!isCount(from) || !isCount(size) || from > size || !Array.isArray(edge))
       this.#broken("the header is malformed");
-    const key = await readVerifierKey(this.#o.verifierKey ?? own);
+    const held = this.#o.verifierKey?.trim();
+    if (held !== undefined && held !== own)
+      this.#broken("the export names another verifier key than the one that you hold");
+    const key = await readVerifierKey(own);
     if (!key) this.#broken("the verifier key cannot be read");
     if (key.name !== header.origin)
       this.#broken(`the key is that of ${key.name}, the export of ${header.origin}`);
@@ -222,7 +228,8 @@ class ExportVerifier {
   async #checkpoint(note: string): Promise<void> {
     const { size, rootHash } = await this.#open(note, "the checkpoint", this.#signed);
     if (size !== this.#edge.size) {
-      this.#broken(`a checkpoint for ${size} records follows the first ${this.#edge.size}`, this.#signed);
+      const seq = Math.min(size, this.#edge.size);
+      this.#broken(`a checkpoint for ${size} records follows the first ${this.#edge.size}`, seq);
     }
     if (base64(rootHash) !== base64(await this.#edge.root())) {
       this.#broken("the records are not those that the checkpoint signs", this.#signed, this.#edge.size - 1);

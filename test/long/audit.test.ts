@@ -3,8 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { verifyExport } from "../../src/protocol/audit-verifier.ts";
+import { verifierKey } from "../../src/protocol/signed-note.ts";
 import { ask, hold, review, revokeGrant } from "../support/access.ts";
 import { auditEvents, auditText, auditVerdict, exportedLines } from "../support/audit.ts";
+import { exportOf, newLogKey, nodeSha256, someEntries } from "../support/audit-log.ts";
+import { MUTATIONS } from "../support/audit-mutations.ts";
 import { bodyOf, Deployment } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
 import { freeIssuer, startRuntime } from "../support/runtime.ts";
@@ -179,6 +183,36 @@ describe("the audit log of a deployment", () => {
     bodyOf(await gate.asOperator("/v1/audit/erasures", { json: subject }), 200);
     expect(await auditEvents(gate, { about: requester.id })).toEqual([]);
     expect(await auditVerdict(gate, [checkpoint])).toMatchObject({ intact: true });
+  });
+});
+
+describe("the offline verifier", () => {
+  it("finds each of ten thousand mutations of an export", { timeout: 300_000 }, async () => {
+    const key = await newLogKey();
+    const verifierHeld = await verifierKey(key);
+    const whole = await exportOf(someEntries(60), key, 15);
+    const random = seededRandom(SEED);
+    const kinds = Object.values(MUTATIONS);
+    const missed: string[] = [];
+    for (let done = 0; done < 10_000; ) {
+      const mutated = kinds[done % kinds.length]!(whole, random);
+      if (!mutated || mutated.lines.join("\n") === whole.join("\n")) continue;
+      done++;
+      const verdict = await verifyExport(mutated.lines, { verifierKey: verifierHeld, sha256: nodeSha256 });
+      if (verdict.intact) missed.push(`${SEED}: ${done}`);
+    }
+    expect(missed).toEqual([]);
+  });
+
+  it("reads a hundred thousand records in seconds", { timeout: 300_000 }, async () => {
+    const key = await newLogKey();
+    const lines = await exportOf(someEntries(100_000), key, 1_000);
+    const started = performance.now();
+    const options = { verifierKey: await verifierKey(key), sha256: nodeSha256 };
+    expect(await verifyExport(lines, options)).toMatchObject({ intact: true, size: 100_000 });
+    const seconds = (performance.now() - started) / 1000;
+    console.log(`100,000 records verified in ${seconds.toFixed(1)} s`);
+    expect(seconds).toBeLessThan(30);
   });
 });
 
