@@ -52,6 +52,41 @@ export class Connection {
     return new Portcullis({ issuer, tokenProvider: (refused) => this.#sessionToken(issuer, refused) });
   }
 
+  /** What the client has no method for: the answer of a path as it is, where it is 200. */
+  async get(path: string): Promise<Response> {
+    const issuer = await this.issuer();
+    const answer = await fetch(`${issuer}${path}`, {
+      headers: { authorization: `Bearer ${await this.#token(issuer)}` },
+      redirect: "error",
+    }).catch(() => {
+      throw new CliFailure(
+        `${issuer} does not answer.`,
+        EXIT.unreachable,
+        "portcullis doctor looks further.",
+      );
+    });
+    if (answer.ok) return answer;
+    const { title = "Refused", detail = "" } = (await answer.json().catch(() => ({}))) as {
+      title?: string;
+      detail?: string;
+    };
+    throw new CliFailure(`${title}: ${detail}`, answer.status === 401 ? EXIT.signedOut : EXIT.refused);
+  }
+
+  async #token(issuer: string): Promise<string> {
+    const {
+      PORTCULLIS_TOKEN: token,
+      PORTCULLIS_CLIENT_ID: client_id,
+      PORTCULLIS_CLIENT_SECRET: client_secret,
+    } = this.#environment;
+    if (token) return token;
+    if (!client_id || !client_secret) return this.#sessionToken(issuer, undefined);
+    const form = { grant_type: "client_credentials", client_id, client_secret };
+    const { status, body } = await tokenCall(`${issuer}/oauth/token`, form);
+    if (status === 200) return String(body.access_token);
+    throw new CliFailure(`No access token: ${String(body.error_description ?? status)}`, EXIT.signedOut);
+  }
+
   /** The access token of the stored session, renewed where it is about to end; the new one is kept before it is used. */
   async #sessionToken(issuer: string, refused: string | undefined): Promise<string> {
     const known = (await this.keyring.read()).sessions[issuer];

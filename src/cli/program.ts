@@ -1,6 +1,8 @@
+import tab from "@bomb.sh/tab/commander";
 import { Command } from "commander";
 import { type Commands, examples, type World } from "./cli.ts";
 import { accessCommands } from "./commands/access.ts";
+import { auditCommands } from "./commands/audit.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { grantCommands } from "./commands/grants.ts";
@@ -21,6 +23,7 @@ const GROUPS: readonly Commands[] = [
   keyCommands,
   policyCommands,
   webhookCommands,
+  auditCommands,
   explainCommand,
   doctorCommand,
   initCommand,
@@ -57,6 +60,7 @@ export function program(world: World, version: string): Command {
   ]);
   for (const add of GROUPS) add(portcullis, world);
   for (const command of portcullis.commands) takeGlobalOptions(command);
+  tab(portcullis);
   return portcullis;
 }
 

@@ -8,7 +8,10 @@ const PLACES: readonly Place[] = [
   { path: "/console/inbox", label: "Inbox", anyOf: ["requests:review"] },
   { path: "/console/grants", label: "Grants", anyOf: ["grants:read"] },
   { path: "/console/revocations", label: "Revocations", anyOf: ["revocations:read"] },
+  { path: "/console/traffic", label: "Traffic", anyOf: ["metrics:read"] },
   { path: "/console/detections", label: "Detections", anyOf: ["remediation:read", "remediation:write"] },
+  { path: "/console/why", label: "Why", anyOf: ["decisions:read", "policy:read"] },
+  { path: "/console/audit", label: "Audit", anyOf: ["audit:read"] },
   { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
 ];
 

@@ -8,6 +8,7 @@ import { isSameOrigin } from "../protocol/same-origin.ts";
 import { Api } from "./api.ts";
 import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
+import { auditRoutes } from "./audit-routes.tsx";
 import { detectionsRoutes } from "./detections-routes.tsx";
 import { grantRoutes } from "./grants-routes.tsx";
 import { inboxRoutes } from "./inbox-routes.tsx";
@@ -18,7 +19,9 @@ import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from "./ports.ts";
 import { requestRoutes } from "./request-routes.tsx";
 import { show, showProblem } from "./respond.tsx";
 import { revocationRoutes } from "./revocations-routes.tsx";
+import { trafficRoutes } from "./traffic-routes.tsx";
 import { visitorOf } from "./visitor.ts";
+import { whyRoutes } from "./why-routes.tsx";
 
 /** Everything comes from here, and nothing is written into a page that would run. */
 const POLICY = [
@@ -67,7 +70,10 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", inboxRoutes());
   app.route("/", askRoutes(deps));
   app.route("/", requestRoutes(deps));
+  app.route("/", trafficRoutes());
   app.route("/", detectionsRoutes());
+  app.route("/", whyRoutes());
+  app.route("/", auditRoutes());
   app.route("/", grantRoutes());
   app.route("/", revocationRoutes());
   app.route("/", passkeyRoutes());

@@ -6,7 +6,7 @@ export class CausedObject extends DurableObject<Env> {
   /** A call of one of the object's own methods, on behalf of whoever caused it. */
   callCausedBy(cause: Cause, method: string, args: unknown[]): unknown {
     const own = this as unknown as Record<string, (...args: unknown[]) => unknown>;
-    // What every object has is not the object's own; a class may be wrapped by whoever runs it.
+    // What every object has is none of its own. `wrangler dev` puts a class between ours and the object.
     if (method in CausedObject.prototype || typeof own[method] !== "function") {
       throw new TypeError(`there is no method "${method}"`);
     }

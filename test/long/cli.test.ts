@@ -16,6 +16,7 @@ const CLIENT_SECRET = "c2VjcmV0LW9mLXRoZS1nYXRlLWF0LXRoZS1kZW1v";
 const OPERATOR_SCOPES = [
   ...["revocations:read", "revocations:write", "keys:rotate", "policy:read", "policy:write", "webhooks:read"],
   ...[
+    "audit:read",
     "webhooks:write",
     "grants:read",
     "grants:revoke",
@@ -325,6 +326,38 @@ describe("the policy", () => {
     expect(
       await operator.run(["explain", "GET", `${issuer}/orders`, "--token-from-env", "NONE"]),
     ).toMatchObject({ code: 2 });
+  });
+});
+
+describe("the audit log", () => {
+  it("is listed, followed, exported and verified without the deployment", async () => {
+    expect((await operator.run(["audit", "list", "--type", "policy.*"])).out).toMatch(
+      /policy\.(put|activated)/,
+    );
+    const aborted = new AbortController();
+    const watching = operator.run(["watch", "--lines", "1"], { signal: aborted.signal });
+    const asked = await ask(alice);
+    await expect
+      .poll(async () => (await operator.run(["audit", "list"])).out, { timeout: 15_000 })
+      .toContain("access_request.created");
+    await alice.run(["cancel", asked.id]);
+    setTimeout(() => aborted.abort(), 6_000);
+    expect((await watching).out).toMatch(/access_request\.(created|cancelled)/);
+    const path = join(folder, "audit.ndjson");
+    const key = (await operator.run(["audit", "key"])).out.trim();
+    expect(await operator.run(["audit", "export", path])).toMatchObject({ code: 0 });
+    expect(await nobody.run(["audit", "verify", path, "--key", key])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("Whole and unchanged"),
+    });
+    const lines = (await readFile(path, "utf8")).split("\n");
+    const cut = await file("cut.ndjson", lines.filter((_line, i) => i !== 3).join("\n"));
+    expect(await nobody.run(["audit", "verify", cut, "--key", key])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("Not intact"),
+    });
+    expect(await nobody.run(["audit", "verify", join(folder, "none")])).toMatchObject({ code: 2 });
+    expect(await alice.run(["audit", "list"])).toMatchObject({ code: 1 });
   });
 });
 

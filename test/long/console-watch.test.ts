@@ -112,10 +112,112 @@ describeInChromium("watching", { timeout: LOOKING_MS }, () => {
     expect(complaints).toEqual([]);
   });
 
+  it("shows decisions over time and why each was taken, and asks about a token that is not shown again", async () => {
+    const olivia = await stand.signedIn("olivia");
+    const complaints = complaintsOf(olivia, stand.own);
+    await olivia.goto(path("/traffic?route=nothing"));
+    await olivia.getByRole("heading", { name: "No decision in this time" }).waitFor();
+    expect(await faultsOfPage(olivia, "traffic-empty")).toEqual([]);
+    const held = await token();
+    await use(held, 20);
+    const refused = await stand.gate.call("/orders/1", { token: held });
+    expect(refused.status).toBe(403);
+    const { decision_id } = refused.body as { decision_id: string };
+    const counted = () => stand.gate.asOperator(`/v1/decisions/${decision_id}`);
+    await expect.poll(async () => (await counted()).status, { timeout: TOLD_WITHIN_MS }).toBe(200);
+
+    await olivia.goto(path("/traffic"));
+    await olivia.getByText("As a table").click();
+    expect(await faultsOfPage(olivia, "traffic", "every")).toEqual([]);
+    for (const range of ["6-hours", "day", "week", "month"]) {
+      await olivia.getByLabel("Time", { exact: true }).selectOption(range);
+      await olivia.getByRole("button", { name: "Filter" }).click();
+      await olivia.getByRole("heading", { name: "Decisions over time" }).waitFor();
+    }
+    await olivia.getByRole("link", { name: "scope missing" }).click();
+    expect(await olivia.getByRole("link", { name: "scope missing" }).count()).toBeGreaterThan(0);
+    expect(await faultsOfPage(olivia, "why", "every")).toEqual([]);
+    await olivia.getByLabel("Decision", { exact: true }).fill(decision_id);
+    await olivia.getByRole("button", { name: "Why?" }).click();
+    await olivia.getByText("Send a token with the scope orders:read.").waitFor();
+    expect(await faultsOfPage(olivia, "why-decision", "every")).toEqual([]);
+    expect(complaints).toEqual([]);
+
+    for (const javaScriptEnabled of [true, false]) {
+      const page = await stand.signedIn("olivia", { javaScriptEnabled });
+      await page.goto(path("/why"));
+      await page.getByText("Ask what the gate would do").click();
+      if (javaScriptEnabled) expect(await faultsOfPage(page, "why-form", "every")).toEqual([]);
+      await page.getByLabel("Address").fill(`${stand.issuer}/orders/1?a=b`);
+      await page.getByLabel("Access token").fill(held);
+      await page.getByLabel("Further headers").fill("no header");
+      await page.getByRole("button", { name: "Ask", exact: true }).click();
+      await page.getByRole("alert").waitFor();
+      expect(await page.content()).not.toContain(held);
+      if (javaScriptEnabled) expect(await faultsOfPage(page, "why-refused")).toEqual([]);
+      await page.getByLabel("Access token").fill(held);
+      await page.getByRole("button", { name: "Ask", exact: true }).click();
+      await page.getByText("Send a token with the scope orders:read.").waitFor();
+      expect(await page.content()).not.toContain(held);
+      expect(page.url()).toBe(path("/why"));
+      if (javaScriptEnabled) expect(await faultsOfPage(page, "why-explained")).toEqual([]);
+    }
+    expect(stand.runtime.logs.join("\n")).not.toContain(held);
+  });
+
+  it.each([true, false])("shows who changed what, with a proof that holds (scripts: %s)", async (scripts) => {
+    const olivia = await stand.signedIn("olivia", { javaScriptEnabled: scripts });
+    const complaints = complaintsOf(olivia, stand.own);
+    const looked = async (name: string, looks?: "every") => {
+      if (scripts) expect(await faultsOfPage(olivia, name, looks)).toEqual([]);
+    };
+    const { id } = bodyOf<{ id: string }>(
+      await stand.gate.asOperator("/v1/revocations", {
+        json: { match: { jti: "tok_x" }, reason: "audit me" },
+      }),
+      201,
+    );
+    const recorded = async () => {
+      const answer = await stand.gate.asOperator("/v1/audit/events?type=revocation.created&limit=1");
+      return JSON.stringify(answer.body);
+    };
+    await expect.poll(recorded, { timeout: TOLD_WITHIN_MS }).toContain(id);
+    await olivia.goto(path("/audit"));
+    await looked("audit", "every");
+    await olivia.getByLabel("What").selectOption("revocation.created");
+    await olivia.getByRole("button", { name: "Filter" }).click();
+    await olivia
+      .getByRole("row", { name: /audit me/ })
+      .first()
+      .getByRole("link")
+      .click();
+    await olivia.getByText(/is in the log of \d+ records/).waitFor();
+    await olivia.getByText("Audit path and checkpoint").click();
+    await looked("audit-record", "every");
+    await olivia.goto(path("/audit?about=nobody-at-all"));
+    await olivia.getByRole("heading", { name: "Nothing is recorded" }).waitFor();
+    await looked("audit-empty");
+    const download = olivia.waitForEvent("download");
+    await olivia.getByRole("link", { name: "NDJSON" }).click();
+    expect((await download).suggestedFilename()).toBe("audit-ndjson.ndjson");
+    expect(await (await download).failure()).toBeNull();
+    expect(complaints).toEqual([]);
+  });
+
   it("is for who may, and nobody else", async () => {
     const alice = await stand.signedIn("alice");
-    expect(await alice.getByRole("link", { name: "Detections" }).count()).toBe(0);
-    expect((await alice.goto(path("/detections")))?.status()).toBe(403);
+    for (const name of ["Detections", "Traffic", "Why", "Audit"])
+      expect(await alice.getByRole("link", { name }).count()).toBe(0);
+    for (const page of [
+      "/detections",
+      "/detections/firings",
+      "/traffic",
+      "/why/dec_1",
+      "/audit",
+      "/audit/0",
+      "/audit/export",
+    ])
+      expect((await alice.goto(path(page)))?.status()).toBe(403);
   });
 });
 

@@ -1,6 +1,8 @@
+import { readFile } from "node:fs/promises";
 import { PassThrough } from "node:stream";
 import { InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
+import { program } from "../../../src/cli/program.ts";
 import { plain, Terminal } from "../../../src/cli/terminal.ts";
 import {
   readDuration,
@@ -79,5 +81,24 @@ describe("the terminal", () => {
     terminal.table([{ id: hostile, why: hostile }], columns, "");
     for (const control of ["\u001b", "\r", "\u202e", "\u0007"]) expect(read()).not.toContain(control);
     expect(plain("Zoë 你好 \u2014 ok")).toBe("Zoë 你好 \u2014 ok");
+  });
+});
+
+describe("the manual", () => {
+  it("names every command", async () => {
+    const manual = await readFile("docs/cli.md", "utf8");
+    const world = {
+      streams: process,
+      environment: {},
+      signal: new AbortController().signal,
+      exitWith: () => {},
+    };
+    const commands = program(world, "0").commands.filter((command) => command.name() !== "help");
+    const words = commands.flatMap((command) => [
+      command.name(),
+      ...command.commands.map((inner) => inner.name()),
+    ]);
+    expect(words.filter((word) => !manual.includes(word))).toEqual([]);
+    expect(words.length).toBeGreaterThan(40);
   });
 });

@@ -1,6 +1,8 @@
+import type { TrafficView } from "../../../src/console/traffic.ts";
 import type { Visitor } from "../../../src/console/visitor.ts";
 import type { DetectionView, FiringView } from "../../../src/console/watch-wire.ts";
 import type { GrantView, RequestView, RuleView } from "../../../src/console/wire.ts";
+import type { DecisionRecord } from "../../../src/protocol/decision-trace.ts";
 
 export const NOW = 1_795_325_180;
 
@@ -11,6 +13,36 @@ export const VISITOR: Visitor = {
   accessToken: "token-of-bob",
   csrfToken: "csrf-of-bob",
 };
+
+/** Three minutes, of which the middle one had no decision. */
+export function sampleTraffic(members: Partial<TrafficView> = {}): TrafficView {
+  const since = NOW - (NOW % 60) - 120;
+  return {
+    ...{ since, until: since + 180, step_seconds: 60 },
+    series: [
+      { at: since, allow: 90, refuse: 3, reasons: { token: 90, token_expired: 3 } },
+      { at: since + 120, allow: 10, refuse: 5, reasons: { public: 10, token_expired: 1, scope_missing: 4 } },
+    ],
+    routes: [{ route: "orders", allow: 100, refuse: 8, reasons: { token_expired: 4, scope_missing: 4 } }],
+    tokens: [{ iss: "https://login.example", jti: "tok_1", refused: 4 }],
+    ...members,
+  };
+}
+
+export function sampleDecision(members: Partial<DecisionRecord> = {}): DecisionRecord {
+  return {
+    ...{ trace_version: 1, decision_id: "dec_9", outcome: "refuse", reason: "scope_missing", status: 403 },
+    ...{ route: "orders", origin: "shop", seq: 42, replica_age_ms: 340 },
+    checks: [
+      { check: "token", outcome: "passed" },
+      { check: "scopes", outcome: "failed", demand: { missing: ["orders:write"] } },
+    ],
+    remedies: [{ kind: "scope", missing: ["orders:write"] }],
+    ...{ at: NOW - 5.25, surface: "proxy", method: "GET" },
+    token: { iss: "https://login.example", sub: "corp|ann", kid: "k1", jti: "tok_1" },
+    ...members,
+  };
+}
 
 /** A pending request, with whatever differs. */
 export function sampleRequest(members: Partial<RequestView> = {}): RequestView {
