@@ -29,34 +29,43 @@ export class Reader {
   readonly stack: Stack;
   readonly #folder: string;
   readonly #elsewhere: Readonly<Record<string, string>>;
+  readonly #started: AsyncDisposableStack;
   readonly #exports = new Map<string, string>();
   /** Everything that the blocks printed until now. */
   printed = "";
 
-  private constructor(stack: Stack, folder: string, elsewhere: Readonly<Record<string, string>>) {
+  private constructor(
+    stack: Stack,
+    folder: string,
+    elsewhere: Readonly<Record<string, string>>,
+    started: AsyncDisposableStack,
+  ) {
     this.stack = stack;
     this.#folder = folder;
     this.#elsewhere = elsewhere;
+    this.#started = started;
   }
 
   /** `elsewhere` says what stands for addresses of the document that are not of the deployment. */
   static async start(elsewhere: Readonly<Record<string, string>> = {}): Promise<Reader> {
+    await using started = new AsyncDisposableStack();
     const folder = await mkdtemp(join(tmpdir(), "portcullis-reader-"));
+    started.defer(() => rm(folder, { recursive: true, force: true }));
     const stateDir = join(folder, ".portcullis");
     const port = await freePort(FIRST_PORT);
     const options: LocalOptions = readOptions(["--state-dir", stateDir, "--port", String(port)]);
     const stack = await startStack(options, new AbortController().signal, () => {});
+    started.defer(() => stack.stop());
     // `init` leaves secrets that are there as they are: so the deployment that it describes is this one.
     await copyFile(options.places.secretsFile, join(folder, "production.secrets"));
     await mkdir(join(folder, "bin"));
     await writeFile(join(folder, "bin", "npx"), npx(folder));
     await chmod(join(folder, "bin", "npx"), 0o755);
-    return new Reader(stack, folder, elsewhere);
+    return new Reader(stack, folder, elsewhere, started.move());
   }
 
   async stop(): Promise<void> {
-    await this.stack.stop();
-    await rm(this.#folder, { recursive: true, force: true });
+    await this.#started.disposeAsync();
   }
 
   /** What the blocks left in files of such a name. */
