@@ -10,7 +10,7 @@ import { SlackDouble } from "../support/slack-double.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const GUIDES = readdirSync(`${ROOT}/docs/guides`).map((name) => `docs/guides/${name}`);
-const PAGES = ["README.md", ...GUIDES];
+const PAGES = ["README.md", ...GUIDES, "docs/operations.md"];
 const PAGE_TIMEOUT_MS = 300_000;
 
 const stopping: (() => Promise<unknown>)[] = [];
@@ -42,7 +42,7 @@ async function follow(
   return who.printed;
 }
 
-describe("every block of the README and the guides", () => {
+describe("every block of the README, the guides and the operations page", () => {
   const blocks = PAGES.flatMap((page) => blocksOf(page).map((block) => ({ page, ...block })));
 
   it.each(blocks)("$page:$line ($language) parses", ({ language, mark, text }) => {
@@ -126,6 +126,15 @@ describe("what the pages say works, from the top to the end", { timeout: PAGE_TI
     const printed = await follow("docs/guides/incident-user-off-boarded.md", await reader());
     expect(printed).toMatch(/It would cut \d+ live tokens/);
     expect(printed).toContain("lifted");
+  });
+
+  it("docs/operations.md", async () => {
+    const who = await reader();
+    await follow("docs/operations.md", who);
+    const day = new Date().toISOString().slice(0, 4);
+    const [policy] = await who.files(new RegExp(`^policy-${day}.*\\.yaml$`));
+    expect(parse(policy!)).toMatchObject({ origins: { demo: {} } });
+    expect(await who.files(new RegExp(`^denied-${day}.*\\.ndjson$`))).toHaveLength(1);
   });
 
   it("are all of them", () => expect(GUIDES).toHaveLength(5));

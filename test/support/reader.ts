@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
@@ -57,6 +57,12 @@ export class Reader {
   async stop(): Promise<void> {
     await this.stack.stop();
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** What the blocks left in files of such a name. */
+  async files(name: RegExp): Promise<string[]> {
+    const names = (await readdir(this.#folder)).filter((each) => name.test(each));
+    return Promise.all(names.map((each) => readFile(join(this.#folder, each), "utf8")));
   }
 
   async follow({ language, mark, text }: Block): Promise<Ran | undefined> {
