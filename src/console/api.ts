@@ -36,6 +36,10 @@ export class Api {
     return this.#send<T>("PUT", path, body, headers);
   }
 
+  patch<T>(path: string, body: object): Promise<Result<T>> {
+    return this.#send<T>("PATCH", path, body);
+  }
+
   delete<T>(path: string, query: Query = {}): Promise<Result<T>> {
     return this.#send<T>("DELETE", withQuery(path, query));
   }

@@ -4,12 +4,22 @@ import { Time } from "./time.tsx";
 
 type CutToken = DryRunView["sample"][number];
 
+type BlastProps = {
+  dryRun: DryRunView;
+  now: number;
+  /** When it would: "If it leaked: ". */
+  title?: string;
+};
+
 /** What a revocation would cut now: how much, and the first of the tokens. */
-export function Blast({ dryRun, now }: { dryRun: DryRunView; now: number }) {
+export function Blast({ dryRun, now, title = "" }: BlastProps) {
   const { would_cut: cut, exact, sample } = dryRun;
   return (
     <section aria-labelledby="blast">
-      <h2 id="blast">{cutText(cut, exact)}</h2>
+      <h2 id="blast">
+        {title}
+        {cutText(cut, exact)}
+      </h2>
       <p class="quiet">
         Live access tokens of ours as of now. Tokens of identity providers are refused just as well, but
         nobody counts them.

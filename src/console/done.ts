@@ -20,6 +20,14 @@ const DONE = {
   revoked: "Revoked. The receipt says by when every route refuses it.",
   "revocation-proposed": "Nothing is revoked yet: another person must confirm it within an hour.",
   "proposal-given-up": "Given up: nothing was revoked by it.",
+  "policy-put": "In force. Every edge follows within the bound of each route.",
+  "policy-back": "Gone back. Every edge follows within the bound of each route.",
+  "client-disabled": "Disabled: it gets no token, and those that it has are refused.",
+  "client-enabled": "Enabled again.",
+  "client-deleted": "Deleted: its tokens are refused.",
+  rotated: "Rotated: a new key signs.",
+  "rotation-planned":
+    "The next key is published. It signs when every verifier can know it; nothing more is to be done.",
   lifted: "Lifted. What it hit is accepted again within the bound of each route.",
 } as const satisfies Record<string, string>;
 

@@ -81,3 +81,60 @@ export type PropagationView = {
   /** Decisions by the age of the replica that they were taken on; null is for what is older. */
   replica_age: Record<Tier, { at_most_ms: number | null; decisions: number }[]>;
 };
+
+export type KeyView = {
+  kid: string;
+  purpose: string;
+  alg: string;
+  state: "next" | "current" | "previous" | "retired" | "compromised";
+  created_at: number;
+  published_at?: number;
+  /** Also the planned moment. */
+  signs_from?: number;
+  signs_until?: number;
+  retires_at?: number;
+  compromised_at?: number;
+};
+
+export type PolicyView = { version: number; document: object };
+
+export type PolicyVersionView = {
+  version: number;
+  created_at: number;
+  created_by: string;
+  active: boolean;
+};
+
+/** What a new policy would change, and how it would have decided what was asked lately. */
+export type PolicyCheckView = {
+  active_version: number;
+  changes: Record<string, { added: string[]; removed: string[]; changed: string[]; reordered?: boolean }>;
+  warnings: string[];
+  simulation?: { replayed?: number; decided_otherwise?: DecidedOtherwiseView[] };
+};
+
+export type DecidedOtherwiseView = {
+  id: string;
+  requester: string;
+  resource: string;
+  scope: string;
+  was: string;
+  would_be: string;
+  detail?: string;
+};
+
+export type ClientView = {
+  id: string;
+  name: string;
+  auth_method: string;
+  grant_types: string[];
+  scopes: string[];
+  roles: string[];
+  introspects?: string[];
+  jwks_uri?: string;
+  created_at: number;
+  created_by: string;
+  disabled: boolean;
+  /** Shown by the call that made it, and never again. */
+  client_secret?: string;
+};

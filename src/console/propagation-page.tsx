@@ -44,7 +44,7 @@ function Times({ of }: { of: Measured }) {
   const whole = Math.max(of.promise_ms, of.max, 1) * 1.05;
   return (
     <Figure
-      caption={`${of.tier}: ${of.count} revocations, ${of.broken === 0 ? "every promise kept" : `${countText(of.broken, "promise")} broken`}`}
+      caption={`${of.tier}: ${countText(of.count, "revocation")}, ${of.broken === 0 ? "every promise kept" : `${countText(of.broken, "promise")} broken`}`}
       from="0 ms"
       until={msText(whole)}
       rows={QUANTILES.map((name) => ({

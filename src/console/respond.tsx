@@ -10,7 +10,8 @@ type Shown = { title: string; place?: string; status?: number };
 /** Answers a page to the visitor. */
 export function show(c: ConsoleContext, { title, place, status = 200 }: Shown, children: Child) {
   const { visitor, now } = c.var;
-  const done = c.req.query("done");
+  // A page that says what went wrong does not say that something was done.
+  const done = status < 400 ? c.req.query("done") : undefined;
   const props = { title, visitor, now, done, children };
   return c.html(page(place === undefined ? props : { ...props, place }), status as 200);
 }

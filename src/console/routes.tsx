@@ -9,12 +9,15 @@ import { Api } from "./api.ts";
 import { askRoutes } from "./ask-routes.tsx";
 import { serveAsset } from "./assets.ts";
 import { auditRoutes } from "./audit-routes.tsx";
+import { clientRoutes } from "./clients-routes.tsx";
 import { detectionsRoutes } from "./detections-routes.tsx";
 import { grantRoutes } from "./grants-routes.tsx";
 import { inboxRoutes } from "./inbox-routes.tsx";
+import { keyRoutes } from "./keys-routes.tsx";
 import { placesFor } from "./navigation.ts";
 import { Empty } from "./notice.tsx";
 import { passkeyRoutes } from "./passkey-routes.tsx";
+import { policyRoutes } from "./policy-routes.tsx";
 import type { ConsoleContext, ConsoleDeps, ConsoleEnv } from "./ports.ts";
 import { requestRoutes } from "./request-routes.tsx";
 import { show, showProblem } from "./respond.tsx";
@@ -76,6 +79,9 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", auditRoutes());
   app.route("/", grantRoutes());
   app.route("/", revocationRoutes());
+  app.route("/", keyRoutes());
+  app.route("/", policyRoutes());
+  app.route("/", clientRoutes(deps));
   app.route("/", passkeyRoutes());
   return app;
 }

@@ -13,6 +13,9 @@ const TONES: Record<string, string> = {
   acted: "bad",
   over_hourly_limit: "bad",
   in_force: "bad",
+  current: "good",
+  next: "waiting",
+  compromised: "bad",
   awaiting_confirmation: "waiting",
 };
 

@@ -51,6 +51,7 @@ export const METRICS = {
     "Probes that were accepted, or not denied, later than promised.",
   ],
   portcullis_canary_inconclusive_total: ["counter", "Probes that showed nothing."],
+  portcullis_detections_total: ["counter", "What was detected, by kind."],
   portcullis_remediations_total: ["counter", "What rules made of detections, by rule and outcome."],
   portcullis_denylist_checked_total: ["counter", "Keys of the KV denylist that were held against the log."],
   portcullis_denylist_drift_total: ["counter", "Keys that differed and were repaired."],

@@ -5,10 +5,11 @@ import { type Cause, causedBy } from "./cause.ts";
 export class CausedObject extends DurableObject<Env> {
   /** A call of one of the object's own methods, on behalf of whoever caused it. */
   callCausedBy(cause: Cause, method: string, args: unknown[]): unknown {
-    if (method === "constructor" || !Object.hasOwn(Object.getPrototypeOf(this), method)) {
+    const own = this as unknown as Record<string, (...args: unknown[]) => unknown>;
+    // What every object has is none of its own. `wrangler dev` puts a class between ours and the object.
+    if (method in CausedObject.prototype || typeof own[method] !== "function") {
       throw new TypeError(`there is no method "${method}"`);
     }
-    const own = this as unknown as Record<string, (...args: unknown[]) => unknown>;
     return causedBy(cause, () => own[method]!(...args));
   }
 }

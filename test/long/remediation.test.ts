@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { hold } from "../support/access.ts";
-import { bodyOf, type Client, clientToken } from "../support/deployment.ts";
+import { bodyOf, type Client, clientToken, Deployment } from "../support/deployment.ts";
 import { peopleIssuer } from "../support/people-issuer.ts";
+import { CUT_AND_UNDONE, type Firing, RuleFirings, until } from "../support/rule-firings.ts";
 import { OPERATOR_SECRET } from "../support/runtime.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 
@@ -20,19 +21,6 @@ const THINGS = "/things/1";
 const BOUND_MS = 2_000;
 
 type Tokens = { access_token: string; refresh_token: string };
-type Firing = {
-  id: string;
-  rule_id: string;
-  detection_id: string;
-  detection_kind: string;
-  state: string;
-  actions: {
-    kind: string;
-    on: Record<string, string> | null;
-    receipt?: { accepted_at: number };
-    not_undone?: string;
-  }[];
-};
 type Detection = { id: string; kind: string; about: Record<string, string>; outcomes: { outcome: string }[] };
 
 let stand: Stand;
@@ -74,36 +62,16 @@ async function useOften(token: string, times: number, from?: string): Promise<vo
   }
 }
 
-/** Until it is so; a slow machine takes its time. */
-async function until<T>(what: string, look: () => Promise<T | undefined>, limitMs = 40_000): Promise<T> {
-  for (const end = Date.now() + limitMs; Date.now() < end; await sleep(100)) {
-    const found = await look();
-    if (found !== undefined) return found;
-  }
-  throw new Error(`${what}: not within ${limitMs} ms`);
-}
 const untilStatus = (token: string, status: number, from?: string) =>
   until(`status ${status}`, async () => ((await use(token, from)) === status ? true : undefined));
 
 const get = async <T>(path: string) =>
   bodyOf<T>(await stand.gate.call(path, { token: await operator() }), 200);
-const firings = async (rule: string) =>
-  (await get<{ items: Firing[] }>(`/v1/remediations?rule=${rule}`)).items;
-const firing = (rule: string, on: (each: Firing) => boolean = () => true) =>
-  until(`a firing of ${rule}`, async () =>
-    (await firings(rule)).find(
-      (each) =>
-        on(each) &&
-        each.actions.every(({ kind, receipt }) => kind === "notify" || kind === "count" || receipt),
-    ),
-  );
-async function undo({ id }: Firing): Promise<Firing> {
-  const token = await operator();
-  return bodyOf(
-    await stand.gate.call(`/v1/remediations/${id}/undo`, { token, json: { reason: "a test" } }),
-    200,
-  );
-}
+const rules = async () => new RuleFirings(await Deployment.at(stand.gate.issuer));
+const firing = async (rule: string) => (await rules()).settled(rule);
+const undo = async ({ id }: Firing) => (await rules()).undo(id);
+/** What the audit log has of a firing, and of the revocations that it led to. */
+const audited = async (fired: Firing) => (await rules()).audited(fired);
 /** Whom the revocations in force hit that rules made. A session that was refreshed after that has ended for good. */
 const cuts = async () => {
   type Shown = { actor: string; reason: string; state: string; match: object };
@@ -148,17 +116,18 @@ describe("attack traffic, and the rules that hold by default", { timeout: 120_00
     expect(await undo(fired)).toMatchObject({ state: "undone" });
     await untilStatus(hot, 200);
     expect(await cuts()).toEqual([]);
+    expect(await audited(fired)).toEqual(CUT_AND_UNDONE);
   });
 
   it("an expired token that is sent on is counted, and nothing is cut", async () => {
     const held = await hold(stand.gate, stand, { duration_seconds: 1 });
     await sleep(Math.max(0, held.expiresAt * 1000 - Date.now()) + 1_500);
     for (let i = 0; i < 6; i++) expect(await use(held.token, undefined, "/orders")).toBe(401);
-    expect(await firing("expired-token-in-use")).toMatchObject({
-      state: "acted",
-      actions: [{ kind: "count" }],
-    });
+    const fired = await firing("expired-token-in-use");
+    expect(fired).toMatchObject({ state: "acted", actions: [{ kind: "count" }] });
     expect(await cuts()).toEqual([]);
+    await expect(undo(fired)).rejects.toThrow("409");
+    expect(await audited(fired)).toEqual(["remediation.acted by portcullis"]);
   });
 
   it("a revoked token that is used on ends the session that it is from, and no other of the person", async () => {
@@ -179,6 +148,22 @@ describe("attack traffic, and the rules that hold by default", { timeout: 120_00
     expect(await cuts()).toEqual([{ session: sid }]);
     await undo(fired);
     expect(await cuts()).toEqual([]);
+    expect(await audited(fired)).toEqual(CUT_AND_UNDONE);
+  });
+
+  it("a session that was cut so and let in again goes on as it was", async () => {
+    const tab = await signedIn("cleo");
+    const { jti, iss, sid } = decodeJwt(tab.access_token) as Record<string, string>;
+    const second = (await refreshed(tab.refresh_token)).body;
+    await stand.gate.revoke({ jti: jti!, iss: iss! });
+    await untilStatus(tab.access_token, 401);
+    await useOften(tab.access_token, 20);
+    await untilStatus(second.access_token, 401);
+    const fired = await (await rules()).settled("revoked-token-in-use", ({ session }) => session === sid);
+    await undo(fired);
+    await untilStatus(second.access_token, 200);
+    expect((await refreshed(second.refresh_token)).status).toBe(200);
+    expect(await use(tab.access_token)).toBe(401);
   });
 
   it("forged tokens are told of, and where it does not stop, their address is shut out, and no other", async () => {
@@ -189,11 +174,11 @@ describe("attack traffic, and the rules that hold by default", { timeout: 120_00
       "a block",
       async () => {
         await useOften(wrong, 10, from);
-        return (await firings("tampered-tokens-without-end"))[0];
+        return (await (await rules()).of("tampered-tokens-without-end"))[0];
       },
-      90_000,
+      { limitMs: 90_000 },
     );
-    expect((await firings("tampered-tokens")).length).toBeGreaterThanOrEqual(1);
+    expect((await (await rules()).of("tampered-tokens")).length).toBeGreaterThanOrEqual(1);
     expect(fired.actions[0]).toMatchObject({ kind: "block_address", on: { address: from } });
     await untilStatus(token, 403, from);
     expect(await use(token, "198.51.100.67")).toBe(200);
@@ -201,6 +186,7 @@ describe("attack traffic, and the rules that hold by default", { timeout: 120_00
     expect(await cuts()).toEqual([{ address: from }]);
     await undo(fired);
     await untilStatus(token, 200, from);
+    expect(await audited(fired)).toEqual(CUT_AND_UNDONE);
   });
 
   it("a key that is known to others takes everything with it that it signed, and nothing signed since", async () => {
@@ -224,6 +210,7 @@ describe("attack traffic, and the rules that hold by default", { timeout: 120_00
     expect(await use(renewed.body.access_token)).toBe(200);
     await undo(fired);
     expect(await use(before)).toBe(401);
+    expect(await audited(fired)).toEqual(CUT_AND_UNDONE);
   });
 
   it("leaves a record of each: what was noticed, and what was done", async () => {

@@ -7,6 +7,27 @@ import type { Browser } from "./browser.ts";
 
 export type CliAnswer = { code: number; out: string; err: string };
 
+/** Opens the page that `login` names, signs in as the browser's person, and answers its question. */
+export async function answerDevicePage(
+  url: string,
+  browser: Browser,
+  decision: "allow" | "deny" = "allow",
+): Promise<void> {
+  const { origin } = new URL(url);
+  const page = await browser.open(url);
+  const form = Object.fromEntries(
+    [...page.text.matchAll(/name="(csrf_token|user_code)" value="([^"]+)"/g)].map(([, name, value]) => [
+      name!,
+      value!,
+    ]),
+  );
+  await browser.step(`${origin}/session/device`, {
+    method: "POST",
+    form: { ...form, decision },
+    headers: { origin },
+  });
+}
+
 /** Somebody at a terminal, with a home of their own. */
 export class CliUser {
   readonly home: string;
@@ -67,18 +88,7 @@ export class CliUser {
       address.promise,
       login.then(({ err }) => Promise.reject(new Error(err))),
     ]);
-    const page = await browser.open(url);
-    const form = Object.fromEntries(
-      [...page.text.matchAll(/name="(csrf_token|user_code)" value="([^"]+)"/g)].map(([, name, value]) => [
-        name!,
-        value!,
-      ]),
-    );
-    await browser.step(`${issuer}/session/device`, {
-      method: "POST",
-      form: { ...form, decision },
-      headers: { origin: issuer },
-    });
+    await answerDevicePage(url, browser, decision);
     return login;
   }
 

@@ -280,6 +280,42 @@ describe("refused calls", () => {
   });
 });
 
+describe("a call on behalf of somebody", () => {
+  const cause = {
+    request_id: "dec_9",
+    call: "POST /v1/audit/erasures",
+    actor: { subject: "demo|olivia", client_id: "cli_1" },
+  };
+
+  it("is recorded as theirs", async () => {
+    const log = newLog();
+    await log.append([entry({ source_seq: 1 })]);
+    await log.callCausedBy(cause, "erase", ["demo|alice", "she asked"]);
+    const { items } = expectValue(await log.events({ limit: 1 }));
+    expect(items).toMatchObject([
+      { type: "audit.erased", actor: cause.actor, request_id: "dec_9", call: cause.call },
+    ]);
+  });
+
+  it("reaches the object's own methods, and nothing else", async () => {
+    await runInDurableObject(newLog().stub, (object) => {
+      for (const method of [
+        "constructor",
+        "toString",
+        "callCausedBy",
+        "hasOwnProperty",
+        "ctx",
+        "nothing",
+        "__proto__",
+      ]) {
+        expect(() => (object as unknown as AuditObject).callCausedBy(cause, method, []), method).toThrow(
+          TypeError,
+        );
+      }
+    });
+  });
+});
+
 describe("checkpoints", () => {
   it("are anchored in KV by the alarm, the newest and one for each day", async () => {
     const log = newLog();

@@ -119,7 +119,7 @@ async function applyPolicy(cli: Cli, { ifVersion }: { ifVersion?: number }, path
   const ifMatch = ifVersion ?? (await client.policy.get()).version;
   const done = await inFile(file, client.policy.put(file.value as Policy, { ifMatch }));
   for (const warning of done.warnings ?? []) cli.terminal.note(`! ${warning}`);
-  showReceipt(cli, done.receipt, `Version ${done.version} is in force.`);
+  showReceipt(cli, done.receipt, `Version ${done.version} is in force.`, "in force");
   cli.terminal.next(`portcullis policy rollback ${ifMatch}`, "Go back");
 }
 
@@ -146,6 +146,7 @@ async function rollback(cli: Cli, _options: object, version = ""): Promise<void>
     cli,
     done.receipt,
     `Version ${done.version} is in force; it is the document of version ${version}.`,
+    "in force",
   );
 }
 

@@ -2,8 +2,9 @@ import type { Receipt } from "../../client/portcullis.ts";
 import type { Cli } from "../cli.ts";
 import { shownMoment } from "../times.ts";
 
-/** Says that a revocation stands, and by when every edge refuses what it hits. */
-export function showReceipt({ terminal }: Cli, receipt: Receipt, said: string): void {
+/** Says that something stands, and by when it does so at every edge: what a revocation hits is `refused` there. */
+export function showReceipt({ terminal }: Cli, receipt: Receipt, said: string, there = "refused"): void {
+  const at = (seconds: number) => `${there} everywhere by ${shownMoment(seconds)}`;
   terminal.result(receipt, () => {
     terminal.line(said);
     const { strict, bounded, eventual } = receipt.effective_by;
@@ -14,8 +15,4 @@ export function showReceipt({ terminal }: Cli, receipt: Receipt, said: string): 
       eventual: at(eventual),
     });
   });
-}
-
-function at(seconds: number): string {
-  return `refused everywhere by ${shownMoment(seconds)}`;
 }

@@ -64,6 +64,7 @@ export const revocationCommands: Commands = (program, world) => {
               cli,
               lifted as Receipt,
               `${id} is lifted. What it hit is taken again, unless something else hits it.`,
+              "lifted",
             );
           else cli.terminal.result(lifted, () => cli.terminal.line(`${id} is cancelled.`));
         }),

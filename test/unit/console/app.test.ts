@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { assetPath } from "../../../src/console/assets.ts";
-import { sampleRequest } from "./samples.ts";
+import { NOW, sampleRequest } from "./samples.ts";
 import { world } from "./world.ts";
 
 const REVIEWED = { "POST /v1/access-requests/req_1/reviews": sampleRequest({ state: "approved" }) };
@@ -50,6 +50,10 @@ describe("who opens a page", () => {
     const text = await answer.text();
     expect(text).toContain("This call needs the scope requests:read.");
     expect(text).toContain("dec_1");
+    const after = await world({ answers: { "GET /v1/access-requests": refusal } }).open(
+      "/console/inbox?done=approved",
+    );
+    expect(await after.text()).not.toContain("Approved.");
   });
 
   it("gets 404 for a page that there is not, and no name of a file opens another", async () => {
@@ -114,5 +118,27 @@ describe("a form", () => {
     const text = await answer.text();
     expect(text).toContain("Too late.");
     expect(text).toContain("my words");
+  });
+
+  it("that needs a passkey is shown again, and asks for it", async () => {
+    const revocation = {
+      ...{ id: "rev_1", match: { sub: "corp|mallory" }, reason: "stolen", actor: "corp|olivia" },
+      ...{ created_at: NOW, state: "awaiting_confirmation", history: [] },
+    };
+    const refusal = Response.json({ code: "passkey_required", detail: "Use your passkey." }, { status: 403 });
+    const would_cut = { tokens: 2_000, grants: 0, subjects: 1, clients: 1 };
+    const { send } = world({
+      answers: {
+        "GET /v1/revocations/rev_1": revocation,
+        "POST /v1/revocations": { dry_run: true, would_cut, exact: true, sample: [] },
+        "POST /v1/revocations/rev_1/confirm": refusal,
+      },
+    });
+    const answer = await send("/console/revocations/rev_1/confirm", { comment: "seen" });
+    expect(answer.status).toBe(403);
+    const text = await answer.text();
+    expect(text).toContain('data-passkey="revocation.confirm"');
+    expect(text).toContain('name="revocation_id" value="rev_1"');
+    expect(text).toContain("Cuts 2,000 live tokens");
   });
 });

@@ -1,11 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { Api } from "../../../src/console/api.ts";
+import { ClientPage, ClientSecret, ConfirmClientAct } from "../../../src/console/client-page.tsx";
+import { ClientsPage } from "../../../src/console/clients-page.tsx";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
 import { windowOf } from "../../../src/console/grants-chart.tsx";
 import { GrantsPage } from "../../../src/console/grants-page.tsx";
+import { KeyReplaced, KeysPage, ReplaceKey, RotateKeys } from "../../../src/console/keys-page.tsx";
+import { ClientForm, readClient } from "../../../src/console/new-client.tsx";
 import { ConfirmRevocation, RevocationForm } from "../../../src/console/new-revocation.tsx";
-import type { DryRunView, PropagationView, RevocationView } from "../../../src/console/operator-wire.ts";
+import type {
+  ClientView,
+  DryRunView,
+  KeyView,
+  PolicyCheckView,
+  PropagationView,
+  RevocationView,
+} from "../../../src/console/operator-wire.ts";
 import { page } from "../../../src/console/page.tsx";
+import { PolicyChange } from "../../../src/console/policy-change.tsx";
+import { PolicyEditor, PolicyPage, PolicyVersionPage } from "../../../src/console/policy-page.tsx";
 import { PropagationPage } from "../../../src/console/propagation-page.tsx";
 import { Propagation, tiersLeft } from "../../../src/console/receipt.tsx";
 import { ConfirmProposal, LiftRevocation, RevocationPage } from "../../../src/console/revocation-page.tsx";
@@ -34,6 +47,14 @@ function sampleDryRun(tokens: number, members: Partial<DryRunView> = {}): DryRun
   return { would_cut, exact: true, sample: tokens > 0 ? [sample] : [], ...members };
 }
 
+function sampleClient(members: Partial<ClientView> = {}): ClientView {
+  return {
+    ...{ id: "cli_1", name: "deployer", auth_method: "client_secret", grant_types: ["client_credentials"] },
+    ...{ scopes: ["orders:read"], roles: [], created_at: NOW, created_by: "corp|olivia", disabled: false },
+    ...members,
+  };
+}
+
 const html = async (children: object) => String(await children);
 
 /** Every page of the operators', with this text wherever somebody else's text goes. */
@@ -59,6 +80,29 @@ async function render(text: string): Promise<string> {
   const refused = problem("invalid_body", text, { faults: [text, text] });
   const query = { state: text, subject: text, resource: text, cursor: text };
   const props = { visitor, now: NOW, version: "v" };
+  const key = { kid: text, purpose: text, alg: text, state: "current" as const, created_at: NOW };
+  const client = sampleClient({
+    ...{ id: text, name: text, auth_method: text, grant_types: [text], scopes: [text], roles: [text] },
+    ...{ introspects: [text], jwks_uri: text, created_by: text },
+  });
+  const change: PolicyCheckView = {
+    ...{ active_version: 3, warnings: [text] },
+    changes: { roles: { added: [text], removed: [text], changed: [text], reordered: true } },
+    simulation: {
+      replayed: 1,
+      decided_otherwise: [
+        {
+          id: text,
+          requester: text,
+          resource: text,
+          scope: "x",
+          was: "approved",
+          would_be: "refused",
+          detail: text,
+        },
+      ],
+    },
+  };
   const children = (
     <>
       <GrantsPage {...props} grants={[grant, revoked]} query={query} next={text} />
@@ -78,6 +122,30 @@ async function render(text: string): Promise<string> {
       <RevocationPage {...props} revocation={waiting} />
       <ConfirmProposal {...props} revocation={waiting} dryRun={dryRun} problem={refused} />
       <LiftRevocation {...props} revocation={revocation} />
+      <PolicyPage
+        {...props}
+        policy={{ version: 3, document: { text } }}
+        versions={[
+          { version: 3, created_at: NOW, created_by: text, active: true },
+          { version: 2, created_at: NOW, created_by: text, active: false },
+        ]}
+        mayWrite={true}
+        cursor={text}
+        next={text}
+      />
+      <PolicyEditor text={text} version={3} mayReplay={true} visitor={visitor} problem={refused} />
+      <PolicyChange check={change} visitor={visitor} wanted={{ document: { text }, over: 3 }} />
+      <PolicyVersionPage document={{ text }} />
+      <ClientsPage clients={[client]} cursor={text} next={text} now={NOW} />
+      <ClientPage {...props} client={client} />
+      <ClientPage {...props} client={{ ...client, disabled: true }} />
+      <ClientSecret client={{ ...client, client_secret: text }} issuer={text} />
+      <ConfirmClientAct {...props} client={client} act="delete" dryRun={dryRun} />
+      <ClientForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
+      <KeyReplaced receipt={{ ...RECEIPT, id: text }} now={NOW} />
+      <KeysPage keys={[key, { ...key, state: "next", signs_from: NOW }]} alarms={[text]} now={NOW} />
+      <RotateKeys {...props} keys={[{ ...key, state: "next" }]} nonce={text} />
+      <ReplaceKey {...props} signingKey={key} dryRun={dryRun} nonce={text} />
     </>
   );
   return html(page({ title: text, visitor, now: NOW, children }));
@@ -300,6 +368,106 @@ describe("a search among revocations", () => {
       ok: true,
       value: { items: [], searched: 30 },
     });
+  });
+});
+
+describe("keys", () => {
+  const key = (members: Partial<KeyView>): KeyView => ({
+    ...{ kid: "k1", purpose: "access_token", alg: "ES256", state: "current", created_at: NOW - 86_400 },
+    ...members,
+  });
+  const shown = (keys: KeyView[], alarms: string[] = []) =>
+    html(<KeysPage keys={keys} alarms={alarms} now={NOW} />);
+
+  it("count down to the next one, and say where it is overdue", async () => {
+    const next = (signs_from: number) => shown([key({}), key({ kid: "k2", state: "next", signs_from })]);
+    expect(await next(NOW + 3_600)).toContain("1 h left");
+    expect(await next(NOW - 30)).toContain(">due now<");
+    expect(await next(NOW - 61)).toContain(">overdue<");
+    expect(await shown([key({})])).not.toContain("Next key signs");
+    expect(await shown([key({})], ["The key should have been replaced."])).toContain('role="alert"');
+    expect(await shown([key({})])).not.toContain('role="alert"');
+  });
+
+  it("can be replaced where they are still good for something, and are missed where none signs", async () => {
+    for (const state of ["current", "next", "previous"] as const)
+      expect(await shown([key({ state })])).toContain("/console/keys/k1/replace");
+    for (const state of ["retired", "compromised"] as const)
+      expect(await shown([key({ state })])).not.toContain("/console/keys/k1/replace");
+    expect(await shown([key({ state: "retired" })])).toContain("no key signs");
+    expect(await shown([key({})])).not.toContain("no key signs");
+  });
+
+  it("say before the replacement what it cuts", async () => {
+    const props = { visitor: VISITOR, nonce: "n", now: NOW };
+    const access = await html(<ReplaceKey {...props} signingKey={key({})} dryRun={sampleDryRun(12)} />);
+    expect(access).toContain("Cuts 12 live tokens");
+    const assertion = key({ purpose: "assertion" });
+    const text = await html(<ReplaceKey {...props} signingKey={assertion} dryRun={undefined} />);
+    expect(text).toContain("Origins must fetch the JWK set anew");
+    expect(text).not.toContain("Cuts");
+  });
+});
+
+describe("clients", () => {
+  const read = (fields: [string, string][]) => readClient(new URLSearchParams(fields));
+  const itself: [string, string] = ["grant_type", "client_credentials"];
+
+  it("are read from the form", () => {
+    expect(read([["name", " deployer "], itself, ["scopes", "a  b"], ["roles", ""]])).toEqual({
+      ok: true,
+      value: {
+        ...{ name: "deployer", grant_types: ["client_credentials"], scopes: ["a", "b"] },
+        ...{ roles: [], introspects: [] },
+      },
+    });
+    const keys = read([["name", "x"], itself, ["jwks_uri", "https://x.example/jwks"]]);
+    expect(keys).toMatchObject({
+      value: { auth_method: "private_key_jwt", jwks_uri: "https://x.example/jwks" },
+    });
+    for (const lacking of [[["name", ""], itself], [["name", "x"]]] as [string, string][][])
+      expect(read(lacking)).toMatchObject({ ok: false, error: { code: "invalid_body" } });
+  });
+
+  it("show a secret where it was just made, and say so where it was not", async () => {
+    const shown = (members: Partial<ClientView>) =>
+      html(<ClientSecret client={sampleClient(members)} issuer="https://gate.example" />);
+    expect(await shown({ client_secret: "s3cret" })).toContain("s3cret");
+    expect(await shown({})).toContain("This form was sent before");
+    expect(await shown({ auth_method: "private_key_jwt" })).toContain("there is no secret");
+  });
+
+  it("with keys have no secret to make anew, and a disabled one is not disabled again", async () => {
+    const shown = (members: Partial<ClientView>) =>
+      html(<ClientPage client={sampleClient(members)} visitor={VISITOR} now={NOW} />);
+    expect(await shown({})).toContain("/cli_1/rotate");
+    expect(await shown({})).toContain("/cli_1/disable");
+    expect(await shown({ auth_method: "private_key_jwt" })).not.toContain("/cli_1/rotate");
+    expect(await shown({ disabled: true })).not.toContain("/cli_1/disable");
+    expect(await shown({ disabled: true })).toContain("/cli_1/enable");
+  });
+});
+
+describe("a change of the policy", () => {
+  const empty = { added: [], removed: [], changed: [] };
+  const shown = (changes: PolicyCheckView["changes"], simulation?: PolicyCheckView["simulation"]) => {
+    const check = { active_version: 3, changes, warnings: [], ...(simulation ? { simulation } : {}) };
+    return html(<PolicyChange check={check} visitor={VISITOR} wanted={{ document: {}, over: 3 }} />);
+  };
+
+  it("names what it changes, and only that", async () => {
+    const text = await shown({ routes: { ...empty, removed: ["orders"] }, issuers: empty });
+    expect(text).toContain("orders");
+    expect(text).toContain(">routes<");
+    expect(text).not.toContain(">issuers<");
+    expect(await shown({ issuers: empty })).toContain("changes nothing that is compared");
+    const reordered = await shown({ access_rules: { ...empty, reordered: true } });
+    expect(reordered).toContain("in another order");
+  });
+
+  it("says how the latest requests would have gone, where that was tried", async () => {
+    expect(await shown({}, { replayed: 7, decided_otherwise: [] })).toContain("All 7 would have been");
+    expect(await shown({})).not.toContain("decided again");
   });
 });
 

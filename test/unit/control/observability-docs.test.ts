@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { METRICS } from "../../../src/control/metrics.ts";
@@ -26,6 +26,19 @@ describe("docs/observability.md", () => {
     expect(named.toSorted()).toEqual(Object.keys(METRICS).toSorted());
     expect(namedIn(page).filter((name) => !Object.hasOwn(METRICS, name))).toEqual([]);
   });
+});
+
+it("every series that is counted anywhere is one of them: another would be left out of /metrics", () => {
+  const root = `${import.meta.dirname}/../../../src/`;
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".ts"),
+  );
+  const counted = files.flatMap((file) => [
+    ...readFileSync(root + file, "utf8").matchAll(/portcullis_[a-z_]+(?=\{)|portcullis_[a-z_]+_total/g),
+  ]);
+  const names = new Set(counted.map(([name]) => name));
+  expect(names).toContain("portcullis_detections_total");
+  expect([...names].filter((name) => !Object.hasOwn(METRICS, name))).toEqual([]);
 });
 
 describe.each([
