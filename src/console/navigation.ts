@@ -11,6 +11,7 @@ const PLACES: readonly Place[] = [
   { path: "/console/keys", label: "Keys", anyOf: ["keys:rotate"] },
   { path: "/console/policy", label: "Policy", anyOf: ["policy:read"] },
   { path: "/console/clients", label: "Clients", anyOf: ["clients:write"] },
+  { path: "/console/webhooks", label: "Webhooks", anyOf: ["webhooks:read"] },
   { path: "/console/traffic", label: "Traffic", anyOf: ["metrics:read"] },
   { path: "/console/detections", label: "Detections", anyOf: ["remediation:read", "remediation:write"] },
   { path: "/console/why", label: "Why", anyOf: ["decisions:read", "policy:read"] },

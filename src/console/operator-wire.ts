@@ -138,3 +138,30 @@ export type ClientView = {
   /** Shown by the call that made it, and never again. */
   client_secret?: string;
 };
+
+export type EndpointView = {
+  id: string;
+  url: string;
+  events: string[];
+  description?: string;
+  enabled: boolean;
+  /** The receiver answered 410. */
+  disabled_reason?: "gone";
+  created_at: number;
+  signature?: "hmac" | "ed25519";
+  public_keys?: string[];
+  slack?: object;
+  /** Shown by the call that made it, and never again. */
+  secret?: string;
+};
+
+export type DeliveryView = {
+  id: string;
+  event_type: string;
+  state: "pending" | "delivered" | "dead_letter";
+  created_at: number;
+  next_attempt_at?: number;
+  dead_reason?: string;
+  /** The latest ones, newest first. */
+  attempts: { number: number; at: number; duration_seconds: number; status?: number; error?: string }[];
+};

@@ -24,6 +24,7 @@ import { show, showProblem } from "./respond.tsx";
 import { revocationRoutes } from "./revocations-routes.tsx";
 import { trafficRoutes } from "./traffic-routes.tsx";
 import { visitorOf } from "./visitor.ts";
+import { webhooksRoutes } from "./webhooks-routes.tsx";
 import { whyRoutes } from "./why-routes.tsx";
 
 /** Everything comes from here, and nothing is written into a page that would run. */
@@ -82,6 +83,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", keyRoutes());
   app.route("/", policyRoutes());
   app.route("/", clientRoutes(deps));
+  app.route("/", webhooksRoutes());
   app.route("/", passkeyRoutes());
   return app;
 }

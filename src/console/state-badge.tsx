@@ -13,6 +13,8 @@ const TONES: Record<string, string> = {
   acted: "bad",
   over_hourly_limit: "bad",
   in_force: "bad",
+  delivered: "good",
+  dead_letter: "bad",
   current: "good",
   next: "waiting",
   compromised: "bad",

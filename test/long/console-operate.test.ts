@@ -4,6 +4,7 @@ import { ask, hold, review } from "../support/access.ts";
 import { complaintsOf, describeInChromium, faultsOfPage } from "../support/chromium.ts";
 import { type ConsoleStand, standUpConsole } from "../support/console-stand.ts";
 import { bodyOf, clientToken } from "../support/deployment.ts";
+import { Receiver } from "../support/receiver.ts";
 import { OPERATOR_SECRET } from "../support/runtime.ts";
 
 /** Pages are looked at in each size and scheme, which takes its time on a busy machine. */
@@ -352,6 +353,57 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     expect(await tokenStatus(newer)).toBe(401);
     expect((await stand.gate.asOperator(`/v1/clients/${id}`)).status).toBe(404);
     expect(await olivia.title()).toBe("Clients – Portcullis");
+    expect(complaints).toEqual([]);
+  });
+
+  it.each(SCRIPTS)("add a webhook endpoint and see what it was sent, %s", async (_how, javaScriptEnabled) => {
+    await using closing = new AsyncDisposableStack();
+    const receiver = await Receiver.start();
+    closing.defer(() => receiver.close());
+    const olivia = await stand.signedIn("olivia", { javaScriptEnabled });
+    const complaints = complaintsOf(olivia, stand.own);
+    const looked = async (name: string, looks?: "every") => {
+      if (javaScriptEnabled) expect(await faultsOfPage(olivia, name, looks)).toEqual([]);
+    };
+    await olivia.goto(path("/webhooks"));
+    await looked("webhooks");
+    await olivia.getByRole("link", { name: "Add an endpoint…" }).click();
+    await olivia.getByLabel("Address").fill(receiver.url);
+    await olivia.getByLabel("Events").fill("grant.* everything");
+    await olivia.getByRole("button", { name: "Add the endpoint" }).click();
+    await olivia.getByRole("alert").filter({ hasText: "events" }).waitFor();
+    await looked("webhook-refused", "every");
+    await olivia.getByLabel("Events").fill("grant.*");
+    await olivia.getByRole("textbox", { name: "For" }).fill(HOSTILE);
+    await olivia.getByRole("button", { name: "Add the endpoint" }).click();
+    await said(olivia, "Give the secret to the receiver now");
+    await looked("webhook-secret");
+    const secret = await olivia.locator("figure pre").first().innerText();
+    receiver.trust(secret);
+    await olivia.getByRole("link", { name: "To the endpoint" }).click();
+    await olivia.getByRole("button", { name: "Send a test" }).click();
+    await said(olivia, "A test event is on its way");
+    const delivered = async () => {
+      await olivia.reload();
+      return olivia.locator("tr", { hasText: "webhook.test" }).getByText("delivered").count();
+    };
+    await expect.poll(delivered, { timeout: 30_000 }).toBe(1);
+    await looked("webhook", "every");
+    await olivia.getByRole("button", { name: "Send again" }).click();
+    await said(olivia, "It is sent again");
+    await expect.poll(() => receiver.received.length, { timeout: 30_000 }).toBe(2);
+    await olivia.getByRole("link", { name: "New secret…" }).click();
+    await looked("webhook-rotate");
+    await olivia.getByRole("button", { name: "Make a new secret" }).click();
+    await said(olivia, "Give the secret to the receiver now");
+    expect(await olivia.locator("figure pre").first().innerText()).not.toBe(secret);
+    await olivia.getByRole("link", { name: "To the endpoint" }).click();
+    await olivia.getByRole("link", { name: "Delete…" }).click();
+    await looked("webhook-delete", "every");
+    await olivia.getByRole("button", { name: "Delete the endpoint" }).click();
+    await said(olivia, "Deleted");
+    expect(await olivia.getByRole("link", { name: receiver.url }).count()).toBe(0);
+    expect(await olivia.title()).toBe("Webhooks – Portcullis");
     expect(complaints).toEqual([]);
   });
 

@@ -10,6 +10,7 @@ import { ClientForm, readClient } from "../../../src/console/new-client.tsx";
 import { ConfirmRevocation, RevocationForm } from "../../../src/console/new-revocation.tsx";
 import type {
   ClientView,
+  DeliveryView,
   DryRunView,
   KeyView,
   PolicyCheckView,
@@ -26,6 +27,8 @@ import { findRevocations } from "../../../src/console/revocation-search.ts";
 import { effectText, ruleText } from "../../../src/console/revocation-words.ts";
 import { RevocationsPage } from "../../../src/console/revocations-page.tsx";
 import { type RevokeBody, readRevocation } from "../../../src/console/revoking.ts";
+import { ConfirmEndpointAct, EndpointSecret, WebhookPage } from "../../../src/console/webhook-page.tsx";
+import { EndpointForm, WebhooksPage } from "../../../src/console/webhooks-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
 import { addresses, HOSTILE, skeleton } from "./hostile.ts";
 import { NOW, sampleGrant, VISITOR } from "./samples.ts";
@@ -85,6 +88,14 @@ async function render(text: string): Promise<string> {
     ...{ id: text, name: text, auth_method: text, grant_types: [text], scopes: [text], roles: [text] },
     ...{ introspects: [text], jwks_uri: text, created_by: text },
   });
+  const endpoint = {
+    ...{ id: text, url: text, events: [text], description: text, enabled: true, created_at: NOW },
+    public_keys: [text],
+  };
+  const delivery = {
+    ...{ id: text, event_type: text, state: "dead_letter" as const, created_at: NOW, dead_reason: text },
+    attempts: [{ number: 1, at: NOW, duration_seconds: 0.5, status: 500, error: text }],
+  };
   const change: PolicyCheckView = {
     ...{ active_version: 3, warnings: [text] },
     changes: { roles: { added: [text], removed: [text], changed: [text], reordered: true } },
@@ -142,6 +153,18 @@ async function render(text: string): Promise<string> {
       <ClientSecret client={{ ...client, client_secret: text }} issuer={text} />
       <ConfirmClientAct {...props} client={client} act="delete" dryRun={dryRun} />
       <ClientForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
+      <WebhooksPage endpoints={[endpoint]} mayWrite={true} cursor={text} next={text} now={NOW} />
+      <EndpointForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
+      <WebhookPage
+        {...props}
+        visitor={{ ...visitor, scopes: new Set(["webhooks:write"]) }}
+        endpoint={endpoint}
+        deliveries={[delivery]}
+        cursor={text}
+        next={text}
+      />
+      <EndpointSecret endpoint={{ ...endpoint, secret: text }} />
+      <ConfirmEndpointAct {...props} endpoint={endpoint} act="delete" />
       <KeyReplaced receipt={{ ...RECEIPT, id: text }} now={NOW} />
       <KeysPage keys={[key, { ...key, state: "next", signs_from: NOW }]} alarms={[text]} now={NOW} />
       <RotateKeys {...props} keys={[{ ...key, state: "next" }]} nonce={text} />
@@ -445,6 +468,41 @@ describe("clients", () => {
     expect(await shown({ auth_method: "private_key_jwt" })).not.toContain("/cli_1/rotate");
     expect(await shown({ disabled: true })).not.toContain("/cli_1/disable");
     expect(await shown({ disabled: true })).toContain("/cli_1/enable");
+  });
+});
+
+describe("a webhook endpoint", () => {
+  const endpoint = {
+    ...{ id: "whe_1", url: "https://x.example/hook", events: ["*"], enabled: true, created_at: NOW },
+  };
+  const delivery = (members: Partial<DeliveryView>): DeliveryView => ({
+    ...{ id: "dlv_1", event_type: "grant.revoked", state: "delivered", created_at: NOW, attempts: [] },
+    ...members,
+  });
+  const shown = (deliveries: DeliveryView[], scopes = ["webhooks:write"]) => {
+    const visitor = { ...VISITOR, scopes: new Set(scopes) };
+    const props = { endpoint, deliveries, visitor, now: NOW, version: "v" };
+    return html(<WebhookPage {...props} cursor={undefined} next={undefined} />);
+  };
+
+  it("shows every attempt, and when the next is due", async () => {
+    const attempts = [{ number: 1, at: NOW, duration_seconds: 0.25, status: 503, error: "http_status" }];
+    const text = await shown([delivery({ state: "pending", attempts, next_attempt_at: NOW + 5 })]);
+    expect(text).toContain("503, http status");
+    expect(text).toContain("250 ms");
+    expect(text).toContain("in 5 s");
+  });
+
+  it("is sent again what is over, by who may", async () => {
+    expect(await shown([delivery({})])).toContain("Send again");
+    expect(await shown([delivery({ state: "dead_letter" })])).toContain("Send again");
+    expect(await shown([delivery({ state: "pending" })])).not.toContain("Send again");
+    expect(await shown([delivery({})], ["webhooks:read"])).not.toContain("Send");
+  });
+
+  it("shows a secret where it was just made, and says so where it was not", async () => {
+    expect(await html(<EndpointSecret endpoint={{ ...endpoint, secret: "whsec_1" }} />)).toContain("whsec_1");
+    expect(await html(<EndpointSecret endpoint={endpoint} />)).toContain("shown before");
   });
 });
 
