@@ -19,7 +19,7 @@ import type { Observer } from "./observation.ts";
 import { keepOpen, type Pipe } from "./open-connection.ts";
 import { refusalResponse } from "./refusal.ts";
 import type { SessionTokens } from "./session-tokens.ts";
-import { signInRedirect } from "./sign-in-redirect.ts";
+import { isNavigation, signInRedirect } from "./sign-in-redirect.ts";
 import type { TokenCache } from "./token-cache.ts";
 import { watch } from "./watch.ts";
 
@@ -62,8 +62,16 @@ export function createGate(deps: GateDeps): Gate {
       elsewhere.headers.set("x-request-id", requestId);
       return elsewhere;
     }
-    return refusalResponse(answer.error, deps.issuer, requestId, request.url);
+    const told = refusalResponse(answer.error, deps.issuer, requestId, request.url);
+    if (!wantsPage(request)) return told;
+    const { refusalPage } = await import("./refusal-page.ts");
+    return refusalPage(told, answer.error, deps.issuer, requestId);
   };
+}
+
+/** Programs get the problem, also those that would take a page as well. */
+function wantsPage(request: Request): boolean {
+  return isNavigation(request) && !/\bjson\b/i.test(request.headers.get("accept") ?? "");
 }
 
 async function handle(

@@ -36,7 +36,7 @@ export async function signInRedirect(
 }
 
 /** Whether a browser loads a page with it, and not a script, an image or a frame. */
-function isNavigation({ method, headers }: BrowserRequest): boolean {
+export function isNavigation({ method, headers }: BrowserRequest): boolean {
   if (method !== "GET" || headers.get("upgrade") !== null) return false;
   const mode = headers.get("sec-fetch-mode") ?? "navigate";
   const destination = headers.get("sec-fetch-dest") ?? "document";

@@ -204,6 +204,18 @@ describeInChromium("watching", { timeout: LOOKING_MS }, () => {
     expect(complaints).toEqual([]);
   });
 
+  it("tells a person before a browser why a page is refused, and a script as ever", async () => {
+    const page = await stand.signedIn("alice");
+    const complaints = complaintsOf(page, stand.own);
+    expect((await page.goto(`${stand.issuer}/orders/1`))?.status()).toBe(401);
+    await page.getByRole("heading", { name: "You have to sign in for this" }).waitFor();
+    expect(await faultsOfPage(page, "refused", "every")).toEqual([]);
+    expect((await page.goto(`${stand.issuer}/no/such/page`))?.status()).toBe(404);
+    expect(complaints).toEqual([]);
+    const answer = await stand.gate.call("/orders/1");
+    expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  });
+
   it("is for who may, and nobody else", async () => {
     const alice = await stand.signedIn("alice");
     for (const name of ["Detections", "Traffic", "Why", "Audit"])
