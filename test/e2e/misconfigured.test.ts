@@ -256,10 +256,10 @@ describe("the change of PORTCULLIS_SECRET, with the one before it in PORTCULLIS_
     await worksAsBefore();
     await runtime.cron();
     const first = await stillWrapped();
-    expect(first).toHaveLength(3);
+    expect(first).toHaveLength(4);
     for (const wrapped of first) expect(wrapped).toBeGreaterThan(0);
     await runtime.cron();
-    expect(await stillWrapped()).toEqual([0, 0, 0]);
+    expect(await stillWrapped()).toEqual([0, 0, 0, 0]);
     await runtime.stop();
     runtime = await startRuntime({ stateDir, issuer, ...after });
     await worksAsBefore();
