@@ -12,6 +12,8 @@ const LOOKING_MS = 300_000;
 const HOSTILE = `"><script>document.title="owned"</script><img src=x onerror="document.title='owned'"> ' =1+1`;
 /** With style and script it stays under 60 KiB, also where nothing compresses it. */
 const MAX_PAGE_BYTES = 40 * 1024;
+/** A page that is opened by a click is read while it still comes. */
+const PATIENCE = { timeout: 20_000 };
 /** Two live tokens are one more than one person may cut. */
 const CONFIRM_ABOVE = 1;
 
@@ -97,14 +99,14 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     const page = await stand.signedIn("bob");
     const complaints = complaintsOf(page, stand.own);
     await page.goto(path("/grants"));
-    expect(await page.locator("tbody tr").count()).toBe(25);
+    await expect.poll(() => page.locator("tbody tr").count(), PATIENCE).toBe(25);
     expect(await page.content().then(({ length }) => length)).toBeLessThan(MAX_PAGE_BYTES);
     expect(await faultsOfPage(page, "grants", "every")).toEqual([]);
     await page.getByRole("link", { name: "Next page" }).click();
-    expect(await page.locator("tbody tr").count()).toBeGreaterThan(2);
+    await expect.poll(() => page.locator("tbody tr").count(), PATIENCE).toBeGreaterThan(2);
     await page.getByLabel("State").selectOption("revoked");
     await page.getByRole("button", { name: "Show" }).click();
-    expect(await page.locator("tbody tr").count()).toBe(2);
+    await expect.poll(() => page.locator("tbody tr").count(), PATIENCE).toBe(2);
     await page.getByLabel("Who").fill("nobody");
     await page.getByRole("button", { name: "Show" }).click();
     await page.getByRole("heading", { name: "No grants here" }).waitFor();
@@ -206,20 +208,20 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     const page = await stand.signedIn("olivia");
     const complaints = complaintsOf(page, stand.own);
     await page.goto(path("/revocations"));
-    expect(await page.locator("tbody tr").count()).toBe(25);
+    await expect.poll(() => page.locator("tbody tr").count(), PATIENCE).toBe(25);
     expect(await page.content().then(({ length }) => length)).toBeLessThan(MAX_PAGE_BYTES);
     expect(await faultsOfPage(page, "revocations", "every")).toEqual([]);
     await page.getByRole("link", { name: "Next page" }).click();
-    expect(await page.locator("tbody tr").count()).toBe(25);
+    await expect.poll(() => page.locator("tbody tr").count(), PATIENCE).toBe(25);
     await page.getByLabel("Says").fill("LEAVER-7");
     await page.getByRole("button", { name: "Show" }).click();
-    expect(await page.locator("tbody tr").count()).toBe(11);
+    await expect.poll(() => page.locator("tbody tr").count(), PATIENCE).toBe(11);
     await page.getByText(/11 found among 2\d\d revocations, which is all/).waitFor();
     await page.getByLabel("State").selectOption("awaiting confirmation");
     await page.getByRole("button", { name: "Show" }).click();
     await page.getByRole("heading", { name: "None is like that" }).waitFor();
     await page.goto(path("/revocations?q=leaver"));
-    expect(await page.locator("tbody tr").count()).toBeGreaterThan(100);
+    await expect.poll(() => page.locator("tbody tr").count(), PATIENCE).toBeGreaterThan(100);
     expect(await faultsOfPage(page, "revocations-found")).toEqual([]);
     await page
       .getByRole("navigation", { name: "Console" })
