@@ -1,7 +1,15 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { runProgram } from "./run-program.ts";
+
+const OLDEST_NODE = 22;
+const [major] = process.versions.node.split(".");
+if (Number(major) < OLDEST_NODE) {
+  process.stderr.write(`portcullis needs Node ${OLDEST_NODE} or later; this is ${process.versions.node}.\n`);
+  process.exit(2);
+}
+// Only now: what an older Node does not have would be its error, not ours.
+const { runProgram } = await import("./run-program.ts");
 
 const aborted = new AbortController();
 // The first Ctrl-C ends what waits, in order; the second one ends the process.

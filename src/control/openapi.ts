@@ -25,7 +25,8 @@ export function openApiDocument(
     if (!route) continue;
     const described = describe(route, operation, schemas);
     for (const tag of described.tags) tags.add(tag);
-    const path = route.path.replace(/:(\w+)/g, "{$1}");
+    // A parameter may say of which characters it is (`:path{.+}`); the document names it only.
+    const path = route.path.replace(/:(\w+)(?:\{[^}]*\})?/g, "{$1}");
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: described };
   }
   return {

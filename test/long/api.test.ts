@@ -141,6 +141,7 @@ describe("every operation", () => {
     await sendEvents(operator);
     await decide(operator);
     await speakOAuth();
+    await readAudit(operator);
     await readEverything();
     expect(api.faults).toEqual([]);
   });
@@ -197,7 +198,15 @@ describeInChromium("in a browser", { timeout: LOOKING_MS }, () => {
 /** What another test calls, since it needs a browser, an identity provider, a signature, a mail or hours. */
 const ELSEWHERE = [
   ...["session", "hooks", "links", "signals", "streams", "detections", "remediations"],
-  ...["sessions.get", "sessions.revoke", "oauth.backchannel", "oauth.device"],
+  ...[
+    "sessions.get",
+    "sessions.revoke",
+    "oauth.backchannel",
+    "oauth.device",
+    "passkeys",
+    "audit.erase",
+    "audit.tile",
+  ],
 ];
 
 async function askAndReview(asking: Portcullis, approving: Portcullis) {
@@ -330,6 +339,23 @@ async function speakOAuth() {
 }
 
 /** What needs nothing but to be asked. */
+async function readAudit(operator: Portcullis) {
+  const [newest] = (await operator.audit.list({ limit: 1 }).page()).items;
+  await expect
+    .poll(
+      () =>
+        operator.audit.proof({ seq: newest!.seq }).then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 15_000 },
+    )
+    .toBe(true);
+  const headers = { authorization: `Bearer ${stand.gate.operator}` };
+  const key = await api.fetch(`${stand.gate.issuer}/v1/audit/key`, { headers });
+  expect(key.status).toBe(200);
+}
+
 async function readEverything() {
   for (const { method, path, operation } of api.operations) {
     if (method !== "GET" || path.includes("{") || path.startsWith("/session")) continue;

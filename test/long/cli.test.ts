@@ -374,7 +374,9 @@ describe("webhooks, sessions and the doctor", () => {
     expect((await operator.run(["webhooks", "show", added.id])).out).not.toContain("whsec_");
     expect(await operator.run(["webhooks", "test", added.id])).toMatchObject({ code: 0 });
     await expect
-      .poll(async () => (await operator.run(["webhooks", "deliveries", added.id, "--json"])).out)
+      .poll(async () => (await operator.run(["webhooks", "deliveries", added.id, "--json"])).out, {
+        timeout: 15_000,
+      })
       .toContain("connection");
     expect((await operator.run(["webhooks", "disable", added.id])).out).toContain("off");
     expect(await operator.run(["doctor"])).toMatchObject({
@@ -400,9 +402,11 @@ describe("webhooks, sessions and the doctor", () => {
       await readFile(join(user.home, ".config", "portcullis", "keyring.json"), "utf8"),
     );
     const sid = String(decodeJwt(keyring.sessions[issuer].access_token).sid);
-    await expect.poll(async () => (await user.run(["sessions", "list"])).out).toContain(sid);
+    await expect
+      .poll(async () => (await user.run(["sessions", "list"])).out, { timeout: 15_000 })
+      .toContain(sid);
     expect(await user.run(["sessions", "end", sid, "--reason", "lost"])).toMatchObject({ code: 0 });
-    await expect.poll(async () => (await user.run(["requests", "list"])).code).toBe(3);
+    await expect.poll(async () => (await user.run(["requests", "list"])).code, { timeout: 15_000 }).toBe(3);
     await user.stop();
   });
 });

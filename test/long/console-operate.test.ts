@@ -436,7 +436,9 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await said(olivia, "Another key signs");
     await olivia.getByRole("heading", { name: /^In force on \d of 3/ }).waitFor();
     expect(await faultsOfPage(olivia, "key-replaced")).toEqual([]);
-    expect((await stand.gate.asOperator("/v1/keys")).status).toBe(401);
+    await expect
+      .poll(async () => (await stand.gate.asOperator("/v1/keys")).status, { timeout: 15_000 })
+      .toBe(401);
     const token = await clientToken(stand.issuer, { id: "operator", secret: OPERATOR_SECRET });
     const keys = bodyOf<{ items: object[] }>(await stand.gate.call("/v1/keys", { token }), 200).items;
     expect(keys).toContainEqual(expect.objectContaining({ kid: leaked, state: "compromised" }));
