@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { plant } from "./support/mutants.ts";
@@ -7,6 +8,16 @@ const root = new URL("..", import.meta.url).pathname;
 // Secrets of the Worker under test; they guard nothing else.
 process.env.PORTCULLIS_SECRET = "dGVzdC1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3RzLTAx";
 process.env.PORTCULLIS_OPERATOR_SECRET = "b3BlcmF0b3Itc2VjcmV0LW9ubHktZm9yLXRlc3RzLTAx";
+
+/** Tests that stop the clock of their whole worker: nothing else may run in it. */
+const WITH_THE_CLOCK = readdirSync(`${root}test/unit`, { recursive: true, encoding: "utf8" })
+  .map((path) => `test/unit/${path}`)
+  .filter(
+    (path) =>
+      /\.test\.tsx?$/.test(path) &&
+      /useFakeTimers|spyOn|stub(?:Env|Global)/.test(readFileSync(root + path, "utf8")),
+  );
+const pure = { include: ["test/unit/**/*.test.{ts,tsx}"], testTimeout: 30_000 };
 
 /** Real workerd processes; one file at a time where a test is about how long something takes. */
 const overHttp = {
@@ -25,16 +36,9 @@ export default defineConfig({
   test: {
     silent: "passed-only",
     projects: [
-      {
-        root,
-        test: {
-          name: "unit",
-          include: ["test/unit/**/*.test.{ts,tsx}"],
-          testTimeout: 30_000,
-          // Modules are evaluated once for each worker: that was a third of the time.
-          isolate: false,
-        },
-      },
+      // Modules are evaluated once for each worker: that was a third of the time.
+      { root, test: { ...pure, name: "unit", exclude: WITH_THE_CLOCK, isolate: false } },
+      { root, test: { ...pure, name: "unit-clock", include: WITH_THE_CLOCK } },
       {
         root,
         plugins: [
