@@ -278,7 +278,7 @@ it("any schedule: one terminal state, one event for each transition, no token pa
         expect(extensions.some((extension) => extension.decided === "pending")).toBe(false);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 1_000 },
   );
   const expected = ["access_request.", "grant.", "break_glass."];
   const all = EVENT_TYPES.filter((type) => expected.some((family) => type.startsWith(family)));
