@@ -74,7 +74,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   "a lift that lifts its neighbours": {
     file: "src/revocation/rule-index.ts",
-    find: ".filter((other) => other.id !== id)",
+    find: ".filter((other) => other.id !== rule.id)",
     replace: ".filter(() => false)",
     seed: 1,
     caughtAs: HOLDS,
