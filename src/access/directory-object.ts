@@ -9,7 +9,8 @@ import type { SessionRecord } from "../revocation/session-record.ts";
 import type { AccessRequest } from "./access-request.ts";
 import { ADMISSION_SCHEMA, type Admission, AdmissionStore } from "./admission-store.ts";
 import { DIRECTORY_MIGRATIONS, type DirectoryQuery, DirectoryStore } from "./directory-store.ts";
-import { LIVE_TOKEN_SCHEMA, LiveTokenStore } from "./live-token-store.ts";
+import { LIVE_TOKEN_SCHEMA, LiveTokenStore, RECOUNT } from "./live-token-store.ts";
+import { type Enrolled, type NamesQuery, ROSTER_SCHEMA, RosterStore } from "./roster-store.ts";
 import { SESSION_INDEX_SCHEMA, type SessionIndexQuery, SessionIndexStore } from "./session-index-store.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
@@ -18,15 +19,18 @@ const MAX_PRUNED_TOKENS = 50_000;
 const MAX_PRUNED_SESSIONS = 10_000;
 
 /**
- * The index (`main`) of access requests, grants and sessions, for lists, and of live access tokens, for counts.
+ * The index (`main`) of access requests, grants and sessions, for lists, and of live access tokens, for counts; and
+ * the names of objects that a backup must find.
  * The truth is in each request's and session's own object and in the tokens.
  */
 export class DirectoryObject extends CausedObject {
+  protected override readonly restoring = [RECOUNT];
   readonly #clock = systemClock;
   readonly #store: DirectoryStore;
   readonly #admissions: AdmissionStore;
   readonly #liveTokens: LiveTokenStore;
   readonly #sessions: SessionIndexStore;
+  readonly #roster: RosterStore;
   readonly #durable: Durable;
   #prunedAtMs = 0;
 
@@ -36,10 +40,17 @@ export class DirectoryObject extends CausedObject {
     this.#admissions = new AdmissionStore(ctx.storage.sql);
     this.#liveTokens = new LiveTokenStore(ctx.storage.sql);
     this.#sessions = new SessionIndexStore(ctx.storage.sql);
+    this.#roster = new RosterStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [...DIRECTORY_MIGRATIONS, ADMISSION_SCHEMA, LIVE_TOKEN_SCHEMA, SESSION_INDEX_SCHEMA],
+      migrations: [
+        ...DIRECTORY_MIGRATIONS,
+        ADMISSION_SCHEMA,
+        LIVE_TOKEN_SCHEMA,
+        SESSION_INDEX_SCHEMA,
+        ROSTER_SCHEMA,
+      ],
       deliver: {},
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
@@ -102,6 +113,16 @@ export class DirectoryObject extends CausedObject {
 
   overdueSessions(seconds: number, limit: number): Result<string[]> {
     return ok(this.#sessions.overdue(this.#now() - seconds, limit));
+  }
+
+  /** Notes whether the object of this name holds anything. */
+  noteHolder(kind: Enrolled, name: string, holds: boolean): Result<null> {
+    this.#durable.commit(() => (holds ? this.#roster.enrol(kind, name) : this.#roster.strike(kind, name)));
+    return ok(null);
+  }
+
+  names(query: NamesQuery): Result<string[]> {
+    return ok(this.#roster.names(query));
   }
 
   override alarm(): Promise<void> {

@@ -16,7 +16,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
 import { AuditLog } from "./audit-log.ts";
-import { AUDIT_MIGRATIONS, type AuditQuery, AuditStore } from "./audit-store.ts";
+import { AUDIT_MIGRATIONS, AUDIT_RESTORING, type AuditQuery, AuditStore } from "./audit-store.ts";
 import { AuditUpkeep } from "./audit-upkeep.ts";
 import type { ExportPlan } from "./audit-view.ts";
 import { type AuditRecord, exportLine, presentRecord } from "./audit-view.ts";
@@ -55,6 +55,7 @@ export type ConsistencyProof = {
 
 /** The audit log of the deployment (`main`): records that are only added, in a Merkle tree (RFC 6962). */
 export class AuditObject extends CausedObject {
+  protected override readonly restoring = AUDIT_RESTORING;
   readonly #clock = systemClock;
   /** The log's name in its checkpoints: the URL that it is read under, without the scheme. */
   readonly #origin: string;

@@ -54,11 +54,14 @@ export class Connection {
 
   /** What the client has no method for: the answer of a path as it is, where it is 200. */
   async get(path: string): Promise<Response> {
+    return this.send(path, { method: "GET" }, await this.token());
+  }
+
+  /** `get` of any method, with a token that is at hand. */
+  async send(path: string, init: { method: string; body?: string }, token: string): Promise<Response> {
     const issuer = await this.issuer();
-    const answer = await fetch(`${issuer}${path}`, {
-      headers: { authorization: `Bearer ${await this.#token(issuer)}` },
-      redirect: "error",
-    }).catch(() => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const answer = await fetch(`${issuer}${path}`, { ...init, headers, redirect: "error" }).catch(() => {
       throw new CliFailure(
         `${issuer} does not answer.`,
         EXIT.unreachable,
@@ -73,7 +76,9 @@ export class Connection {
     throw new CliFailure(`${title}: ${detail}`, answer.status === 401 ? EXIT.signedOut : EXIT.refused);
   }
 
-  async #token(issuer: string): Promise<string> {
+  /** An access token that is good for a while. */
+  async token(): Promise<string> {
+    const issuer = await this.issuer();
     const {
       PORTCULLIS_TOKEN: token,
       PORTCULLIS_CLIENT_ID: client_id,

@@ -16,6 +16,7 @@ import { DenylistProjection } from "./denylist-projection.ts";
 import {
   type Cursor,
   DENYLIST_MIGRATIONS,
+  DENYLIST_RESTORING,
   DenylistStore,
   rangeOfPart,
   type TokenPage,
@@ -47,6 +48,7 @@ const SUPERSEDED_MS = 10 * 60_000;
  * which one log entry makes effective, and confirms what the filter suspects in here.
  */
 export class DenylistObject extends CausedObject {
+  protected override readonly restoring = DENYLIST_RESTORING;
   readonly #clock: Clock;
   readonly #tokens: DenylistStore;
   readonly #state: PublicationState;

@@ -32,6 +32,7 @@ import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
+import { wireBackup } from "./backup.ts";
 import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
@@ -128,6 +129,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     authenticate,
     access,
     audit: { audit: objects.audit },
+    backup: wireBackup(config, objects, clock),
     auditedCalls: {
       ...{ audit: objects.audit, clock, logger: log },
       recordsAddresses: () => {

@@ -16,14 +16,16 @@ const APPROVAL: Confirmed = {
 const REFUSED = { ok: false, error: { code: "passkey_required" } };
 
 let nowMs: number;
+let told: unknown[];
 let register: PasskeyRegister;
 let passkey: SoftwarePasskey;
 
 beforeEach(async () => {
   nowMs = 1_800_000_000_000;
+  told = [];
   register = new PasskeyRegister({
     sql: memorySql([PASSKEY_SCHEMA]),
-    durable: { commit: (change) => change(() => {}) },
+    durable: { commit: (change) => change(() => {}), outbox: { put: (row) => told.push(row.payload) } },
     clock: () => nowMs,
   });
   passkey = await added(ANN);
