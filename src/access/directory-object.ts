@@ -24,7 +24,6 @@ const MAX_PRUNED_SESSIONS = 10_000;
  * The truth is in each request's and session's own object and in the tokens.
  */
 export class DirectoryObject extends CausedObject {
-  protected override readonly restoring = [RECOUNT];
   readonly #clock = systemClock;
   readonly #store: DirectoryStore;
   readonly #admissions: AdmissionStore;
@@ -35,7 +34,7 @@ export class DirectoryObject extends CausedObject {
   #prunedAtMs = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, env, [RECOUNT]);
     this.#store = new DirectoryStore(ctx.storage.sql);
     this.#admissions = new AdmissionStore(ctx.storage.sql);
     this.#liveTokens = new LiveTokenStore(ctx.storage.sql);

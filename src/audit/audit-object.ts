@@ -55,7 +55,6 @@ export type ConsistencyProof = {
 
 /** The audit log of the deployment (`main`): records that are only added, in a Merkle tree (RFC 6962). */
 export class AuditObject extends CausedObject {
-  protected override readonly restoring = AUDIT_RESTORING;
   readonly #clock = systemClock;
   /** The log's name in its checkpoints: the URL that it is read under, without the scheme. */
   readonly #origin: string;
@@ -67,7 +66,7 @@ export class AuditObject extends CausedObject {
   readonly #registry: RegistryPort;
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, env, AUDIT_RESTORING);
     this.#store = new AuditStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,

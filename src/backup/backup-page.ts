@@ -52,7 +52,7 @@ const PAGE_OBJECTS = 200;
 const AT_ONCE = 20;
 const SHARE_CHARS = 256 * 1024;
 /** One that is read alone is read in one step up to here: it is of one moment. */
-const ALONE_CHARS = 4 * 1024 * 1024;
+const ALONE_CHARS = 2 * 1024 * 1024;
 
 const UNSETTLED = problem(
   "conflict",

@@ -9,8 +9,13 @@ const tables = () => import("./stored-tables.ts");
 
 /** What every Durable Object of ours is: one that can be told who caused a call of its methods, and that can be kept. */
 export class CausedObject extends DurableObject<Env> {
-  /** Statements that make of what a backup held what an object goes on from, where that is not the same. */
-  protected readonly restoring: readonly string[] = [];
+  /** Statements that make of what a backup held what the object goes on from, where that is not the same. */
+  readonly #restoring: readonly string[];
+
+  constructor(ctx: DurableObjectState, env: Env, restoring: readonly string[] = []) {
+    super(ctx, env);
+    this.#restoring = restoring;
+  }
 
   /** A call of one of the object's own methods, on behalf of whoever caused it. */
   callCausedBy(cause: Cause, method: string, args: unknown[]): unknown {
@@ -48,7 +53,7 @@ export class CausedObject extends DurableObject<Env> {
       const written = writeRows(storage.sql, rows);
       if (!written.ok || !sequences) return written;
       writeSequences(storage.sql, sequences);
-      for (const statement of this.restoring) storage.sql.exec(statement);
+      for (const statement of this.#restoring) storage.sql.exec(statement);
       return written;
     });
   }

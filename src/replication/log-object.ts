@@ -42,7 +42,6 @@ export type LogLimits = Pick<CompactionOptions, "maxRules">;
  * (`main`). Durable before it is acknowledged; its projections into KV are outbox rows.
  */
 export class LogObject extends CausedObject {
-  protected override readonly restoring = LOG_RESTORING;
   readonly #clock: Clock;
   readonly #store: LogStore;
   readonly #manifests: ManifestStore;
@@ -54,7 +53,7 @@ export class LogObject extends CausedObject {
   #prunedAtMs = 0;
 
   constructor(ctx: DurableObjectState, env: Env, clock: Clock = systemClock, limits: LogLimits = {}) {
-    super(ctx, env);
+    super(ctx, env, LOG_RESTORING);
     this.#clock = clock;
     this.#store = new LogStore(ctx.storage.sql);
     this.#manifests = new ManifestStore(ctx.storage.sql);

@@ -48,7 +48,6 @@ const SUPERSEDED_MS = 10 * 60_000;
  * which one log entry makes effective, and confirms what the filter suspects in here.
  */
 export class DenylistObject extends CausedObject {
-  protected override readonly restoring = DENYLIST_RESTORING;
   readonly #clock: Clock;
   readonly #tokens: DenylistStore;
   readonly #state: PublicationState;
@@ -60,7 +59,7 @@ export class DenylistObject extends CausedObject {
   readonly #log: LogPort;
 
   constructor(ctx: DurableObjectState, env: Env, clock: Clock = systemClock) {
-    super(ctx, env);
+    super(ctx, env, DENYLIST_RESTORING);
     this.#clock = clock;
     this.#tokens = new DenylistStore(ctx.storage.sql);
     this.#state = new PublicationState(this.#tokens);
