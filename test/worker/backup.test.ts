@@ -1,9 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import type { DirectoryObject } from "../../src/access/directory-object.ts";
 import { INVENTORY } from "../../src/backup/inventory.ts";
 import type { CausedObject } from "../../src/platform/caused-object.ts";
 import type { LoadedPart, TableCursor, TablePage } from "../../src/platform/stored-tables.ts";
+import type { PasskeyObject } from "../../src/registry/passkey-object.ts";
 import type { LogObject } from "../../src/replication/log-object.ts";
 import { expectValue, remote } from "../support/remote.ts";
 
@@ -126,6 +128,41 @@ describe("everything that an object stores", () => {
       });
     }
     expect(await object.loadStorage({ rows: [["audit_outbox", [1, "x"]]] })).toMatchObject({ ok: true });
+  });
+});
+
+describe("objects are found by their names", () => {
+  const directory = remote<DirectoryObject>(env.DIRECTORY.getByName("main"));
+  const holders = async (after = "", until = "") =>
+    expectValue(await directory.names({ of: "passkeys", after, until, limit: 2 }));
+
+  it("in their order, from one to another", async () => {
+    for (const name of ["corp|c", "corp|a", "corp|b", "corp|a"]) {
+      expectValue(await directory.noteHolder("passkeys", name, true));
+    }
+    expect(await holders()).toEqual(["corp|a", "corp|b"]);
+    expect(await holders("corp|b")).toEqual(["corp|c"]);
+    expect(await holders("", "corp|a")).toEqual(["corp|a"]);
+    expectValue(await directory.noteHolder("passkeys", "corp|a", false));
+    expect(await holders()).toEqual(["corp|b", "corp|c"]);
+  });
+
+  it("those of passkeys for as long as their person has one", async () => {
+    const subject = "corp|ann";
+    const stub = env.PASSKEY.getByName(subject);
+    const passkeys = remote<PasskeyObject>(stub);
+    const isHolder = async () => (await holders("corp|am", subject)).includes(subject);
+    await runInDurableObject(stub, (_object, { storage: { sql } }) => {
+      sql.exec("INSERT INTO passkeys VALUES ('id', ?, '{}')", subject);
+      sql.exec(
+        "INSERT INTO outbox (id, lane, kind, payload, next_at_ms) VALUES ('holder', 'directory', 'directory.holder', ?, 1)",
+        JSON.stringify(subject),
+      );
+    });
+    expectValue(await passkeys.wake());
+    await vi.waitFor(async () => expect(await isHolder()).toBe(true), { timeout: 10_000 });
+    expectValue(await passkeys.reset(subject));
+    await vi.waitFor(async () => expect(await isHolder()).toBe(false), { timeout: 10_000 });
   });
 });
 

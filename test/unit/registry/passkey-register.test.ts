@@ -103,6 +103,14 @@ describe("a passkey", () => {
     );
   });
 
+  it("tells the directory whose they are, when one comes and when all go", async () => {
+    expect(told).toEqual([ANN]);
+    await use(APPROVAL, APPROVAL);
+    expect(told).toEqual([ANN]);
+    register.reset(ANN);
+    expect(told).toEqual([ANN, ANN]);
+  });
+
   it("is needed first: nobody without one gets a challenge", async () => {
     expect(await register.begin("corp|new", APPROVAL)).toMatchObject(REFUSED);
     expect(await register.begin("corp|new", { kind: "passkey.add" })).toMatchObject(REFUSED);
