@@ -1423,6 +1423,8 @@ export type PolicyCheck = {
     };
   };
   warnings: string[];
+  /** As it would be kept: with its defaults, and in the order of the schema. */
+  document: Policy;
   simulation?: {
     asks: {
       [member: string]: JsonValue;

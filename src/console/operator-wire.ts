@@ -110,6 +110,8 @@ export type PolicyCheckView = {
   active_version: number;
   changes: Record<string, { added: string[]; removed: string[]; changed: string[]; reordered?: boolean }>;
   warnings: string[];
+  /** As it would be kept, with its defaults. */
+  document: object;
   simulation?: { replayed?: number; decided_otherwise?: DecidedOtherwiseView[] };
 };
 
