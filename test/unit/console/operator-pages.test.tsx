@@ -30,6 +30,7 @@ import { type RevokeBody, readRevocation } from "../../../src/console/revoking.t
 import { ConfirmEndpointAct, EndpointSecret, WebhookPage } from "../../../src/console/webhook-page.tsx";
 import { EndpointForm, WebhooksPage } from "../../../src/console/webhooks-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
+import { ok } from "../../../src/protocol/result.ts";
 import { addresses, HOSTILE, skeleton } from "./hostile.ts";
 import { NOW, sampleGrant, VISITOR } from "./samples.ts";
 
@@ -366,7 +367,8 @@ describe("a search among revocations", () => {
       return Response.json({ items, ...next });
     };
     const context = { requestId: "dec_1", waitUntil: () => {} };
-    return { api: new Api({ issuer: "https://gate.example", control }, "t", context), reads };
+    const caller = { accessToken: "t", renewed: async () => ok({ access_token: "t" }) };
+    return { api: new Api({ issuer: "https://gate.example", control }, caller, context), reads };
   }
   const none = { state: undefined, q: undefined, cursor: undefined };
 
