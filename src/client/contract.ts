@@ -329,6 +329,33 @@ export type ClientsUpdateBody = {
   disabled?: boolean;
 };
 
+/** That the log begins with what it was. */
+export type ConsistencyProof = {
+  from: number;
+  to: number;
+  /** SHA-256, base64. */
+  from_root_hash: string;
+  /** SHA-256, base64. */
+  to_root_hash: string;
+  hashes: string[];
+  /** A signed note (C2SP). */
+  checkpoint: string;
+};
+
+/** A stored request that other rules would have decided otherwise. */
+export type DecidedOtherwise = {
+  id: string;
+  requester: string;
+  resource: string;
+  scope: string;
+  created_at: number;
+  was: "pending" | "approved" | "denied" | "cancelled" | "expired";
+  /** `refused`: it could not even have been asked for. */
+  would_be: "pending" | "approved" | "denied" | "cancelled" | "expired" | "refused";
+  rule?: string;
+  detail?: string;
+};
+
 /** A decision that was taken, as it is kept. */
 export type DecisionRecord = {
   trace_version: 1;
@@ -691,6 +718,19 @@ export type ImportOutcome = {
   }[];
   awaiting_confirmation?: string[];
   receipt?: Receipt;
+};
+
+/** That a record is in the log. */
+export type InclusionProof = {
+  seq: number;
+  /** SHA-256, base64. */
+  leaf_hash: string;
+  size: number;
+  /** SHA-256, base64. */
+  root_hash: string;
+  hashes: string[];
+  /** A signed note (C2SP). */
+  checkpoint: string;
 };
 
 /** An access token (RFC 6749 §5.1). It ends with its grant. */
@@ -1428,9 +1468,7 @@ export type PolicyCheck = {
       [member: string]: JsonValue;
     }[];
     replayed?: number;
-    decided_otherwise?: {
-      [member: string]: JsonValue;
-    }[];
+    decided_otherwise?: DecidedOtherwise[];
   };
 };
 
@@ -1589,6 +1627,10 @@ export type Remediation = {
     } | {
       address: string;
     } | Record<string, never> | null;
+    scopes?: string[];
+    /** How long it lasts. */
+    seconds?: number;
+    acr_values?: string[];
     would_cut?: number;
     revocation_id?: string;
     receipt?: Receipt;
@@ -2244,27 +2286,7 @@ export type Api = {
     /** List what was recorded, newest first. Needs `audit:read`. */
     list(query?: { type?: string; actor?: string; about?: string; source?: string; request_id?: string; since?: number; until?: number; limit?: number; cursor?: number }, options?: CallOptions): Pages<AuditRecord>;
     /** Prove that a record is in the log, or that the log begins with what it was. Needs `audit:read`. `seq` asks for an inclusion proof, `from` for a consistency proof from that size (RFC 6962 §2.1). */
-    proof(query?: { seq?: number; from?: number }, options?: CallOptions): Promise<{
-      seq: number;
-      /** SHA-256, base64. */
-      leaf_hash: string;
-      size: number;
-      /** SHA-256, base64. */
-      root_hash: string;
-      hashes: string[];
-      /** A signed note (C2SP). */
-      checkpoint: string;
-    } | {
-      from: number;
-      to: number;
-      /** SHA-256, base64. */
-      from_root_hash: string;
-      /** SHA-256, base64. */
-      to_root_hash: string;
-      hashes: string[];
-      /** A signed note (C2SP). */
-      checkpoint: string;
-    }>;
+    proof(query?: { seq?: number; from?: number }, options?: CallOptions): Promise<InclusionProof | ConsistencyProof>;
     /** Erase what records say of a person. Needs `audit:erase`. The log stays verifiable: it commits to salted hashes. The erasure is recorded. */
     erase(body: AuditEraseBody, options?: CallOptions): Promise<{
       records: number;

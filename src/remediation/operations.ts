@@ -54,6 +54,9 @@ const action = z
       .union([matchSchema, z.strictObject({ address: z.string() }), z.strictObject({})])
       .nullable()
       .describe("Whom it is for; null where the detection named nobody."),
+    scopes: z.array(z.string()).exactOptional(),
+    seconds: z.int().exactOptional().describe("How long it lasts."),
+    acr_values: z.array(z.string()).exactOptional(),
     would_cut: z.int().exactOptional(),
     revocation_id: text,
     receipt: receiptSchema.exactOptional(),
