@@ -329,6 +329,33 @@ export type ClientsUpdateBody = {
   disabled?: boolean;
 };
 
+/** That the log begins with what it was. */
+export type ConsistencyProof = {
+  from: number;
+  to: number;
+  /** SHA-256, base64. */
+  from_root_hash: string;
+  /** SHA-256, base64. */
+  to_root_hash: string;
+  hashes: string[];
+  /** A signed note (C2SP). */
+  checkpoint: string;
+};
+
+/** A stored request that other rules would have decided otherwise. */
+export type DecidedOtherwise = {
+  id: string;
+  requester: string;
+  resource: string;
+  scope: string;
+  created_at: number;
+  was: "pending" | "approved" | "denied" | "cancelled" | "expired";
+  /** `refused`: it could not even have been asked for. */
+  would_be: "pending" | "approved" | "denied" | "cancelled" | "expired" | "refused";
+  rule?: string;
+  detail?: string;
+};
+
 /** A decision that was taken, as it is kept. */
 export type DecisionRecord = {
   trace_version: 1;
@@ -693,6 +720,19 @@ export type ImportOutcome = {
   receipt?: Receipt;
 };
 
+/** That a record is in the log. */
+export type InclusionProof = {
+  seq: number;
+  /** SHA-256, base64. */
+  leaf_hash: string;
+  size: number;
+  /** SHA-256, base64. */
+  root_hash: string;
+  hashes: string[];
+  /** A signed note (C2SP). */
+  checkpoint: string;
+};
+
 /** An access token (RFC 6749 §5.1). It ends with its grant. */
 export type IssuedToken = {
   access_token: string;
@@ -785,6 +825,9 @@ export type PasskeysChallengeBody = {
   } | {
     kind: "revocation.confirm";
     revocation_id: string;
+  } | {
+    kind: "remediation.confirm";
+    remediation_id: string;
   };
 };
 
@@ -1430,9 +1473,7 @@ export type PolicyCheck = {
       [member: string]: JsonValue;
     }[];
     replayed?: number;
-    decided_otherwise?: {
-      [member: string]: JsonValue;
-    }[];
+    decided_otherwise?: DecidedOtherwise[];
   };
 };
 
@@ -1591,6 +1632,10 @@ export type Remediation = {
     } | {
       address: string;
     } | Record<string, never> | null;
+    scopes?: string[];
+    /** How long it lasts. */
+    seconds?: number;
+    acr_values?: string[];
     would_cut?: number;
     revocation_id?: string;
     receipt?: Receipt;
@@ -1813,6 +1858,18 @@ export type RemediationRulesReplayBody = {
 
 export type RemediationsConfirmBody = {
   comment?: string;
+  /** An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 export type RemediationsUndoBody = {
@@ -2246,27 +2303,7 @@ export type Api = {
     /** List what was recorded, newest first. Needs `audit:read`. */
     list(query?: { type?: string; actor?: string; about?: string; source?: string; request_id?: string; since?: number; until?: number; limit?: number; cursor?: number }, options?: CallOptions): Pages<AuditRecord>;
     /** Prove that a record is in the log, or that the log begins with what it was. Needs `audit:read`. `seq` asks for an inclusion proof, `from` for a consistency proof from that size (RFC 6962 §2.1). */
-    proof(query?: { seq?: number; from?: number }, options?: CallOptions): Promise<{
-      seq: number;
-      /** SHA-256, base64. */
-      leaf_hash: string;
-      size: number;
-      /** SHA-256, base64. */
-      root_hash: string;
-      hashes: string[];
-      /** A signed note (C2SP). */
-      checkpoint: string;
-    } | {
-      from: number;
-      to: number;
-      /** SHA-256, base64. */
-      from_root_hash: string;
-      /** SHA-256, base64. */
-      to_root_hash: string;
-      hashes: string[];
-      /** A signed note (C2SP). */
-      checkpoint: string;
-    }>;
+    proof(query?: { seq?: number; from?: number }, options?: CallOptions): Promise<InclusionProof | ConsistencyProof>;
     /** Erase what records say of a person. Needs `audit:erase`. The log stays verifiable: it commits to salted hashes. The erasure is recorded. */
     erase(body: AuditEraseBody, options?: CallOptions): Promise<{
       records: number;
@@ -2344,19 +2381,19 @@ export type Api = {
     read(options?: CallOptions): Promise<string>;
   };
   passkeys: {
-    /** List one's passkeys. Needs `requests:review` or `revocations:write`. */
+    /** List one's passkeys. Needs `requests:review` or `revocations:write` or `remediation:write`. */
     list(options?: CallOptions): Promise<{
       items: Passkey[];
     }>;
-    /** Add a passkey. Needs `requests:review` or `revocations:write`. From the second one on with the word of one that there is. */
+    /** Add a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. From the second one on with the word of one that there is. */
     add(body: PasskeysAddBody, options?: CallOptions): Promise<Passkey>;
-    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
+    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
     challenge(body: PasskeysChallengeBody, options?: CallOptions): Promise<{
       public_key: {
         [member: string]: unknown;
       };
     }>;
-    /** Remove a passkey. Needs `requests:review` or `revocations:write`. */
+    /** Remove a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. */
     remove(id: string, body: PasskeysRemoveBody, options?: CallOptions): Promise<{
       id: string;
     }>;

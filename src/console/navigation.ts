@@ -35,7 +35,11 @@ const GROUPS: readonly PlaceGroup[] = [
   {
     name: "You",
     places: [
-      { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
+      {
+        path: "/console/passkeys",
+        label: "Passkeys",
+        anyOf: ["requests:review", "revocations:write", "remediation:write"],
+      },
     ],
   },
 ];

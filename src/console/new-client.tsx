@@ -1,3 +1,4 @@
+import type { ClientsCreateBody } from "../client/contract.ts";
 import type { Problem } from "../protocol/problem.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -105,22 +106,11 @@ export function ClientForm({ visitor, nonce, filled, problem: refusal }: Props) 
   );
 }
 
-/** The body of a client, as the control plane takes it. */
-type ClientBody = {
-  name: string;
-  grant_types: string[];
-  scopes: string[];
-  roles: string[];
-  introspects: string[];
-  auth_method?: "private_key_jwt";
-  jwks_uri?: string;
-};
-
-/** Reads the form. What the visitor may hand out is checked by the control plane. */
-export function readClient(form: URLSearchParams): Result<ClientBody> {
+/** Reads the form. Whether there are such grant types, and what the visitor may hand out, is checked by the control plane. */
+export function readClient(form: URLSearchParams): Result<ClientsCreateBody> {
   const [name, jwks_uri] = [textOf(form, "name"), textOf(form, "jwks_uri")];
   if (name === undefined) return err(problem("invalid_body", "Give it a name."));
-  const grant_types = form.getAll("grant_type");
+  const grant_types = form.getAll("grant_type") as NonNullable<ClientsCreateBody["grant_types"]>;
   if (grant_types.length === 0) return err(problem("invalid_body", "Choose how it gets tokens."));
   const words = (field: string) => (textOf(form, field) ?? "").split(/\s+/).filter((word) => word !== "");
   return ok({

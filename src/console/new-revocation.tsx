@@ -1,3 +1,4 @@
+import type { RevocationsCreateBody } from "../client/contract.ts";
 import type { Problem } from "../protocol/problem.ts";
 import { Blast, countText } from "./blast.tsx";
 import { Confirm } from "./confirm.tsx";
@@ -7,7 +8,6 @@ import { Refused } from "./notice.tsx";
 import type { DryRunView } from "./operator-wire.ts";
 import { effectText, ruleText } from "./revocation-words.ts";
 import { REVOCATIONS } from "./revocations-page.tsx";
-import type { RevokeBody } from "./revoking.ts";
 import { Time } from "./time.tsx";
 import type { Visitor } from "./visitor.ts";
 
@@ -127,7 +127,7 @@ function EffectFields({ value }: { value: (name: string) => string }) {
 }
 
 type ConfirmProps = {
-  body: RevokeBody;
+  body: RevocationsCreateBody;
   dryRun: DryRunView;
   /** Makes one revocation of the form, however often it is sent. */
   nonce: string;
@@ -185,7 +185,7 @@ function SecondPerson(props: Secondness) {
   );
 }
 
-function verbOf(body: RevokeBody, dryRun: DryRunView, confirmAbove: number | undefined): string {
+function verbOf(body: RevocationsCreateBody, dryRun: DryRunView, confirmAbove: number | undefined): string {
   if (needsSecond({ body, dryRun, confirmAbove })) return "Propose the revocation";
   return body.emergency ? "Revoke now, without a second person" : "Revoke";
 }

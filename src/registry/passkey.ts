@@ -25,7 +25,8 @@ export type Confirmed =
       duration_seconds?: number | undefined;
       max_uses?: number | undefined;
     }
-  | { kind: "revocation.confirm"; revocation_id: string };
+  | { kind: "revocation.confirm"; revocation_id: string }
+  | { kind: "remediation.confirm"; remediation_id: string };
 
 export const MAX_PASSKEYS = 10;
 /** How long somebody may take to touch their passkey. */

@@ -54,6 +54,9 @@ const action = z
       .union([matchSchema, z.strictObject({ address: z.string() }), z.strictObject({})])
       .nullable()
       .describe("Whom it is for; null where the detection named nobody."),
+    scopes: z.array(z.string()).exactOptional(),
+    seconds: z.int().exactOptional().describe("How long it lasts."),
+    acr_values: z.array(z.string()).exactOptional(),
     would_cut: z.int().exactOptional(),
     revocation_id: text,
     receipt: receiptSchema.exactOptional(),
@@ -159,7 +162,7 @@ export const remediationOperations: Operations = {
       200: json("It acts.", remediationSchema, REMEDIATION),
       202: json("It needs another person.", remediationSchema, { ...REMEDIATION, state: "held" }),
     },
-    errors: ["not_found", "forbidden", "conflict", "gone"],
+    errors: ["not_found", "forbidden", "passkey_required", "conflict", "gone"],
   },
   "GET /v1/remediation-rules": {
     id: "remediationRules.get",

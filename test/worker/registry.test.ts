@@ -384,7 +384,7 @@ function http(scopes: string[], roles: string[] = [], name = newName()) {
         clock: Date.now,
         issuer: ISSUER,
         local: false,
-        simulate: async () => ok({}),
+        simulate: async () => ok({ asks: [] }),
       }),
     )
     .route(

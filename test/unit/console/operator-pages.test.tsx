@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { RevocationsCreateBody } from "../../../src/client/contract.ts";
 import { Api } from "../../../src/console/api.ts";
 import { ClientPage, ClientSecret, ConfirmClientAct } from "../../../src/console/client-page.tsx";
 import { ClientsPage } from "../../../src/console/clients-page.tsx";
@@ -26,10 +27,11 @@ import { ConfirmProposal, LiftRevocation, RevocationPage } from "../../../src/co
 import { findRevocations } from "../../../src/console/revocation-search.ts";
 import { effectText, ruleText } from "../../../src/console/revocation-words.ts";
 import { RevocationsPage } from "../../../src/console/revocations-page.tsx";
-import { type RevokeBody, readRevocation } from "../../../src/console/revoking.ts";
+import { readRevocation } from "../../../src/console/revoking.ts";
 import { ConfirmEndpointAct, EndpointSecret, WebhookPage } from "../../../src/console/webhook-page.tsx";
 import { EndpointForm, WebhooksPage } from "../../../src/console/webhooks-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
+import { ok } from "../../../src/protocol/result.ts";
 import { addresses, HOSTILE, skeleton } from "./hostile.ts";
 import { NOW, sampleGrant, VISITOR } from "./samples.ts";
 
@@ -40,20 +42,21 @@ const RECEIPT = {
 
 function sampleRevocation(members: Partial<RevocationView> = {}): RevocationView {
   const base = { id: "rev_1", match: { sub: "corp|mallory" }, reason: "laptop stolen", actor: "corp|olivia" };
-  const history = [{ event: "created", at: NOW, actor: "corp|olivia" }];
+  const history: RevocationView["history"] = [{ event: "created", at: NOW, actor: "corp|olivia" }];
   return { ...base, created_at: NOW, state: "in_force", seq: 7, history, receipt: RECEIPT, ...members };
 }
 
 function sampleDryRun(tokens: number, members: Partial<DryRunView> = {}): DryRunView {
   const sample = { jti: "tok_1", sub: "corp|mallory", client_id: "cli_1", grant: "grt_1", exp: NOW + 60 };
   const would_cut = { tokens, grants: 1, subjects: 1, clients: 2 };
-  return { would_cut, exact: true, sample: tokens > 0 ? [sample] : [], ...members };
+  return { dry_run: true, would_cut, exact: true, sample: tokens > 0 ? [sample] : [], ...members };
 }
 
 function sampleClient(members: Partial<ClientView> = {}): ClientView {
   return {
     ...{ id: "cli_1", name: "deployer", auth_method: "client_secret", grant_types: ["client_credentials"] },
     ...{ scopes: ["orders:read"], roles: [], created_at: NOW, created_by: "corp|olivia", disabled: false },
+    revision: 1,
     ...members,
   };
 }
@@ -62,6 +65,8 @@ const html = async (children: object) => String(await children);
 
 /** Every page of the operators', with this text wherever somebody else's text goes. */
 async function render(text: string): Promise<string> {
+  // Also where the contract has words of its own.
+  const word = text as never;
   const visitor = { ...VISITOR, scopes: new Set(["revocations:write"]), subject: "corp|me" };
   const grant = sampleGrant({ id: text, subject: text, resource: text, access_request: text });
   const revoked = {
@@ -77,29 +82,32 @@ async function render(text: string): Promise<string> {
     history: [{ event: "created", at: NOW, actor: text, reason: text }],
     receipt: { ...RECEIPT, id: text },
   });
-  const waiting = { ...revocation, state: "awaiting_confirmation" };
-  const body: RevokeBody = { match: { sub: text }, reason: text };
+  const document = { text } as never;
+  const waiting = { ...revocation, state: "awaiting_confirmation" as const };
+  const body: RevocationsCreateBody = { match: { sub: text }, reason: text };
   const filled = new URLSearchParams({ sub: text, reason: text, scopes: text, effect: "shrink_scope" });
   const refused = problem("invalid_body", text, { faults: [text, text] });
   const query = { state: text, subject: text, resource: text, cursor: text };
   const props = { visitor, now: NOW, version: "v" };
-  const key = { kid: text, purpose: text, alg: text, state: "current" as const, created_at: NOW };
+  const key = { kid: text, purpose: word, alg: word, state: "current" as const, created_at: NOW };
   const client = sampleClient({
-    ...{ id: text, name: text, auth_method: text, grant_types: [text], scopes: [text], roles: [text] },
+    ...{ id: text, name: text, auth_method: word, grant_types: [word], scopes: [text], roles: [text] },
     ...{ introspects: [text], jwks_uri: text, created_by: text },
   });
   const endpoint = {
-    ...{ id: text, url: text, events: [text], description: text, enabled: true, created_at: NOW },
+    ...{ id: text, url: text, events: [word], description: text, enabled: true, created_at: NOW },
     public_keys: [text],
   };
   const delivery = {
-    ...{ id: text, event_type: text, state: "dead_letter" as const, created_at: NOW, dead_reason: text },
-    attempts: [{ number: 1, at: NOW, duration_seconds: 0.5, status: 500, error: text }],
+    ...{ id: text, event_id: text, event_type: word, state: "dead_letter" as const, created_at: NOW },
+    dead_reason: word,
+    attempts: [{ number: 1, at: NOW, duration_seconds: 0.5, status: 500, error: word }],
   };
   const change: PolicyCheckView = {
-    ...{ active_version: 3, warnings: [text], document: { text } },
+    ...{ valid: true, active_version: 3, warnings: [text], document },
     changes: { roles: { added: [text], removed: [text], changed: [text], reordered: true } },
     simulation: {
+      asks: [],
       replayed: 1,
       decided_otherwise: [
         {
@@ -107,6 +115,7 @@ async function render(text: string): Promise<string> {
           requester: text,
           resource: text,
           scope: "x",
+          created_at: NOW,
           was: "approved",
           would_be: "refused",
           detail: text,
@@ -135,7 +144,7 @@ async function render(text: string): Promise<string> {
       <LiftRevocation {...props} revocation={revocation} />
       <PolicyPage
         {...props}
-        policy={{ version: 3, document: { text } }}
+        policy={{ version: 3, document }}
         versions={[
           { version: 3, created_at: NOW, created_by: text, active: true },
           { version: 2, created_at: NOW, created_by: text, active: false },
@@ -147,9 +156,9 @@ async function render(text: string): Promise<string> {
       <PolicyEditor text={text} version={3} mayReplay={true} visitor={visitor} problem={refused} />
       <PolicyChange
         {...{ check: change, visitor, inForce: { text: `${text} before` } }}
-        wanted={{ document: { text }, over: 3 }}
+        wanted={{ document, over: 3 }}
       />
-      <PolicyVersionPage document={{ text }} />
+      <PolicyVersionPage document={document} />
       <ClientsPage clients={[client]} cursor={text} next={text} now={NOW} />
       <ClientPage {...props} client={client} />
       <ClientPage {...props} client={{ ...client, disabled: true }} />
@@ -287,7 +296,7 @@ describe("the form for a revocation", () => {
 });
 
 describe("before a revocation is made", () => {
-  const confirm = (body: Partial<RevokeBody>, tokens: number, confirmAbove?: number) =>
+  const confirm = (body: Partial<RevocationsCreateBody>, tokens: number, confirmAbove?: number) =>
     html(
       <ConfirmRevocation
         body={{ match: { sub: "corp|mallory" }, reason: "stolen", ...body }}
@@ -338,7 +347,7 @@ describe("who may do what to a revocation", () => {
     const props = { revocation: sampleRevocation(members), visitor, now: NOW, version: "v" };
     return html(<RevocationPage {...props} />);
   };
-  const waits = { state: "awaiting_confirmation" };
+  const waits = { state: "awaiting_confirmation" as const };
 
   it("offers the second person to confirm, and the first only to give it up", async () => {
     expect(await shown(waits, "corp|bob")).toContain("/rev_1/confirm");
@@ -369,7 +378,8 @@ describe("a search among revocations", () => {
       return Response.json({ items, ...next });
     };
     const context = { requestId: "dec_1", waitUntil: () => {} };
-    return { api: new Api({ issuer: "https://gate.example", control }, "t", context), reads };
+    const caller = { accessToken: "t", renewed: async () => ok({ access_token: "t" }) };
+    return { api: new Api({ issuer: "https://gate.example", control }, caller, context), reads };
   }
   const none = { state: undefined, q: undefined, cursor: undefined };
 
@@ -476,10 +486,11 @@ describe("clients", () => {
 
 describe("a webhook endpoint", () => {
   const endpoint = {
-    ...{ id: "whe_1", url: "https://x.example/hook", events: ["*"], enabled: true, created_at: NOW },
+    ...{ id: "whe_1", url: "https://x.example/hook", events: ["*" as const], enabled: true, created_at: NOW },
   };
   const delivery = (members: Partial<DeliveryView>): DeliveryView => ({
-    ...{ id: "dlv_1", event_type: "grant.revoked", state: "delivered", created_at: NOW, attempts: [] },
+    ...{ id: "dlv_1", event_id: "evt_1", event_type: "grant.revoked", state: "delivered" },
+    ...{ created_at: NOW, attempts: [] },
     ...members,
   });
   const shown = (deliveries: DeliveryView[], scopes = ["webhooks:write"]) => {
@@ -489,7 +500,9 @@ describe("a webhook endpoint", () => {
   };
 
   it("shows every attempt, and when the next is due", async () => {
-    const attempts = [{ number: 1, at: NOW, duration_seconds: 0.25, status: 503, error: "http_status" }];
+    const attempts = [
+      { number: 1, at: NOW, duration_seconds: 0.25, status: 503, error: "http_status" as const },
+    ];
     const text = await shown([delivery({ state: "pending", attempts, next_attempt_at: NOW + 5 })]);
     expect(text).toContain("503, http status");
     expect(text).toContain("250 ms");
@@ -514,11 +527,11 @@ describe("a change of the policy", () => {
   const IN_FORCE = { routes: [{ id: "orders", path: "/orders/**" }], roles: {} };
   const shown = (
     changes: PolicyCheckView["changes"],
-    more: Partial<Pick<PolicyCheckView, "simulation" | "document">> = {},
+    more: { simulation?: PolicyCheckView["simulation"]; document?: object } = {},
   ) => {
-    const check = { active_version: 3, changes, warnings: [], document: IN_FORCE, ...more };
-    const wanted = { document: {}, over: 3 };
-    return html(<PolicyChange check={check} visitor={VISITOR} inForce={IN_FORCE} wanted={wanted} />);
+    const check = { valid: true, active_version: 3, changes, warnings: [], document: IN_FORCE, ...more };
+    const props = { visitor: VISITOR, inForce: IN_FORCE, wanted: { document: {}, over: 3 } };
+    return html(<PolicyChange {...props} check={check as unknown as PolicyCheckView} />);
   };
 
   it("names what it changes, and only that", async () => {
@@ -532,7 +545,7 @@ describe("a change of the policy", () => {
   });
 
   it("says how the latest requests would have gone, where that was tried", async () => {
-    expect(await shown({}, { simulation: { replayed: 7, decided_otherwise: [] } })).toContain(
+    expect(await shown({}, { simulation: { asks: [], replayed: 7, decided_otherwise: [] } })).toContain(
       "All 7 would have been",
     );
     expect(await shown({})).not.toContain("decided again");
@@ -541,9 +554,9 @@ describe("a change of the policy", () => {
   it("folds those away that are many, and loses none", async () => {
     const decided_otherwise = Array.from({ length: 12 }, (_, i) => ({
       ...{ id: `req_${i}`, requester: `corp|person-${i}`, resource: "orders", scope: "orders:read" },
-      ...{ was: "approved", would_be: "refused" },
+      ...{ was: "approved" as const, would_be: "refused" as const, created_at: NOW },
     }));
-    const text = await shown({}, { simulation: { replayed: 30, decided_otherwise } });
+    const text = await shown({}, { simulation: { asks: [], replayed: 30, decided_otherwise } });
     expect(text).toContain("12 of 30 would have been decided otherwise");
     expect(text).toContain("The other 4");
     for (const { requester } of decided_otherwise) expect(text).toContain(requester);
