@@ -124,11 +124,7 @@ function Otherwise({ of, rows }: { of: number; rows: readonly DecidedOtherwiseVi
       {more.length === 0 ? null : (
         <details>
           <summary>The other {more.length}</summary>
-          <Table
-            caption="Further requests that would have been decided otherwise"
-            columns={DECIDED}
-            rows={more}
-          />
+          <Table caption="Further requests" columns={DECIDED} rows={more} />
         </details>
       )}
     </>
