@@ -31,6 +31,8 @@ export const revocationCommands: Commands = (program, world) => {
     .command("list")
     .description("List revocations, the newest first.")
     .option("--limit <n>", "at most so many", readWholeNumber, 50)
+    .option("--search <text>", "with this in what they name, in a reason or in who gave it")
+    .option("--state <state>", "in this state, such as in_force, lifted or awaiting_confirmation")
     .action(act(world, listRevocations));
   revocations
     .command("show <id>")
@@ -153,9 +155,12 @@ async function revokeTokens(cli: Cli, options: RevokeOptions): Promise<void> {
   cli.terminal.next(`portcullis revocations confirm ${done.id}`, "Somebody else confirms it");
 }
 
-async function listRevocations(cli: Cli, { limit }: { limit: number }): Promise<void> {
+type ListOptions = { limit: number; search?: string; state?: Revocation["state"] };
+
+async function listRevocations(cli: Cli, { limit, search, state }: ListOptions): Promise<void> {
   const client = await cli.client();
-  const items = await first(client.revocations.list({ limit: Math.min(limit, MAX_PAGE) }), limit);
+  const query = { ...(search === undefined ? {} : { q: search }), ...(state === undefined ? {} : { state }) };
+  const items = await first(client.revocations.list({ ...query, limit: Math.min(limit, MAX_PAGE) }), limit);
   cli.terminal.result(items, () =>
     cli.terminal.table(
       items,
