@@ -100,8 +100,9 @@ function signedIn(deps: ConsoleDeps): MiddlewareHandler<ConsoleEnv> {
     }
     if (!token.ok) return problemResponse(token.error, c.env.requestId);
     const { access_token: accessToken } = token.value;
+    const renewed = (refused: string) => deps.tokenOf(cookie, refused);
     c.set("visitor", visitorOf(accessToken, await csrfTokenOf(cookie)));
-    c.set("api", new Api(deps, accessToken, c.env));
+    c.set("api", new Api(deps, { accessToken, renewed }, c.env));
     return next();
   };
 }

@@ -439,6 +439,9 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await expect
       .poll(async () => (await stand.gate.asOperator("/v1/keys")).status, { timeout: 15_000 })
       .toBe(401);
+    // The session goes on with a token of the new key: nobody who is signed in is shut out until the old one ends.
+    await olivia.goto(path("/keys"));
+    await olivia.getByRole("heading", { name: "Access tokens" }).waitFor();
     const token = await clientToken(stand.issuer, { id: "operator", secret: OPERATOR_SECRET });
     const keys = bodyOf<{ items: object[] }>(await stand.gate.call("/v1/keys", { token }), 200).items;
     expect(keys).toContainEqual(expect.objectContaining({ kid: leaked, state: "compromised" }));

@@ -31,6 +31,7 @@ import { readRevocation } from "../../../src/console/revoking.ts";
 import { ConfirmEndpointAct, EndpointSecret, WebhookPage } from "../../../src/console/webhook-page.tsx";
 import { EndpointForm, WebhooksPage } from "../../../src/console/webhooks-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
+import { ok } from "../../../src/protocol/result.ts";
 import { addresses, HOSTILE, skeleton } from "./hostile.ts";
 import { NOW, sampleGrant, VISITOR } from "./samples.ts";
 
@@ -374,7 +375,8 @@ describe("a search among revocations", () => {
       return Response.json({ items, ...next });
     };
     const context = { requestId: "dec_1", waitUntil: () => {} };
-    return { api: new Api({ issuer: "https://gate.example", control }, "t", context), reads };
+    const caller = { accessToken: "t", renewed: async () => ok({ access_token: "t" }) };
+    return { api: new Api({ issuer: "https://gate.example", control }, caller, context), reads };
   }
   const none = { state: undefined, q: undefined, cursor: undefined };
 
