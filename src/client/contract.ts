@@ -825,6 +825,9 @@ export type PasskeysChallengeBody = {
   } | {
     kind: "revocation.confirm";
     revocation_id: string;
+  } | {
+    kind: "remediation.confirm";
+    remediation_id: string;
   };
 };
 
@@ -1853,6 +1856,18 @@ export type RemediationRulesReplayBody = {
 
 export type RemediationsConfirmBody = {
   comment?: string;
+  /** An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 export type RemediationsUndoBody = {
@@ -2364,19 +2379,19 @@ export type Api = {
     read(options?: CallOptions): Promise<string>;
   };
   passkeys: {
-    /** List one's passkeys. Needs `requests:review` or `revocations:write`. */
+    /** List one's passkeys. Needs `requests:review` or `revocations:write` or `remediation:write`. */
     list(options?: CallOptions): Promise<{
       items: Passkey[];
     }>;
-    /** Add a passkey. Needs `requests:review` or `revocations:write`. From the second one on with the word of one that there is. */
+    /** Add a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. From the second one on with the word of one that there is. */
     add(body: PasskeysAddBody, options?: CallOptions): Promise<Passkey>;
-    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
+    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
     challenge(body: PasskeysChallengeBody, options?: CallOptions): Promise<{
       public_key: {
         [member: string]: unknown;
       };
     }>;
-    /** Remove a passkey. Needs `requests:review` or `revocations:write`. */
+    /** Remove a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. */
     remove(id: string, body: PasskeysRemoveBody, options?: CallOptions): Promise<{
       id: string;
     }>;

@@ -16,7 +16,11 @@ const PLACES: readonly Place[] = [
   { path: "/console/detections", label: "Detections", anyOf: ["remediation:read", "remediation:write"] },
   { path: "/console/why", label: "Why", anyOf: ["decisions:read", "policy:read"] },
   { path: "/console/audit", label: "Audit", anyOf: ["audit:read"] },
-  { path: "/console/passkeys", label: "Passkeys", anyOf: ["requests:review", "revocations:write"] },
+  {
+    path: "/console/passkeys",
+    label: "Passkeys",
+    anyOf: ["requests:review", "revocations:write", "remediation:write"],
+  },
 ];
 
 export function placesFor(visitor: Pick<Visitor, "scopes">): Place[] {

@@ -117,7 +117,8 @@ async function askSecond(c: ConsoleContext, id: string, refusal?: Problem) {
   const rule = { match, effect, issued_before, reason };
   const counted = await api.post<DryRunView>("/v1/revocations", rule, { dry_run: "true" });
   if (!counted.ok) return showProblem(c, counted.error, revocationPath(id));
-  const props = { revocation, dryRun: counted.value, visitor, now, problem: refusal };
+  const comment = refusal && textOf(c.var.form, "comment");
+  const props = { revocation, dryRun: counted.value, visitor, now, problem: refusal, comment };
   const status = refusal ? problemStatus(refusal.code) : 200;
   return show(
     c,

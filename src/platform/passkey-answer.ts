@@ -36,7 +36,8 @@ export type Confirmed =
       duration_seconds?: number | undefined;
       max_uses?: number | undefined;
     }
-  | { kind: "revocation.confirm"; revocation_id: string };
+  | { kind: "revocation.confirm"; revocation_id: string }
+  | { kind: "remediation.confirm"; remediation_id: string };
 
 /** Whether a passkey of the person has confirmed this: its id; `passkey_required` where it has not. */
 export type ConfirmByPasskey = (

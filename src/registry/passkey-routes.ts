@@ -47,6 +47,7 @@ const challengeSchema = z.strictObject({
       max_uses: z.int().exactOptional(),
     }),
     z.strictObject({ kind: z.literal("revocation.confirm"), revocation_id: z.string().max(64) }),
+    z.strictObject({ kind: z.literal("remediation.confirm"), remediation_id: z.string().max(64) }),
   ]),
 });
 
@@ -66,7 +67,7 @@ const resetSchema = z.strictObject({
 });
 
 /** Whoever decides something that a passkey may have to confirm. */
-const DECIDERS = requireScope("requests:review", "revocations:write");
+const DECIDERS = requireScope("requests:review", "revocations:write", "remediation:write");
 
 /** Where the passkeys of a deployment are good. */
 export function siteOf(issuer: string): Site {

@@ -162,7 +162,7 @@ export const remediationOperations: Operations = {
       200: json("It acts.", remediationSchema, REMEDIATION),
       202: json("It needs another person.", remediationSchema, { ...REMEDIATION, state: "held" }),
     },
-    errors: ["not_found", "forbidden", "conflict", "gone"],
+    errors: ["not_found", "forbidden", "passkey_required", "conflict", "gone"],
   },
   "GET /v1/remediation-rules": {
     id: "remediationRules.get",

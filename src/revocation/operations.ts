@@ -136,7 +136,7 @@ export const revocationOperations: Operations = {
     summary: "Confirm, as the second person, a revocation that waits for one",
     example: { comment: "seen the ticket" },
     answers: { 200: json("It is in force.", receiptSchema, RECEIPT) },
-    errors: ["not_found", "forbidden", "conflict", "gone"],
+    errors: ["not_found", "forbidden", "passkey_required", "conflict", "gone"],
   },
   "DELETE /v1/revocations/:id": {
     id: "revocations.lift",

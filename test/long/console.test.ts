@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { complaintsOf, describeInChromium, faultsOfPage } from "../support/chromium.ts";
+import { addAuthenticator, complaintsOf, describeInChromium, faultsOfPage } from "../support/chromium.ts";
 import { type ConsoleStand, standUpConsole } from "../support/console-stand.ts";
 import { bodyOf, clientToken, type Person } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
@@ -342,15 +342,6 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
     expect((await alice.goto(path("/no-such-page")))?.status()).toBe(404);
   });
 });
-
-/** A passkey in the browser, whose owner is there and verified whenever it is asked. */
-async function addAuthenticator(page: Page): Promise<void> {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("WebAuthn.enable");
-  const kind = { protocol: "ctap2", transport: "internal", automaticPresenceSimulation: true } as const;
-  const options = { ...kind, hasResidentKey: true, hasUserVerification: true, isUserVerified: true };
-  await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
-}
 
 async function said(page: Page, text: string): Promise<void> {
   await page.getByRole("status").filter({ hasText: text }).waitFor();

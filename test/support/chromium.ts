@@ -98,3 +98,12 @@ export function complaintsOf(page: Page, own: readonly string[]): string[] {
   });
   return complaints;
 }
+
+/** A passkey in the browser, whose owner is there and verified whenever it is asked. */
+export async function addAuthenticator(page: Page): Promise<void> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  const kind = { protocol: "ctap2", transport: "internal", automaticPresenceSimulation: true } as const;
+  const options = { ...kind, hasResidentKey: true, hasUserVerification: true, isUserVerified: true };
+  await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
+}
