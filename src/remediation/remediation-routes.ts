@@ -11,7 +11,7 @@ import {
   requireScope,
 } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
-import { passkeyAnswer } from "../platform/passkey-answer.ts";
+import { type PasskeyAnswer, passkeyAnswer } from "../platform/passkey-answer.ts";
 import { checkPolicy } from "../policy/check.ts";
 import { loadConditions } from "../policy/condition.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
@@ -47,11 +47,7 @@ export type RemediationRouteDeps = {
     }): Promise<Result<{ version: number; receipt: Receipt }>>;
   };
   /** Whether a person has confirmed a firing as the policy wants it: with a passkey, where it says so. */
-  confirmedBy(
-    subject: string,
-    id: string,
-    passkey: z.output<typeof passkeyAnswer> | undefined,
-  ): Promise<Result<unknown>>;
+  confirmedBy(subject: string, id: string, passkey: PasskeyAnswer | undefined): Promise<Result<unknown>>;
   /** What a document is checked against beside its schema. */
   context: PolicyContext;
   clock: Clock;

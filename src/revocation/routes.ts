@@ -3,7 +3,7 @@ import * as z from "zod";
 import { epochSeconds } from "../platform/clock.ts";
 import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
-import { passkeyAnswer } from "../platform/passkey-answer.ts";
+import { type PasskeyAnswer, passkeyAnswer } from "../platform/passkey-answer.ts";
 import { problem } from "../protocol/problem.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import { countLive } from "./live-token.ts";
@@ -27,11 +27,7 @@ export type RevocationLogPort = RevokeDeps["log"] & {
 export type RevocationDeps = RevokeDeps & {
   log: RevocationLogPort;
   /** Whether the second person has confirmed as the policy wants it: with a passkey, where it says so. */
-  confirmedBy(
-    subject: string,
-    id: string,
-    passkey: z.output<typeof passkeyAnswer> | undefined,
-  ): Promise<Result<unknown>>;
+  confirmedBy(subject: string, id: string, passkey: PasskeyAnswer | undefined): Promise<Result<unknown>>;
 };
 
 const createQuery = z.strictObject({ dry_run: z.enum(["true", "false"]).exactOptional() });
