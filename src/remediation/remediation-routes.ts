@@ -17,8 +17,7 @@ import { loadConditions } from "../policy/condition.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { remediationRules } from "../policy/default-remediation.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
-import { type RemediationRule, remediationSchema } from "../policy/remediation-schema.ts";
-import { DETECTION_KINDS } from "../protocol/detection.ts";
+import { detectionKind, type RemediationRule, remediationSchema } from "../policy/remediation-schema.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { RemediationView } from "./remediation.ts";
@@ -65,7 +64,7 @@ const ABOUT = ["iss", "jti", "sub", "client_id", "grant", "session", "kid", "rou
 const detectionQuery = z
   .strictObject({
     ...page,
-    kind: z.enum(DETECTION_KINDS).exactOptional(),
+    kind: detectionKind.exactOptional(),
     since: epoch.exactOptional(),
     ...Object.fromEntries(ABOUT.map((member) => [member, text.exactOptional()])),
   })
