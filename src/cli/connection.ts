@@ -1,4 +1,7 @@
+import { type Access, tokenSource } from "../client/access-token.ts";
+import { refusalOf } from "../client/errors.ts";
 import { Portcullis } from "../client/portcullis.ts";
+import { Sender } from "../client/sending.ts";
 import { CliFailure, EXIT, usageFault } from "./failure.ts";
 import { KeyringFile, type StoredSession } from "./keyring-file.ts";
 import type { Environment } from "./terminal.ts";
@@ -37,54 +40,37 @@ export class Connection {
 
   async client(): Promise<Portcullis> {
     const issuer = await this.issuer();
-    const {
-      PORTCULLIS_TOKEN: token,
-      PORTCULLIS_CLIENT_ID: clientId,
-      PORTCULLIS_CLIENT_SECRET: clientSecret,
-    } = this.#environment;
-    if (token) return new Portcullis({ issuer, token });
-    if (clientId && clientSecret) return new Portcullis({ issuer, credentials: { clientId, clientSecret } });
-    if (clientId || clientSecret) {
-      throw usageFault(
-        "PORTCULLIS_CLIENT_ID and PORTCULLIS_CLIENT_SECRET go together; one of them is not set.",
-      );
-    }
-    return new Portcullis({ issuer, tokenProvider: (refused) => this.#sessionToken(issuer, refused) });
+    return new Portcullis({ issuer, ...this.#access(issuer) });
   }
 
   /** What the client has no method for: the answer of a path as it is, where it is 200. */
   async get(path: string): Promise<Response> {
     const issuer = await this.issuer();
-    const answer = await fetch(`${issuer}${path}`, {
-      headers: { authorization: `Bearer ${await this.#token(issuer)}` },
-      redirect: "error",
-    }).catch(() => {
-      throw new CliFailure(
-        `${issuer} does not answer.`,
-        EXIT.unreachable,
-        "portcullis doctor looks further.",
-      );
-    });
-    if (answer.ok) return answer;
-    const { title = "Refused", detail = "" } = (await answer.json().catch(() => ({}))) as {
-      title?: string;
-      detail?: string;
+    const sender = new Sender({});
+    const tokens = tokenSource(issuer, this.#access(issuer), sender, undefined);
+    const attempt = async () => {
+      const headers = { authorization: `Bearer ${await tokens.token()}` };
+      return { url: `${issuer}${path}`, init: { headers } };
     };
-    throw new CliFailure(`${title}: ${detail}`, answer.status === 401 ? EXIT.signedOut : EXIT.refused);
+    const answer = await sender.send({ attempt, repeatable: true, streamed: true });
+    if (answer.ok) return answer;
+    throw await refusalOf(answer);
   }
 
-  async #token(issuer: string): Promise<string> {
+  #access(issuer: string): Access {
     const {
       PORTCULLIS_TOKEN: token,
-      PORTCULLIS_CLIENT_ID: client_id,
-      PORTCULLIS_CLIENT_SECRET: client_secret,
+      PORTCULLIS_CLIENT_ID: clientId,
+      PORTCULLIS_CLIENT_SECRET: clientSecret,
     } = this.#environment;
-    if (token) return token;
-    if (!client_id || !client_secret) return this.#sessionToken(issuer, undefined);
-    const form = { grant_type: "client_credentials", client_id, client_secret };
-    const { status, body } = await tokenCall(`${issuer}/oauth/token`, form);
-    if (status === 200) return String(body.access_token);
-    throw new CliFailure(`No access token: ${String(body.error_description ?? status)}`, EXIT.signedOut);
+    if (token) return { token };
+    if (clientId && clientSecret) return { credentials: { clientId, clientSecret } };
+    if (clientId || clientSecret) {
+      throw usageFault(
+        "PORTCULLIS_CLIENT_ID and PORTCULLIS_CLIENT_SECRET go together; one of them is not set.",
+      );
+    }
+    return { tokenProvider: (refused) => this.#sessionToken(issuer, refused) };
   }
 
   /** The access token of the stored session, renewed where it is about to end; the new one is kept before it is used. */

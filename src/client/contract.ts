@@ -572,7 +572,7 @@ export type Delivery = {
 /** Something that was noticed. */
 export type Detection = {
   id: string;
-  kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+  kind: DetectionKind;
   at: number;
   /** 0 where one event is enough. */
   window_seconds: number;
@@ -603,6 +603,8 @@ export type Detection = {
   }[];
 };
 
+export type DetectionKind = "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+
 /** AuthZEN 1.0 §6.2. */
 export type EvaluationAnswer = {
   decision: boolean;
@@ -615,6 +617,8 @@ export type EvaluationAnswer = {
 export type EvaluationAnswers = {
   evaluations: EvaluationAnswer[];
 } | EvaluationAnswer;
+
+export type EventFilter = "*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised";
 
 /** More time that was asked for: reviewed like the request itself. */
 export type Extension = {
@@ -1353,58 +1357,7 @@ export type Policy = {
   /** What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md. */
   remediation?: {
     /** All that match a detection act, each by itself. */
-    rules: {
-      id: string;
-      when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
-      /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
-      condition?: string;
-      /** So many such detections of the same target in the window. Absent: the first is enough. */
-      threshold?: {
-        count: number;
-        window_seconds: number;
-      };
-      actions: {
-        kind: "count";
-      } | {
-        kind: "notify";
-      } | {
-        kind: "revoke";
-        target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
-        /** Absent: as long as a token may live; a subject or client until it is lifted. */
-        seconds?: number;
-      } | {
-        kind: "step_up";
-        /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-        target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-        acr_values?: string[];
-        /** The sign-in has to be later than the detection. */
-        new_sign_in?: boolean;
-        /** Absent: as long as a token may live. */
-        seconds?: number;
-      } | {
-        kind: "shrink_scope";
-        /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-        target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-        scopes: string[];
-        /** Absent: as long as a token may live. */
-        seconds?: number;
-      } | {
-        kind: "force_sign_in";
-      } | {
-        kind: "block_address";
-        seconds?: number;
-      } | {
-        kind: "rotate_key";
-      }[];
-      /** So long after it acted, the rule leaves the same target alone. */
-      cooldown_seconds?: number;
-      /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
-      max_cut?: number;
-      /** How often the rule may act in an hour. */
-      max_per_hour?: number;
-      /** Only records what it would have done. */
-      shadow?: boolean;
-    }[];
+    rules: RemediationRule[];
   };
   /** Shared signals (SSF). Absent: nobody is listened to. */
   signals?: {
@@ -1602,7 +1555,7 @@ export type Remediation = {
   id: string;
   rule_id: string;
   detection_id: string;
-  detection_kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+  detection_kind: DetectionKind;
   at: number;
   state: "acted" | "held" | "hold_expired" | "shadow" | "dismissed" | "undone";
   would_cut: number;
@@ -1674,7 +1627,7 @@ export type RemediationReplay = {
   firings: {
     rule_id: string;
     detection_id: string;
-    kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+    kind: DetectionKind;
     at: number;
     outcome: "acted" | "held" | "shadow" | "below_threshold" | "cooling_down" | "over_hourly_limit";
     would_hold: boolean;
@@ -1683,9 +1636,10 @@ export type RemediationReplay = {
   }[];
 };
 
+/** What is done when something is noticed. */
 export type RemediationRule = {
   id: string;
-  when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
+  when: DetectionKind | DetectionKind[];
   /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
   condition?: string;
   /** So many such detections of the same target in the window. Absent: the first is enough. */
@@ -1744,114 +1698,12 @@ export type RemediationRules = {
 
 export type RemediationRulesPutBody = {
   /** All that match a detection act, each by itself. */
-  rules: {
-    id: string;
-    when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
-    /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
-    condition?: string;
-    /** So many such detections of the same target in the window. Absent: the first is enough. */
-    threshold?: {
-      count: number;
-      window_seconds: number;
-    };
-    actions: {
-      kind: "count";
-    } | {
-      kind: "notify";
-    } | {
-      kind: "revoke";
-      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
-      /** Absent: as long as a token may live; a subject or client until it is lifted. */
-      seconds?: number;
-    } | {
-      kind: "step_up";
-      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-      target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-      acr_values?: string[];
-      /** The sign-in has to be later than the detection. */
-      new_sign_in?: boolean;
-      /** Absent: as long as a token may live. */
-      seconds?: number;
-    } | {
-      kind: "shrink_scope";
-      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-      scopes: string[];
-      /** Absent: as long as a token may live. */
-      seconds?: number;
-    } | {
-      kind: "force_sign_in";
-    } | {
-      kind: "block_address";
-      seconds?: number;
-    } | {
-      kind: "rotate_key";
-    }[];
-    /** So long after it acted, the rule leaves the same target alone. */
-    cooldown_seconds?: number;
-    /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
-    max_cut?: number;
-    /** How often the rule may act in an hour. */
-    max_per_hour?: number;
-    /** Only records what it would have done. */
-    shadow?: boolean;
-  }[];
+  rules: RemediationRule[];
 };
 
 export type RemediationRulesReplayBody = {
   /** All that match a detection act, each by itself. */
-  rules: {
-    id: string;
-    when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
-    /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
-    condition?: string;
-    /** So many such detections of the same target in the window. Absent: the first is enough. */
-    threshold?: {
-      count: number;
-      window_seconds: number;
-    };
-    actions: {
-      kind: "count";
-    } | {
-      kind: "notify";
-    } | {
-      kind: "revoke";
-      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
-      /** Absent: as long as a token may live; a subject or client until it is lifted. */
-      seconds?: number;
-    } | {
-      kind: "step_up";
-      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-      target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-      acr_values?: string[];
-      /** The sign-in has to be later than the detection. */
-      new_sign_in?: boolean;
-      /** Absent: as long as a token may live. */
-      seconds?: number;
-    } | {
-      kind: "shrink_scope";
-      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-      scopes: string[];
-      /** Absent: as long as a token may live. */
-      seconds?: number;
-    } | {
-      kind: "force_sign_in";
-    } | {
-      kind: "block_address";
-      seconds?: number;
-    } | {
-      kind: "rotate_key";
-    }[];
-    /** So long after it acted, the rule leaves the same target alone. */
-    cooldown_seconds?: number;
-    /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
-    max_cut?: number;
-    /** How often the rule may act in an hour. */
-    max_per_hour?: number;
-    /** Only records what it would have done. */
-    shadow?: boolean;
-  }[];
+  rules: RemediationRule[];
   /** Epoch seconds */
   since: number;
 };
@@ -1935,7 +1787,7 @@ export type Revocation = {
   created_at: number;
   expires_at?: number;
   emergency?: true;
-  state: "awaiting_confirmation" | "confirmation_expired" | "cancelled" | "in_force" | "lifted" | "expired";
+  state: "awaiting_confirmation" | "in_force" | "lifted" | "expired" | "cancelled" | "confirmation_expired";
   /** Its place in the log; absent before it is confirmed. */
   seq?: number;
   lifted_at?: number;
@@ -2172,7 +2024,7 @@ export type Traffic = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
+  events: EventFilter[];
   description?: string;
   reviews_as?: {
     roles: string[];
@@ -2203,7 +2055,7 @@ export type WebhookEndpointsCreateBody = {
   /** https, a public host name, port 443 or 8443. */
   url: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
+  events: EventFilter[];
   description?: string;
   /** A secret that both sides have, or a key of which receivers get the public half. */
   signature?: "hmac" | "ed25519";
@@ -2241,7 +2093,7 @@ export type WebhookEndpointsUpdateBody = {
   /** https, a public host name, port 443 or 8443. */
   url?: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
+  events?: EventFilter[];
   description?: string | null;
   reviews_as?: {
     /** Roles that its approvers have when the access rule is looked at. */
@@ -2344,7 +2196,7 @@ export type Api = {
   };
   detections: {
     /** List what was noticed, newest first. Needs `remediation:read` or `remediation:write`. */
-    list(query?: { limit?: number; cursor?: number; kind?: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used"; since?: number; iss?: string; jti?: string; sub?: string; client_id?: string; grant?: string; session?: string; kid?: string; route?: string; address?: string; endpoint?: string }, options?: CallOptions): Pages<Detection>;
+    list(query?: { limit?: number; cursor?: number; kind?: DetectionKind; since?: number; iss?: string; jti?: string; sub?: string; client_id?: string; grant?: string; session?: string; kid?: string; route?: string; address?: string; endpoint?: string }, options?: CallOptions): Pages<Detection>;
     /** Read a detection. Needs `remediation:read` or `remediation:write`. */
     get(id: string, options?: CallOptions): Promise<Detection>;
   };
@@ -2444,8 +2296,8 @@ export type Api = {
   revocations: {
     /** Revoke tokens by what they say. Needs `revocations:write`. All members of `match` must hold. Above the policy's `confirm_above` live tokens it waits for a second person (202). */
     create(body: RevocationsCreateBody, query?: { dry_run?: boolean }, options?: CallOptions & { idempotencyKey?: string }): Promise<RevocationDryRun | Receipt | HeldBackRevocation>;
-    /** List revocations, newest first. Needs `revocations:read`. */
-    list(query?: { limit?: number; cursor?: string }, options?: CallOptions): Pages<Revocation>;
+    /** List revocations, newest first, or search them. Needs `revocations:read`. With `state` or `q` a page is what was found among at most 2,000 of them, `searched` says of how many: it may be short, or empty, and `next_cursor` goes on. */
+    list(query?: { limit?: number; cursor?: string; state?: "awaiting_confirmation" | "in_force" | "lifted" | "expired" | "cancelled" | "confirmation_expired"; q?: string }, options?: CallOptions): Pages<Revocation>;
     /** Read a revocation and its history. Needs `revocations:read`. */
     get(id: string, options?: CallOptions): Promise<Revocation>;
     /** Lift a revocation, or cancel one that waits. Needs `revocations:write`. */

@@ -2,11 +2,11 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { answer, type HttpEnv, jsonBody, requireScope } from "../platform/http.ts";
 import type { Logger } from "../platform/log.ts";
-import { CREDENTIAL_ID_CHARS, encoded, passkeyAnswer } from "../platform/passkey-answer.ts";
+import { type Confirmed, CREDENTIAL_ID_CHARS, encoded, passkeyAnswer } from "../platform/passkey-answer.ts";
 import { base64url, sha256Bytes, utf8 } from "../protocol/encoding.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import { PASSKEY_ALGORITHMS } from "../protocol/webauthn.ts";
-import { CHALLENGE_SECONDS, type Confirmed, type Passkey } from "./passkey.ts";
+import { CHALLENGE_SECONDS, type Passkey } from "./passkey.ts";
 import type { PasskeyAddition, PasskeyRemoval, PasskeyUse, Site } from "./passkey-register.ts";
 
 /** The passkeys of one person. */

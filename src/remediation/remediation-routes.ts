@@ -11,14 +11,13 @@ import {
   requireScope,
 } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
-import { passkeyAnswer } from "../platform/passkey-answer.ts";
+import { type PasskeyAnswer, passkeyAnswer } from "../platform/passkey-answer.ts";
 import { checkPolicy } from "../policy/check.ts";
 import { loadConditions } from "../policy/condition.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { remediationRules } from "../policy/default-remediation.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
-import { type RemediationRule, remediationSchema } from "../policy/remediation-schema.ts";
-import { DETECTION_KINDS } from "../protocol/detection.ts";
+import { detectionKind, type RemediationRule, remediationSchema } from "../policy/remediation-schema.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { RemediationView } from "./remediation.ts";
@@ -47,11 +46,7 @@ export type RemediationRouteDeps = {
     }): Promise<Result<{ version: number; receipt: Receipt }>>;
   };
   /** Whether a person has confirmed a firing as the policy wants it: with a passkey, where it says so. */
-  confirmedBy(
-    subject: string,
-    id: string,
-    passkey: z.output<typeof passkeyAnswer> | undefined,
-  ): Promise<Result<unknown>>;
+  confirmedBy(subject: string, id: string, passkey: PasskeyAnswer | undefined): Promise<Result<unknown>>;
   /** What a document is checked against beside its schema. */
   context: PolicyContext;
   clock: Clock;
@@ -69,7 +64,7 @@ const ABOUT = ["iss", "jti", "sub", "client_id", "grant", "session", "kid", "rou
 const detectionQuery = z
   .strictObject({
     ...page,
-    kind: z.enum(DETECTION_KINDS).exactOptional(),
+    kind: detectionKind.exactOptional(),
     since: epoch.exactOptional(),
     ...Object.fromEntries(ABOUT.map((member) => [member, text.exactOptional()])),
   })

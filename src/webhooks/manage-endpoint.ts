@@ -42,8 +42,12 @@ const UNTOLD = problem(
   "unavailable",
   "The change is saved, but deliveries under way do not know it yet. Repeat the call.",
 );
+/** What an endpoint asks for. */
+export const eventFilter = z
+  .enum(EVENT_FILTERS as [EventFilter, ...EventFilter[]])
+  .meta({ id: "EventFilter" });
 const events = z
-  .array(z.enum(EVENT_FILTERS as [EventFilter, ...EventFilter[]]))
+  .array(eventFilter)
   .min(1)
   .max(EVENT_FILTERS.length)
   .describe("Types, families (`grant.*`) or everything (`*`).");

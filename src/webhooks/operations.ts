@@ -2,8 +2,7 @@ import * as z from "zod";
 import { json, type Operations, pageOf, type Same } from "../platform/operation.ts";
 import { decisionSchema } from "./decision.ts";
 import type { DeliveryView } from "./delivery-log.ts";
-import { EVENT_FILTERS } from "./event.ts";
-import type { ShownEndpoint } from "./manage-endpoint.ts";
+import { eventFilter, type ShownEndpoint } from "./manage-endpoint.ts";
 
 const ID = "whe_01m80vge8se3ps2w3e76kefsk1";
 const DELIVERY_ID = "dlv_01m80vge8se3ps2w3e76kefsk101m80vge8se3ps2w3e76kefsk1";
@@ -15,7 +14,7 @@ const endpointSchema = z
   .strictObject({
     id: z.string(),
     url: z.string(),
-    events: z.array(z.enum(EVENT_FILTERS as [(typeof EVENT_FILTERS)[number]])),
+    events: z.array(eventFilter),
     description: z.string().exactOptional(),
     reviews_as: z
       .strictObject({ roles: z.array(z.string()), subjects: z.array(z.string()).exactOptional() })

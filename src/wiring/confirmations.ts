@@ -1,7 +1,7 @@
+import type { Confirmed } from "../platform/passkey-answer.ts";
 import type { PolicyDocument } from "../policy/document.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import type { Confirmed } from "../registry/passkey.ts";
 import type { PasskeyUse, Site } from "../registry/passkey-register.ts";
 import type { PasskeyDeps } from "../registry/passkey-routes.ts";
 import type { RemediationRouteDeps } from "../remediation/remediation-routes.ts";

@@ -7,7 +7,7 @@ import { creationIds } from "../../src/platform/idempotency.ts";
 import { newId } from "../../src/platform/ids.ts";
 import { objectPort } from "../../src/platform/rpc.ts";
 import { type PolicyDocument, policySchema } from "../../src/policy/document.ts";
-import { SCHEMA_FINGERPRINT } from "../../src/policy/stored-policy.ts";
+import { SCHEMA_FINGERPRINT } from "../../src/policy/schema-fingerprint.ts";
 import { sha256Hex } from "../../src/protocol/encoding.ts";
 import { ok } from "../../src/protocol/result.ts";
 import type { ClientRecord } from "../../src/registry/client.ts";

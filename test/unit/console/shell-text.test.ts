@@ -5,18 +5,7 @@ import { program } from "../../../src/cli/program.ts";
 import { readDuration } from "../../../src/cli/times.ts";
 import { curlText, portcullisText, revokeText, shellDuration } from "../../../src/console/shell-text.ts";
 
-const TEXTS = [
-  "plain",
-  "it's",
-  "'; touch /tmp/x; '",
-  '$(id) `id` \\ " !',
-  "a\nb",
-  "'''",
-  "",
-  "-rf",
-  "~",
-  "#x",
-];
+const TEXTS = ["plain", "it's", "'; exit 1; '", '$(id) `id` \\ " !', "a\nb", "'''", "", "-rf", "~", "#x"];
 
 /** What a shell makes of a command's words. */
 function words(command: string): string[] {
