@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { type Commands, examples, type World } from "./cli.ts";
 import { accessCommands } from "./commands/access.ts";
 import { auditCommands } from "./commands/audit.ts";
+import { denylistCommands } from "./commands/denylist.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { grantCommands } from "./commands/grants.ts";
@@ -20,6 +21,7 @@ const GROUPS: readonly Commands[] = [
   grantCommands,
   runCommand,
   revocationCommands,
+  denylistCommands,
   keyCommands,
   policyCommands,
   webhookCommands,

@@ -1419,6 +1419,8 @@ export type PolicyCheck = {
     };
   };
   warnings: string[];
+  /** As it would be kept: with its defaults, and in the order of the schema. */
+  document: Policy;
   simulation?: {
     asks: {
       [member: string]: JsonValue;
@@ -1785,7 +1787,7 @@ export type Revocation = {
   created_at: number;
   expires_at?: number;
   emergency?: true;
-  state: "awaiting_confirmation" | "confirmation_expired" | "cancelled" | "in_force" | "lifted" | "expired";
+  state: "awaiting_confirmation" | "in_force" | "lifted" | "expired" | "cancelled" | "confirmation_expired";
   /** Its place in the log; absent before it is confirmed. */
   seq?: number;
   lifted_at?: number;
@@ -2294,8 +2296,8 @@ export type Api = {
   revocations: {
     /** Revoke tokens by what they say. Needs `revocations:write`. All members of `match` must hold. Above the policy's `confirm_above` live tokens it waits for a second person (202). */
     create(body: RevocationsCreateBody, query?: { dry_run?: boolean }, options?: CallOptions & { idempotencyKey?: string }): Promise<RevocationDryRun | Receipt | HeldBackRevocation>;
-    /** List revocations, newest first. Needs `revocations:read`. */
-    list(query?: { limit?: number; cursor?: string }, options?: CallOptions): Pages<Revocation>;
+    /** List revocations, newest first, or search them. Needs `revocations:read`. With `state` or `q` a page is what was found among at most 2,000 of them, `searched` says of how many: it may be short, or empty, and `next_cursor` goes on. */
+    list(query?: { limit?: number; cursor?: string; state?: "awaiting_confirmation" | "in_force" | "lifted" | "expired" | "cancelled" | "confirmation_expired"; q?: string }, options?: CallOptions): Pages<Revocation>;
     /** Read a revocation and its history. Needs `revocations:read`. */
     get(id: string, options?: CallOptions): Promise<Revocation>;
     /** Lift a revocation, or cancel one that waits. Needs `revocations:write`. */

@@ -13,10 +13,12 @@ import { tiersLeft } from "./receipt.tsx";
 import { seeOther, show, showProblem } from "./respond.tsx";
 import { textOf } from "./review.ts";
 import { ConfirmProposal, LiftRevocation, RevocationPage } from "./revocation-page.tsx";
-import { findRevocations } from "./revocation-search.ts";
 import { REVOCATIONS, RevocationsPage, revocationPath } from "./revocations-page.tsx";
 import { readRevocation } from "./revoking.ts";
 import { hasAny } from "./visitor.ts";
+import type { Listed } from "./wire.ts";
+
+const PER_PAGE = 25;
 
 /** Revocations: the list, adding one after a look at what it cuts, the second person, and lifting. */
 export function revocationRoutes() {
@@ -41,9 +43,11 @@ async function showRevocations(c: ConsoleContext) {
   const { api, visitor, now } = c.var;
   const asked = (name: string) => c.req.query(name)?.trim() || undefined;
   const query = { state: asked("state"), q: asked("q"), cursor: asked("cursor") };
-  const found = await findRevocations(query, api);
+  type Found = Listed<RevocationView> & { searched?: number };
+  const found = await api.get<Found>("/v1/revocations", { ...query, limit: PER_PAGE });
   if (!found.ok) return showProblem(c, found.error, REVOCATIONS);
-  const props = { ...found.value, now, query, mayRevoke: hasAny(visitor, ["revocations:write"]) };
+  const { items, next_cursor: next, searched } = found.value;
+  const props = { items, next, searched, now, query, mayRevoke: hasAny(visitor, ["revocations:write"]) };
   return show(c, { title: "Revocations", place: REVOCATIONS }, <RevocationsPage {...props} />);
 }
 

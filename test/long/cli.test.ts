@@ -249,6 +249,10 @@ describe("taking back", () => {
       })
       .toBe(401);
     expect((await operator.run(["revocations", "list"])).out).toContain(receipt.id);
+    const found = async (...search: string[]) =>
+      (await operator.run(["revocations", "list", "--search", ...search])).out;
+    expect(await found(receipt.id.toUpperCase(), "--state", "in_force")).toContain(receipt.id);
+    expect(await found(receipt.id, "--state", "lifted")).not.toContain(receipt.id);
     expect((await operator.run(["revocations", "show", receipt.id])).out).toContain("left");
     expect(await operator.run(["revocations", "lift", receipt.id, "--reason", "back"])).toMatchObject({
       code: 0,

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { RevocationsCreateBody } from "../../../src/client/contract.ts";
-import { Api } from "../../../src/console/api.ts";
 import { ClientPage, ClientSecret, ConfirmClientAct } from "../../../src/console/client-page.tsx";
 import { ClientsPage } from "../../../src/console/clients-page.tsx";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
@@ -24,14 +23,12 @@ import { PolicyEditor, PolicyPage, PolicyVersionPage } from "../../../src/consol
 import { PropagationPage } from "../../../src/console/propagation-page.tsx";
 import { Propagation, tiersLeft } from "../../../src/console/receipt.tsx";
 import { ConfirmProposal, LiftRevocation, RevocationPage } from "../../../src/console/revocation-page.tsx";
-import { findRevocations } from "../../../src/console/revocation-search.ts";
 import { effectText, ruleText } from "../../../src/console/revocation-words.ts";
 import { RevocationsPage } from "../../../src/console/revocations-page.tsx";
 import { readRevocation } from "../../../src/console/revoking.ts";
 import { ConfirmEndpointAct, EndpointSecret, WebhookPage } from "../../../src/console/webhook-page.tsx";
 import { EndpointForm, WebhooksPage } from "../../../src/console/webhooks-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
-import { ok } from "../../../src/protocol/result.ts";
 import { addresses, HOSTILE, skeleton } from "./hostile.ts";
 import { NOW, sampleGrant, VISITOR } from "./samples.ts";
 
@@ -104,7 +101,7 @@ async function render(text: string): Promise<string> {
     attempts: [{ number: 1, at: NOW, duration_seconds: 0.5, status: 500, error: word }],
   };
   const change: PolicyCheckView = {
-    ...{ valid: true, active_version: 3, warnings: [text] },
+    ...{ valid: true, active_version: 3, warnings: [text], document },
     changes: { roles: { added: [text], removed: [text], changed: [text], reordered: true } },
     simulation: {
       asks: [],
@@ -154,7 +151,10 @@ async function render(text: string): Promise<string> {
         next={text}
       />
       <PolicyEditor text={text} version={3} mayReplay={true} visitor={visitor} problem={refused} />
-      <PolicyChange check={change} visitor={visitor} wanted={{ document, over: 3 }} />
+      <PolicyChange
+        {...{ check: change, visitor, inForce: { text: `${text} before` } }}
+        wanted={{ document, over: 3 }}
+      />
       <PolicyVersionPage document={document} />
       <ClientsPage clients={[client]} cursor={text} next={text} now={NOW} />
       <ClientPage {...props} client={client} />
@@ -361,46 +361,18 @@ describe("who may do what to a revocation", () => {
 });
 
 describe("a search among revocations", () => {
-  /** A control plane with so many revocations, in pages. */
-  function world(total: number) {
-    const reads: string[] = [];
-    const control = (request: Request) => {
-      const { searchParams, search } = new URL(request.url);
-      reads.push(search);
-      const [from, limit] = [Number(searchParams.get("cursor") ?? 0), Number(searchParams.get("limit"))];
-      const items = Array.from({ length: Math.min(limit, total - from) }, (_, i) =>
-        sampleRevocation({ id: `rev_${from + i}`, match: { sub: `corp|p-${from + i}` } }),
-      );
-      const next = from + limit < total ? { next_cursor: String(from + limit) } : {};
-      return Response.json({ items, ...next });
-    };
-    const context = { requestId: "dec_1", waitUntil: () => {} };
-    const caller = { accessToken: "t", renewed: async () => ok({ access_token: "t" }) };
-    return { api: new Api({ issuer: "https://gate.example", control }, caller, context), reads };
-  }
-  const none = { state: undefined, q: undefined, cursor: undefined };
+  const shown = (members: Partial<Parameters<typeof RevocationsPage>[0]>) => {
+    const query = { state: undefined, q: "corp", cursor: undefined };
+    const props = { items: [], next: undefined, searched: undefined, now: NOW, query, mayRevoke: false };
+    return html(<RevocationsPage {...props} {...members} />);
+  };
 
-  it("is a plain page where nothing is searched", async () => {
-    const { api, reads } = world(400);
-    const found = await findRevocations(none, api);
-    expect(found).toMatchObject({ ok: true, value: { next: "25", searched: undefined } });
-    expect(reads).toEqual(["?limit=25"]);
-  });
-
-  it("reads until a page is full, and says how far it looked", async () => {
-    const { api, reads } = world(5_000);
-    const few = await findRevocations({ ...none, q: "P-77" }, api);
-    expect(few).toMatchObject({ ok: true, value: { next: "1000", searched: 1000 } });
-    expect(few.ok && few.value.items.map(({ id }) => id)).toEqual([
-      ...["rev_77", ...Array.from({ length: 10 }, (_, i) => `rev_77${i}`)],
-    ]);
-    expect(reads).toHaveLength(5);
-    const many = await findRevocations({ ...none, q: "corp", cursor: "4900" }, api);
-    expect(many).toMatchObject({ ok: true, value: { next: undefined, searched: 100 } });
-    expect(await findRevocations({ ...none, state: "lifted" }, world(30).api)).toMatchObject({
-      ok: true,
-      value: { items: [], searched: 30 },
-    });
+  it("says among how many it found them, and whether that is all", async () => {
+    expect(await shown({ searched: 2_000, next: "c" })).toMatch(/0 found among 2,000 .*next page looks/s);
+    expect(await shown({ searched: 7, items: [sampleRevocation()] })).toMatch(
+      /1 found among 7 .*all of them/s,
+    );
+    expect(await shown({ items: [sampleRevocation()] })).not.toContain("found among");
   });
 });
 
@@ -521,10 +493,14 @@ describe("a webhook endpoint", () => {
 
 describe("a change of the policy", () => {
   const empty = { added: [], removed: [], changed: [] };
-  const shown = (changes: PolicyCheckView["changes"], simulation?: PolicyCheckView["simulation"]) => {
-    const base: PolicyCheckView = { valid: true, active_version: 3, changes, warnings: [] };
-    const check = { ...base, ...(simulation ? { simulation } : {}) };
-    return html(<PolicyChange check={check} visitor={VISITOR} wanted={{ document: {}, over: 3 }} />);
+  const IN_FORCE = { routes: [{ id: "orders", path: "/orders/**" }], roles: {} };
+  const shown = (
+    changes: PolicyCheckView["changes"],
+    more: { simulation?: PolicyCheckView["simulation"]; document?: object } = {},
+  ) => {
+    const check = { valid: true, active_version: 3, changes, warnings: [], document: IN_FORCE, ...more };
+    const props = { visitor: VISITOR, inForce: IN_FORCE, wanted: { document: {}, over: 3 } };
+    return html(<PolicyChange {...props} check={check as unknown as PolicyCheckView} />);
   };
 
   it("names what it changes, and only that", async () => {
@@ -538,10 +514,38 @@ describe("a change of the policy", () => {
   });
 
   it("says how the latest requests would have gone, where that was tried", async () => {
-    expect(await shown({}, { asks: [], replayed: 7, decided_otherwise: [] })).toContain(
+    expect(await shown({}, { simulation: { asks: [], replayed: 7, decided_otherwise: [] } })).toContain(
       "All 7 would have been",
     );
     expect(await shown({})).not.toContain("decided again");
+  });
+
+  it("folds those away that are many, and loses none", async () => {
+    const decided_otherwise = Array.from({ length: 12 }, (_, i) => ({
+      ...{ id: `req_${i}`, requester: `corp|person-${i}`, resource: "orders", scope: "orders:read" },
+      ...{ was: "approved" as const, would_be: "refused" as const, created_at: NOW },
+    }));
+    const text = await shown({}, { simulation: { asks: [], replayed: 30, decided_otherwise } });
+    expect(text).toContain("12 of 30 would have been decided otherwise");
+    expect(text).toContain("The other 4");
+    for (const { requester } of decided_otherwise) expect(text).toContain(requester);
+  });
+
+  it("shows each line that differs, with signs and not by colour alone", async () => {
+    const document = { routes: [{ id: "orders", path: "/orders/*" }], roles: {} };
+    const text = await shown({}, { document });
+    expect(text).toContain("1 line added, which begin with +; 1 line removed, which begin with -.");
+    expect(text).toContain("<del>-      &quot;path&quot;: &quot;/orders/**&quot;\n</del>");
+    expect(text).toContain("<ins>+      &quot;path&quot;: &quot;/orders/*&quot;\n</ins>");
+    expect(text).toContain("@@ -2,7 +2,7 @@");
+    expect(await shown({})).toContain("No line differs");
+  });
+
+  it("says so where too much differs to be read", async () => {
+    const roles = Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`role-${i}`, []]));
+    const text = await shown({}, { document: { ...IN_FORCE, roles } });
+    expect(text).toContain("More than 1,000 lines differ");
+    expect(text).not.toContain("<ins>");
   });
 });
 
