@@ -93,7 +93,7 @@ async function render(text: string): Promise<string> {
   });
   const endpoint = {
     ...{ id: text, url: text, events: [word], description: text, enabled: true, created_at: NOW },
-    public_keys: [text],
+    ...{ public_keys: [text], revision: 1 },
   };
   const delivery = {
     ...{ id: text, event_id: text, event_type: word, state: "dead_letter" as const, created_at: NOW },
@@ -453,6 +453,7 @@ describe("clients", () => {
 describe("a webhook endpoint", () => {
   const endpoint = {
     ...{ id: "whe_1", url: "https://x.example/hook", events: ["*" as const], enabled: true, created_at: NOW },
+    revision: 3,
   };
   const delivery = (members: Partial<DeliveryView>): DeliveryView => ({
     ...{ id: "dlv_1", event_id: "evt_1", event_type: "grant.revoked", state: "delivered" },
