@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { RevocationsCreateBody } from "../../../src/client/contract.ts";
+import { filledFrom } from "../../../src/console/client-editing.ts";
 import { ClientPage, ClientSecret, ConfirmClientAct } from "../../../src/console/client-page.tsx";
 import { ClientsPage } from "../../../src/console/clients-page.tsx";
+import { ConfirmClientEdit, EditClient } from "../../../src/console/edit-client.tsx";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
 import { windowOf } from "../../../src/console/grants-chart.tsx";
 import { GrantsPage } from "../../../src/console/grants-page.tsx";
@@ -159,6 +161,13 @@ async function render(text: string): Promise<string> {
       <ClientSecret client={{ ...client, client_secret: text }} issuer={text} />
       <ConfirmClientAct {...props} client={client} act="delete" dryRun={dryRun} />
       <ClientForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
+      <EditClient client={client} visitor={visitor} filled={filledFrom(client)} problem={refused} />
+      <ConfirmClientEdit
+        client={client}
+        patch={{ name: `${text} now`, jwks_uri: text, scopes: ["x"] }}
+        visitor={visitor}
+        mayRevoke={true}
+      />
       <WebhooksPage endpoints={[endpoint]} mayWrite={true} cursor={text} next={text} now={NOW} />
       <EndpointForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
       <WebhookPage
