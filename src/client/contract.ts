@@ -1419,6 +1419,8 @@ export type PolicyCheck = {
     };
   };
   warnings: string[];
+  /** As it would be kept: with its defaults, and in the order of the schema. */
+  document: Policy;
   simulation?: {
     asks: {
       [member: string]: JsonValue;

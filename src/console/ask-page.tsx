@@ -1,11 +1,11 @@
 import { isPattern, ticketText } from "./asking.ts";
-import { Command } from "./command.tsx";
+import { FromShell } from "./command.tsx";
 import { durationText } from "./duration.ts";
 import { Facts } from "./facts.tsx";
 import { Empty } from "./notice.tsx";
 import { treeText } from "./question.ts";
 import { requestPath } from "./request-view.tsx";
-import { curlText } from "./shell-text.ts";
+import { curlText, portcullisText, shellDuration } from "./shell-text.ts";
 import { Scopes, StateBadge } from "./state-badge.tsx";
 import { address, type Column, Pager, Table } from "./table.tsx";
 import { Countdown, Time } from "./time.tsx";
@@ -158,7 +158,7 @@ export function Terms({ rule, issuer }: { rule: RuleView; issuer: string }) {
     scope: rule.scopes.join(" "),
     duration_seconds: rule.default_duration_seconds,
     justification: "why you need it",
-    ...(rule.ticket ? { ticket: `${rule.ticket.prefixes?.[0] ?? ""}1` } : {}),
+    ticket: rule.ticket && `${rule.ticket.prefixes?.[0] ?? ""}1`,
   };
   return (
     <>
@@ -180,7 +180,16 @@ export function Terms({ rule, issuer }: { rule: RuleView; issuer: string }) {
           Condition: rule.conditional ? "the rule looks at when and for what you ask" : undefined,
         }}
       />
-      <Command label="The same from a shell" text={curlText("POST", `${issuer}/v1/access-requests`, body)} />
+      <FromShell
+        label="The same from a shell"
+        portcullis={portcullisText(["request", body.resource], {
+          scope: body.scope,
+          for: shellDuration(body.duration_seconds),
+          reason: body.justification,
+          ticket: body.ticket,
+        })}
+        curl={curlText("POST", `${issuer}/v1/access-requests`, body)}
+      />
     </>
   );
 }

@@ -127,7 +127,7 @@ const ownForms: MiddlewareHandler<ConsoleEnv> = async (c, next) => {
 };
 
 function home(c: ConsoleContext) {
-  const [first] = placesFor(c.var.visitor);
+  const first = placesFor(c.var.visitor)[0]?.places[0];
   if (first) return c.redirect(first.path, 303);
   return show(
     c,

@@ -105,6 +105,7 @@ const check = z
     active_version: z.int(),
     changes: z.record(z.string(), z.strictObject({ ...section, reordered: z.boolean().exactOptional() })),
     warnings: z.array(z.string()),
+    document: policy.describe("As it would be kept: with its defaults, and in the order of the schema."),
     simulation: simulated.exactOptional(),
   })
   .meta({ id: "PolicyCheck", description: "What the document would change; nothing is changed." });
@@ -222,7 +223,7 @@ const policyOperations: Operations = {
     },
     answers: {
       200: json("It is valid; what it would change.", check, {
-        ...{ valid: true, active_version: 3, warnings: [] },
+        ...{ valid: true, active_version: 3, warnings: [], document: POLICY },
         changes: { routes: { added: ["orders"], removed: [], changed: [] } },
       }),
     },

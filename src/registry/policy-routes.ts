@@ -105,6 +105,7 @@ export function policyRoutes(deps: PolicyRouteDeps) {
         active_version: version,
         changes: diffPolicies(before, document),
         warnings: accessRuleWarnings(document),
+        document,
         ...(simulated.value ? { simulation: simulated.value } : {}),
       };
       return answer(c, ok(found));

@@ -1,6 +1,12 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { addAuthenticator, complaintsOf, describeInChromium, faultsOfPage } from "../support/chromium.ts";
+import {
+  addAuthenticator,
+  complaintsOf,
+  describeInChromium,
+  faultsOfPage,
+  SIZES,
+} from "../support/chromium.ts";
 import { type ConsoleStand, standUpConsole } from "../support/console-stand.ts";
 import { bodyOf, clientToken, type Person } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
@@ -324,6 +330,46 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
     console.log(`first contentful paint of the inbox: ${paints.map(Math.round).join(", ")} ms`);
     expect(Math.min(...paints)).toBeLessThan(MAX_PAINT_MS);
   });
+
+  it.each([
+    ["with scripts", true],
+    ["without scripts", false],
+  ])(
+    "has its places in one row on a phone, behind a button that keys open, %s",
+    async (_how, javaScriptEnabled) => {
+      const page = await stand.signedIn("olivia", { javaScriptEnabled, viewport: SIZES.phone });
+      await page.goto(path("/revocations"));
+      const menu = page.getByRole("button", { name: "Menu Revocations" });
+      const places = page.getByRole("navigation", { name: "Console" });
+      const header = await page.getByRole("banner").boundingBox();
+      expect(header!.height).toBeLessThan(60);
+      expect(await places.getByRole("link").count()).toBe(0);
+      await menu.focus();
+      await page.keyboard.press("Enter");
+      await places.getByRole("list", { name: "Configure" }).getByRole("link", { name: "Keys" }).waitFor();
+      expect(await places.getByRole("link", { name: "Revocations" }).getAttribute("aria-current")).toBe(
+        "page",
+      );
+      // All of it is on the screen.
+      const last = await places.getByRole("link", { name: "Sign out" }).boundingBox();
+      expect(last!.y + last!.height).toBeLessThan(SIZES.phone.height);
+      // It shuts with its focus on the button, from which the next key leads into it.
+      await page.keyboard.press("Escape");
+      await expect.poll(() => places.getByRole("link").count()).toBe(0);
+      await page.keyboard.press("Enter");
+      if (javaScriptEnabled) {
+        expect(await faultsOfPage(page, "menu", "every")).toEqual([]);
+        await page.setViewportSize(SIZES.phone);
+        await menu.focus();
+      }
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      await page.waitForURL(path("/grants"));
+      await page.setViewportSize(SIZES.desk);
+      expect(await places.getByRole("link").count()).toBeGreaterThan(10);
+      expect(await page.getByRole("button", { name: /Menu/ }).count()).toBe(0);
+    },
+  );
 
   it("shows each role its own, and refuses the rest with a page", async () => {
     const olivia = await stand.signedIn("olivia");

@@ -470,6 +470,12 @@ describe("/v1/policy", () => {
       active_version: 1,
       changes: { routes: { changed: ["a"] }, roles: { added: ["dev"] }, origins: { changed: [] } },
     });
+    // As it is kept once it is put: a text beside the one in force differs where the policy does.
+    await call("PUT", "/v1/policy", changed, { "if-match": '"1"' });
+    const kept = await call("GET", "/v1/policy");
+    expect(JSON.stringify(checked.body.document)).toBe(JSON.stringify(kept.body.document));
+    expect(checked.body.document).not.toEqual(changed);
+    await call("POST", "/v1/policy/versions/1/activate");
     expect((await call("POST", "/v1/policy/check", { a: 1 })).body.faults).toEqual([
       "a: is not a member of this object",
     ]);

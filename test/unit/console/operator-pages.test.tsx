@@ -103,7 +103,7 @@ async function render(text: string): Promise<string> {
     attempts: [{ number: 1, at: NOW, duration_seconds: 0.5, status: 500, error: word }],
   };
   const change: PolicyCheckView = {
-    ...{ valid: true, active_version: 3, warnings: [text] },
+    ...{ valid: true, active_version: 3, warnings: [text], document },
     changes: { roles: { added: [text], removed: [text], changed: [text], reordered: true } },
     simulation: {
       asks: [],
@@ -153,7 +153,10 @@ async function render(text: string): Promise<string> {
         next={text}
       />
       <PolicyEditor text={text} version={3} mayReplay={true} visitor={visitor} problem={refused} />
-      <PolicyChange check={change} visitor={visitor} wanted={{ document, over: 3 }} />
+      <PolicyChange
+        {...{ check: change, visitor, inForce: { text: `${text} before` } }}
+        wanted={{ document, over: 3 }}
+      />
       <PolicyVersionPage document={document} />
       <ClientsPage clients={[client]} cursor={text} next={text} now={NOW} />
       <ClientPage {...props} client={client} />
@@ -500,10 +503,14 @@ describe("a webhook endpoint", () => {
 
 describe("a change of the policy", () => {
   const empty = { added: [], removed: [], changed: [] };
-  const shown = (changes: PolicyCheckView["changes"], simulation?: PolicyCheckView["simulation"]) => {
-    const base: PolicyCheckView = { valid: true, active_version: 3, changes, warnings: [] };
-    const check = { ...base, ...(simulation ? { simulation } : {}) };
-    return html(<PolicyChange check={check} visitor={VISITOR} wanted={{ document: {}, over: 3 }} />);
+  const IN_FORCE = { routes: [{ id: "orders", path: "/orders/**" }], roles: {} };
+  const shown = (
+    changes: PolicyCheckView["changes"],
+    more: { simulation?: PolicyCheckView["simulation"]; document?: object } = {},
+  ) => {
+    const check = { valid: true, active_version: 3, changes, warnings: [], document: IN_FORCE, ...more };
+    const props = { visitor: VISITOR, inForce: IN_FORCE, wanted: { document: {}, over: 3 } };
+    return html(<PolicyChange {...props} check={check as unknown as PolicyCheckView} />);
   };
 
   it("names what it changes, and only that", async () => {
@@ -517,10 +524,38 @@ describe("a change of the policy", () => {
   });
 
   it("says how the latest requests would have gone, where that was tried", async () => {
-    expect(await shown({}, { asks: [], replayed: 7, decided_otherwise: [] })).toContain(
+    expect(await shown({}, { simulation: { asks: [], replayed: 7, decided_otherwise: [] } })).toContain(
       "All 7 would have been",
     );
     expect(await shown({})).not.toContain("decided again");
+  });
+
+  it("folds those away that are many, and loses none", async () => {
+    const decided_otherwise = Array.from({ length: 12 }, (_, i) => ({
+      ...{ id: `req_${i}`, requester: `corp|person-${i}`, resource: "orders", scope: "orders:read" },
+      ...{ was: "approved" as const, would_be: "refused" as const, created_at: NOW },
+    }));
+    const text = await shown({}, { simulation: { asks: [], replayed: 30, decided_otherwise } });
+    expect(text).toContain("12 of 30 would have been decided otherwise");
+    expect(text).toContain("The other 4");
+    for (const { requester } of decided_otherwise) expect(text).toContain(requester);
+  });
+
+  it("shows each line that differs, with signs and not by colour alone", async () => {
+    const document = { routes: [{ id: "orders", path: "/orders/*" }], roles: {} };
+    const text = await shown({}, { document });
+    expect(text).toContain("1 line added, which begin with +; 1 line removed, which begin with -.");
+    expect(text).toContain("<del>-      &quot;path&quot;: &quot;/orders/**&quot;\n</del>");
+    expect(text).toContain("<ins>+      &quot;path&quot;: &quot;/orders/*&quot;\n</ins>");
+    expect(text).toContain("@@ -2,7 +2,7 @@");
+    expect(await shown({})).toContain("No line differs");
+  });
+
+  it("says so where too much differs to be read", async () => {
+    const roles = Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`role-${i}`, []]));
+    const text = await shown({}, { document: { ...IN_FORCE, roles } });
+    expect(text).toContain("More than 1,000 lines differ");
+    expect(text).not.toContain("<ins>");
   });
 });
 
