@@ -2044,6 +2044,8 @@ export type WebhookEndpoint = {
   disabled_reason?: "gone";
   /** Epoch seconds. */
   created_at: number;
+  /** The entity tag, raised by every change. */
+  revision: number;
   signature?: "hmac" | "ed25519";
   /** `whpk_…`, newest first. */
   public_keys?: string[];
@@ -2086,7 +2088,9 @@ export type WebhookEndpointsCreateBody = {
 
 export type WebhookEndpointsRedeliverBody = {
   /** Epoch seconds: what became a dead letter then or later. */
-  since: number;
+  since?: number;
+  /** These, whatever became of them; one that waits to be sent is left as it is. */
+  deliveries?: string[];
 };
 
 export type WebhookEndpointsUpdateBody = {
@@ -2335,7 +2339,7 @@ export type Api = {
     /** Read a webhook endpoint. Needs `webhooks:read`. */
     get(id: string, options?: CallOptions): Promise<WebhookEndpoint>;
     /** Change a webhook endpoint, disable it, or enable it again. Needs `webhooks:write`. */
-    update(id: string, body: WebhookEndpointsUpdateBody, options?: CallOptions): Promise<WebhookEndpoint>;
+    update(id: string, body: WebhookEndpointsUpdateBody, options?: CallOptions & { ifMatch?: number }): Promise<WebhookEndpoint>;
     /** Delete a webhook endpoint and what waits for it. Needs `webhooks:write`. */
     delete(id: string, options?: CallOptions): Promise<{
       id: string;
@@ -2343,13 +2347,17 @@ export type Api = {
     /** Give a webhook endpoint a new secret. Needs `webhooks:write`. What is sent is signed with both until the next rotation. */
     rotateSecret(id: string, options?: CallOptions): Promise<WebhookEndpoint>;
     /** List the deliveries of a webhook endpoint, newest first. Needs `webhooks:read`. */
-    deliveries(id: string, query?: { limit?: number; cursor?: string }, options?: CallOptions): Pages<Delivery>;
+    deliveries(id: string, query?: { limit?: number; cursor?: string; state?: "pending" | "delivered" | "dead_letter" }, options?: CallOptions): Pages<Delivery>;
     /** Send a test event to a webhook endpoint. Needs `webhooks:write`. */
     test(id: string, options?: CallOptions): Promise<{
       delivery_id: string;
     }>;
-    /** Send the dead letters of a webhook endpoint again. Needs `webhooks:write`. */
-    redeliver(id: string, body: WebhookEndpointsRedeliverBody, options?: CallOptions): Promise<{
+    /** Send deliveries of a webhook endpoint again: its dead letters since a moment, or chosen ones. Needs `webhooks:write`. Oldest first, at most 1,000 a call: repeat it while there is a `remaining`. */
+    redeliver(id: string, body: WebhookEndpointsRedeliverBody, query?: { dry_run?: boolean }, options?: CallOptions): Promise<{
+      redelivered: number;
+      remaining: number;
+      dry_run: true;
+    } | {
       redelivered: number;
       remaining: number;
     }>;
@@ -2473,6 +2481,6 @@ export const OPERATIONS = {
     rotateSecret: { method: "POST", path: "/v1/webhook-endpoints/{id}/rotate-secret", answers: "json" },
     deliveries: { method: "GET", path: "/v1/webhook-endpoints/{id}/deliveries", query: true, answers: "pages" },
     test: { method: "POST", path: "/v1/webhook-endpoints/{id}/test", answers: "json" },
-    redeliver: { method: "POST", path: "/v1/webhook-endpoints/{id}/redeliver", sends: "json", answers: "json" },
+    redeliver: { method: "POST", path: "/v1/webhook-endpoints/{id}/redeliver", sends: "json", query: true, answers: "json" },
   },
 } as const satisfies OperationTable;

@@ -49,8 +49,10 @@ export class Api {
     return this.#send<T>("PUT", path, body, headers);
   }
 
-  patch<T>(path: string, body: object): Promise<Result<T>> {
-    return this.#send<T>("PATCH", path, body);
+  /** `revision`: only where nobody has changed it since that one was read. */
+  patch<T>(path: string, body: object, revision?: string): Promise<Result<T>> {
+    const headers = revision === undefined ? {} : { "if-match": `"${revision}"` };
+    return this.#send<T>("PATCH", path, body, headers);
   }
 
   delete<T>(path: string, query: Query = {}): Promise<Result<T>> {

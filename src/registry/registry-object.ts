@@ -201,8 +201,8 @@ export class RegistryObject extends CausedObject {
     return ok(this.#endpoints.list(limit, cursor));
   }
 
-  updateEndpoint(id: string, patch: EndpointPatch): Result<EndpointRecord> {
-    return this.#endpoints.update(id, patch);
+  updateEndpoint(id: string, patch: EndpointPatch, ifMatch?: number): Result<EndpointRecord> {
+    return this.#endpoints.update(id, patch, ifMatch);
   }
 
   deleteEndpoint(id: string): Result<{ id: string }> {

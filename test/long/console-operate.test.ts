@@ -336,6 +336,29 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await olivia.getByText("This form was sent before").waitFor();
     await olivia.getByRole("link", { name: "To the client" }).click();
     await looked("client", "every");
+    await olivia.getByRole("link", { name: "Edit…" }).click();
+    await looked("client-edit", "every");
+    await olivia.getByRole("button", { name: "See what changes" }).click();
+    await olivia.getByRole("alert").filter({ hasText: "Nothing is changed" }).waitFor();
+    await olivia.getByLabel("Scopes").fill("audit:read");
+    await olivia.getByLabel("Sends its secret").selectOption("client_secret_basic");
+    await olivia.getByRole("button", { name: "See what changes" }).click();
+    await olivia.getByRole("row", { name: /have at most metrics:read ?taken audit:read ?new/ }).waitFor();
+    await olivia.getByText("keep what they have until they end").waitFor();
+    await looked("client-change", "every");
+    await olivia.getByRole("button", { name: "Change the client" }).click();
+    await said(olivia, "Changed.");
+    const read = await stand.gate.asOperator(`/v1/clients/${id}`);
+    expect(bodyOf(read, 200)).toMatchObject({
+      ...{ scopes: ["audit:read"], auth_method: "client_secret_basic", revision: 2 },
+    });
+    // Somebody else changes it while it is edited.
+    await olivia.getByRole("link", { name: "Edit…" }).click();
+    await olivia.getByLabel("Scopes").fill("metrics:read");
+    await stand.gate.asOperator(`/v1/clients/${id}`, { method: "PATCH", json: { roles: [] } });
+    await olivia.getByRole("button", { name: "See what changes" }).click();
+    await olivia.getByRole("alert").filter({ hasText: "Somebody changed it meanwhile" }).waitFor();
+    await olivia.goto(path(`/clients/${id}`));
     await olivia.getByRole("link", { name: "New secret…" }).click();
     await olivia.getByRole("heading", { name: "If it leaked: Cuts 1 live token" }).waitFor();
     await looked("client-rotate");

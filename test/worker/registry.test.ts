@@ -313,6 +313,9 @@ describe("webhook endpoints", () => {
     expect(await registry.createEndpoint({ ...record, url: "https://x.test" })).toEqual(ok(record));
     const changed = { ...record, description: "chat", revision: 2 };
     expect(await registry.updateEndpoint(record.id, { description: "chat" })).toEqual(ok(changed));
+    expect(await registry.updateEndpoint(record.id, { description: "lost" }, 1)).toMatchObject({
+      error: { code: "precondition_failed", extra: { revision: 2 } },
+    });
     const rotated = { ...changed, secrets_sealed: ["s2", "s1"], revision: 3 };
     expect(await registry.rotateEndpointSecret(record.id, "s2")).toEqual(ok(rotated));
     expect(await registry.endpoint(record.id)).toEqual(ok(rotated));

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { RevocationsCreateBody } from "../../../src/client/contract.ts";
+import { filledFrom } from "../../../src/console/client-editing.ts";
 import { ClientPage, ClientSecret, ConfirmClientAct } from "../../../src/console/client-page.tsx";
 import { ClientsPage } from "../../../src/console/clients-page.tsx";
+import { ConfirmClientEdit, EditClient } from "../../../src/console/edit-client.tsx";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
 import { windowOf } from "../../../src/console/grants-chart.tsx";
 import { GrantsPage } from "../../../src/console/grants-page.tsx";
@@ -93,7 +95,7 @@ async function render(text: string): Promise<string> {
   });
   const endpoint = {
     ...{ id: text, url: text, events: [word], description: text, enabled: true, created_at: NOW },
-    public_keys: [text],
+    ...{ public_keys: [text], revision: 1 },
   };
   const delivery = {
     ...{ id: text, event_id: text, event_type: word, state: "dead_letter" as const, created_at: NOW },
@@ -162,6 +164,13 @@ async function render(text: string): Promise<string> {
       <ClientSecret client={{ ...client, client_secret: text }} issuer={text} />
       <ConfirmClientAct {...props} client={client} act="delete" dryRun={dryRun} />
       <ClientForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
+      <EditClient client={client} visitor={visitor} filled={filledFrom(client)} problem={refused} />
+      <ConfirmClientEdit
+        client={client}
+        patch={{ name: `${text} now`, jwks_uri: text, scopes: ["x"] }}
+        visitor={visitor}
+        mayRevoke={true}
+      />
       <WebhooksPage endpoints={[endpoint]} mayWrite={true} cursor={text} next={text} now={NOW} />
       <EndpointForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
       <WebhookPage
@@ -456,6 +465,7 @@ describe("clients", () => {
 describe("a webhook endpoint", () => {
   const endpoint = {
     ...{ id: "whe_1", url: "https://x.example/hook", events: ["*" as const], enabled: true, created_at: NOW },
+    revision: 3,
   };
   const delivery = (members: Partial<DeliveryView>): DeliveryView => ({
     ...{ id: "dlv_1", event_id: "evt_1", event_type: "grant.revoked", state: "delivered" },
