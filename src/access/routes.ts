@@ -12,7 +12,7 @@ import {
 } from "../platform/http.ts";
 import type { CreationIds } from "../platform/idempotency.ts";
 import { isId, newId } from "../platform/ids.ts";
-import { passkeyAnswer } from "../platform/passkey-answer.ts";
+import { type ConfirmByPasskey, passkeyAnswer } from "../platform/passkey-answer.ts";
 import type { Person } from "../policy/access-conditions.ts";
 import { approversOf, groundsOf, mayReview, ownGrounds } from "../policy/access-rules.ts";
 import type { AccessRule, PolicyDocument } from "../policy/document.ts";
@@ -37,23 +37,8 @@ export type AccessDeps = Omit<OpenDeps, "accessRequest" | "directory"> & {
   clock: Clock;
   /** What a token for the caller is bound to: what the caller's own is, or the key of a DPoP proof; null: nothing. */
   binding(request: Request, actor: Actor): Promise<Result<Confirmation | null>>;
-  /** Whether a passkey of the person has confirmed this: its id; `passkey_required` where it has not. */
   passkey: ConfirmByPasskey;
 };
-
-/** What a passkey confirms; the members that are there are what the answer must be for. */
-export type ConfirmByPasskey = (
-  subject: string,
-  approval: {
-    kind: "access_request.approve";
-    access_request_id: string;
-    extension?: string | undefined;
-    scope?: string | undefined;
-    duration_seconds?: number | undefined;
-    max_uses?: number | undefined;
-  },
-  answer: z.output<typeof passkeyAnswer>,
-) => Promise<Result<{ passkey_id: string }>>;
 
 /** `Prefer: wait` asks for more in vain: `Preference-Applied` says how long was waited at most. */
 const LONGEST_WAIT_SECONDS = 60;

@@ -43,11 +43,12 @@ const RECORD = {
 
 const hash = z.string().describe("SHA-256, base64.");
 const proof = { hashes: z.array(hash), checkpoint: z.string().describe("A signed note (C2SP).") };
-const inclusion = z.strictObject({ seq: count, leaf_hash: hash, size: count, root_hash: hash, ...proof });
-const consistency = z.strictObject({
-  ...{ from: count, to: count, from_root_hash: hash, to_root_hash: hash },
-  ...proof,
-});
+const inclusion = z
+  .strictObject({ seq: count, leaf_hash: hash, size: count, root_hash: hash, ...proof })
+  .meta({ id: "InclusionProof", description: "That a record is in the log." });
+const consistency = z
+  .strictObject({ ...{ from: count, to: count, from_root_hash: hash, to_root_hash: hash }, ...proof })
+  .meta({ id: "ConsistencyProof", description: "That the log begins with what it was." });
 true satisfies Same<z.output<typeof inclusion>, InclusionProof>;
 true satisfies Same<z.output<typeof consistency>, ConsistencyProof>;
 

@@ -1,4 +1,7 @@
+import { type Access, type TokenSource, tokenSource } from "../client/access-token.ts";
+import { refusalOf } from "../client/errors.ts";
 import { Portcullis } from "../client/portcullis.ts";
+import { Sender } from "../client/sending.ts";
 import { CliFailure, EXIT, usageFault } from "./failure.ts";
 import { KeyringFile, type StoredSession } from "./keyring-file.ts";
 import type { Environment } from "./terminal.ts";
@@ -15,6 +18,8 @@ export class Connection {
   readonly keyring: KeyringFile;
   readonly #environment: Environment;
   readonly #issuer: string | undefined;
+  readonly #sender = new Sender({});
+  #tokens: TokenSource | undefined;
 
   constructor(environment: Environment, issuer: string | undefined) {
     this.#environment = environment;
@@ -37,59 +42,54 @@ export class Connection {
 
   async client(): Promise<Portcullis> {
     const issuer = await this.issuer();
+    return new Portcullis({ issuer, ...this.#access(issuer) });
+  }
+
+  /** What the client has no method for: the answer of a path as it is, where it is 200. */
+  get(path: string): Promise<Response> {
+    return this.#send(path, { method: "GET" }, true);
+  }
+
+  /** The same of a call that may be repeated; `token`: another one than that of whoever is signed in. */
+  call(path: string, init: { method: string; body?: string }, token?: string): Promise<Response> {
+    return this.#send(path, init, false, token);
+  }
+
+  async #send(
+    path: string,
+    init: { method: string; body?: string },
+    streamed: boolean,
+    token?: string,
+  ): Promise<Response> {
+    const issuer = await this.issuer();
+    this.#tokens ??= tokenSource(issuer, this.#access(issuer), this.#sender, undefined);
+    const attempt = async () => {
+      const authorization = `Bearer ${token ?? (await this.#tokens!.token())}`;
+      const headers = {
+        authorization,
+        ...(init.body === undefined ? {} : { "content-type": "application/json" }),
+      };
+      return { url: `${issuer}${path}`, init: { ...init, headers } };
+    };
+    const answer = await this.#sender.send({ attempt, repeatable: true, streamed });
+    if (answer.ok) return answer;
+    throw await refusalOf(answer);
+  }
+
+  #access(issuer: string): Access {
     const {
       PORTCULLIS_TOKEN: token,
       PORTCULLIS_CLIENT_ID: clientId,
       PORTCULLIS_CLIENT_SECRET: clientSecret,
     } = this.#environment;
-    if (token) return new Portcullis({ issuer, token });
-    if (clientId && clientSecret) return new Portcullis({ issuer, credentials: { clientId, clientSecret } });
+    if (token) return { token };
+    if (clientId && clientSecret) return { credentials: { clientId, clientSecret } };
     if (clientId || clientSecret) {
       throw usageFault(
         "PORTCULLIS_CLIENT_ID and PORTCULLIS_CLIENT_SECRET go together; one of them is not set.",
       );
     }
-    return new Portcullis({ issuer, tokenProvider: (refused) => this.#sessionToken(issuer, refused) });
-  }
-
-  /** What the client has no method for: the answer of a path as it is, where it is 200. */
-  async get(path: string): Promise<Response> {
-    return this.send(path, { method: "GET" }, await this.token());
-  }
-
-  /** `get` of any method, with a token that is at hand. */
-  async send(path: string, init: { method: string; body?: string }, token: string): Promise<Response> {
-    const issuer = await this.issuer();
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    const answer = await fetch(`${issuer}${path}`, { ...init, headers, redirect: "error" }).catch(() => {
-      throw new CliFailure(
-        `${issuer} does not answer.`,
-        EXIT.unreachable,
-        "portcullis doctor looks further.",
-      );
-    });
-    if (answer.ok) return answer;
-    const { title = "Refused", detail = "" } = (await answer.json().catch(() => ({}))) as {
-      title?: string;
-      detail?: string;
-    };
-    throw new CliFailure(`${title}: ${detail}`, answer.status === 401 ? EXIT.signedOut : EXIT.refused);
-  }
-
-  /** An access token that is good for a while. */
-  async token(): Promise<string> {
-    const issuer = await this.issuer();
-    const {
-      PORTCULLIS_TOKEN: token,
-      PORTCULLIS_CLIENT_ID: client_id,
-      PORTCULLIS_CLIENT_SECRET: client_secret,
-    } = this.#environment;
-    if (token) return token;
-    if (!client_id || !client_secret) return this.#sessionToken(issuer, undefined);
-    const form = { grant_type: "client_credentials", client_id, client_secret };
-    const { status, body } = await tokenCall(`${issuer}/oauth/token`, form);
-    if (status === 200) return String(body.access_token);
-    throw new CliFailure(`No access token: ${String(body.error_description ?? status)}`, EXIT.signedOut);
+    return { tokenProvider: (refused) => this.#sessionToken(issuer, refused) };
   }
 
   /** The access token of the stored session, renewed where it is about to end; the new one is kept before it is used. */

@@ -4,6 +4,7 @@ import { type Commands, examples, type World } from "./cli.ts";
 import { accessCommands } from "./commands/access.ts";
 import { auditCommands } from "./commands/audit.ts";
 import { backupCommands } from "./commands/backup.ts";
+import { denylistCommands } from "./commands/denylist.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { grantCommands } from "./commands/grants.ts";
@@ -21,6 +22,7 @@ const GROUPS: readonly Commands[] = [
   grantCommands,
   runCommand,
   revocationCommands,
+  denylistCommands,
   keyCommands,
   policyCommands,
   webhookCommands,

@@ -22,6 +22,12 @@ export type RefreshCredentials = ClientCredentials & {
 /** Gives the access token for the next call; `refused` is the one that was not taken any more. */
 export type TokenProvider = (refused?: string) => string | Promise<string>;
 
+/** With which access tokens a client calls: exactly one of them. */
+export type Access =
+  | { token: string }
+  | { tokenProvider: TokenProvider }
+  | { credentials: ClientCredentials | RefreshCredentials };
+
 /** Where access tokens come from. */
 export type TokenSource = {
   /** The token to send. `refused`: one that the deployment does not take any more. */
@@ -30,11 +36,23 @@ export type TokenSource = {
   readonly renews: boolean;
 };
 
-export function fixedToken(token: string): TokenSource {
+export function tokenSource(
+  issuer: string,
+  access: Access,
+  sender: Sender,
+  prover: Prover | undefined,
+): TokenSource {
+  if ("token" in access) return fixedToken(access.token);
+  if ("tokenProvider" in access) return providedToken(access.tokenProvider);
+  if ("credentials" in access) return new IssuedTokens(issuer, access.credentials, sender, prover);
+  throw new PortcullisError("Give token, tokenProvider or credentials.");
+}
+
+function fixedToken(token: string): TokenSource {
   return { renews: false, token: async () => checked(token) };
 }
 
-export function providedToken(provider: TokenProvider): TokenSource {
+function providedToken(provider: TokenProvider): TokenSource {
   return { renews: true, token: async (refused) => checked(await provider(refused)) };
 }
 
@@ -52,7 +70,7 @@ const RENEW_AHEAD_SECONDS = 30;
 const WAIT_FOR_OTHER_MS = 5_000;
 
 /** Gets access tokens at the token endpoint, one call for all that need one at the same time. */
-export class IssuedTokens implements TokenSource {
+class IssuedTokens implements TokenSource {
   readonly renews = true;
   readonly #credentials: ClientCredentials | RefreshCredentials;
   readonly #issuer: string;

@@ -329,6 +329,33 @@ export type ClientsUpdateBody = {
   disabled?: boolean;
 };
 
+/** That the log begins with what it was. */
+export type ConsistencyProof = {
+  from: number;
+  to: number;
+  /** SHA-256, base64. */
+  from_root_hash: string;
+  /** SHA-256, base64. */
+  to_root_hash: string;
+  hashes: string[];
+  /** A signed note (C2SP). */
+  checkpoint: string;
+};
+
+/** A stored request that other rules would have decided otherwise. */
+export type DecidedOtherwise = {
+  id: string;
+  requester: string;
+  resource: string;
+  scope: string;
+  created_at: number;
+  was: "pending" | "approved" | "denied" | "cancelled" | "expired";
+  /** `refused`: it could not even have been asked for. */
+  would_be: "pending" | "approved" | "denied" | "cancelled" | "expired" | "refused";
+  rule?: string;
+  detail?: string;
+};
+
 /** A decision that was taken, as it is kept. */
 export type DecisionRecord = {
   trace_version: 1;
@@ -545,7 +572,7 @@ export type Delivery = {
 /** Something that was noticed. */
 export type Detection = {
   id: string;
-  kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+  kind: DetectionKind;
   at: number;
   /** 0 where one event is enough. */
   window_seconds: number;
@@ -576,6 +603,8 @@ export type Detection = {
   }[];
 };
 
+export type DetectionKind = "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+
 /** AuthZEN 1.0 §6.2. */
 export type EvaluationAnswer = {
   decision: boolean;
@@ -588,6 +617,8 @@ export type EvaluationAnswer = {
 export type EvaluationAnswers = {
   evaluations: EvaluationAnswer[];
 } | EvaluationAnswer;
+
+export type EventFilter = "*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised";
 
 /** More time that was asked for: reviewed like the request itself. */
 export type Extension = {
@@ -693,6 +724,19 @@ export type ImportOutcome = {
   receipt?: Receipt;
 };
 
+/** That a record is in the log. */
+export type InclusionProof = {
+  seq: number;
+  /** SHA-256, base64. */
+  leaf_hash: string;
+  size: number;
+  /** SHA-256, base64. */
+  root_hash: string;
+  hashes: string[];
+  /** A signed note (C2SP). */
+  checkpoint: string;
+};
+
 /** An access token (RFC 6749 §5.1). It ends with its grant. */
 export type IssuedToken = {
   access_token: string;
@@ -785,6 +829,9 @@ export type PasskeysChallengeBody = {
   } | {
     kind: "revocation.confirm";
     revocation_id: string;
+  } | {
+    kind: "remediation.confirm";
+    remediation_id: string;
   };
 };
 
@@ -1310,58 +1357,7 @@ export type Policy = {
   /** What is done about what is detected. Absent: a gentle set of rules, see docs/remediation.md. */
   remediation?: {
     /** All that match a detection act, each by itself. */
-    rules: {
-      id: string;
-      when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
-      /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
-      condition?: string;
-      /** So many such detections of the same target in the window. Absent: the first is enough. */
-      threshold?: {
-        count: number;
-        window_seconds: number;
-      };
-      actions: {
-        kind: "count";
-      } | {
-        kind: "notify";
-      } | {
-        kind: "revoke";
-        target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
-        /** Absent: as long as a token may live; a subject or client until it is lifted. */
-        seconds?: number;
-      } | {
-        kind: "step_up";
-        /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-        target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-        acr_values?: string[];
-        /** The sign-in has to be later than the detection. */
-        new_sign_in?: boolean;
-        /** Absent: as long as a token may live. */
-        seconds?: number;
-      } | {
-        kind: "shrink_scope";
-        /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-        target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-        scopes: string[];
-        /** Absent: as long as a token may live. */
-        seconds?: number;
-      } | {
-        kind: "force_sign_in";
-      } | {
-        kind: "block_address";
-        seconds?: number;
-      } | {
-        kind: "rotate_key";
-      }[];
-      /** So long after it acted, the rule leaves the same target alone. */
-      cooldown_seconds?: number;
-      /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
-      max_cut?: number;
-      /** How often the rule may act in an hour. */
-      max_per_hour?: number;
-      /** Only records what it would have done. */
-      shadow?: boolean;
-    }[];
+    rules: RemediationRule[];
   };
   /** Shared signals (SSF). Absent: nobody is listened to. */
   signals?: {
@@ -1423,14 +1419,14 @@ export type PolicyCheck = {
     };
   };
   warnings: string[];
+  /** As it would be kept: with its defaults, and in the order of the schema. */
+  document: Policy;
   simulation?: {
     asks: {
       [member: string]: JsonValue;
     }[];
     replayed?: number;
-    decided_otherwise?: {
-      [member: string]: JsonValue;
-    }[];
+    decided_otherwise?: DecidedOtherwise[];
   };
 };
 
@@ -1559,7 +1555,7 @@ export type Remediation = {
   id: string;
   rule_id: string;
   detection_id: string;
-  detection_kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+  detection_kind: DetectionKind;
   at: number;
   state: "acted" | "held" | "hold_expired" | "shadow" | "dismissed" | "undone";
   would_cut: number;
@@ -1589,6 +1585,10 @@ export type Remediation = {
     } | {
       address: string;
     } | Record<string, never> | null;
+    scopes?: string[];
+    /** How long it lasts. */
+    seconds?: number;
+    acr_values?: string[];
     would_cut?: number;
     revocation_id?: string;
     receipt?: Receipt;
@@ -1627,7 +1627,7 @@ export type RemediationReplay = {
   firings: {
     rule_id: string;
     detection_id: string;
-    kind: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used";
+    kind: DetectionKind;
     at: number;
     outcome: "acted" | "held" | "shadow" | "below_threshold" | "cooling_down" | "over_hourly_limit";
     would_hold: boolean;
@@ -1636,9 +1636,10 @@ export type RemediationReplay = {
   }[];
 };
 
+/** What is done when something is noticed. */
 export type RemediationRule = {
   id: string;
-  when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
+  when: DetectionKind | DetectionKind[];
   /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
   condition?: string;
   /** So many such detections of the same target in the window. Absent: the first is enough. */
@@ -1697,120 +1698,30 @@ export type RemediationRules = {
 
 export type RemediationRulesPutBody = {
   /** All that match a detection act, each by itself. */
-  rules: {
-    id: string;
-    when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
-    /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
-    condition?: string;
-    /** So many such detections of the same target in the window. Absent: the first is enough. */
-    threshold?: {
-      count: number;
-      window_seconds: number;
-    };
-    actions: {
-      kind: "count";
-    } | {
-      kind: "notify";
-    } | {
-      kind: "revoke";
-      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
-      /** Absent: as long as a token may live; a subject or client until it is lifted. */
-      seconds?: number;
-    } | {
-      kind: "step_up";
-      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-      target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-      acr_values?: string[];
-      /** The sign-in has to be later than the detection. */
-      new_sign_in?: boolean;
-      /** Absent: as long as a token may live. */
-      seconds?: number;
-    } | {
-      kind: "shrink_scope";
-      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-      scopes: string[];
-      /** Absent: as long as a token may live. */
-      seconds?: number;
-    } | {
-      kind: "force_sign_in";
-    } | {
-      kind: "block_address";
-      seconds?: number;
-    } | {
-      kind: "rotate_key";
-    }[];
-    /** So long after it acted, the rule leaves the same target alone. */
-    cooldown_seconds?: number;
-    /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
-    max_cut?: number;
-    /** How often the rule may act in an hour. */
-    max_per_hour?: number;
-    /** Only records what it would have done. */
-    shadow?: boolean;
-  }[];
+  rules: RemediationRule[];
 };
 
 export type RemediationRulesReplayBody = {
   /** All that match a detection act, each by itself. */
-  rules: {
-    id: string;
-    when: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used" | ("token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used")[];
-    /** CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true. */
-    condition?: string;
-    /** So many such detections of the same target in the window. Absent: the first is enough. */
-    threshold?: {
-      count: number;
-      window_seconds: number;
-    };
-    actions: {
-      kind: "count";
-    } | {
-      kind: "notify";
-    } | {
-      kind: "revoke";
-      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client" | "key";
-      /** Absent: as long as a token may live; a subject or client until it is lifted. */
-      seconds?: number;
-    } | {
-      kind: "step_up";
-      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-      target?: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-      acr_values?: string[];
-      /** The sign-in has to be later than the detection. */
-      new_sign_in?: boolean;
-      /** Absent: as long as a token may live. */
-      seconds?: number;
-    } | {
-      kind: "shrink_scope";
-      /** `narrowest`: the first of token, session, grant, subject and client that the detection names. */
-      target: "narrowest" | "token" | "session" | "grant" | "subject" | "client";
-      scopes: string[];
-      /** Absent: as long as a token may live. */
-      seconds?: number;
-    } | {
-      kind: "force_sign_in";
-    } | {
-      kind: "block_address";
-      seconds?: number;
-    } | {
-      kind: "rotate_key";
-    }[];
-    /** So long after it acted, the rule leaves the same target alone. */
-    cooldown_seconds?: number;
-    /** Live tokens that one firing may cut; more wait for a person, and everybody is told. */
-    max_cut?: number;
-    /** How often the rule may act in an hour. */
-    max_per_hour?: number;
-    /** Only records what it would have done. */
-    shadow?: boolean;
-  }[];
+  rules: RemediationRule[];
   /** Epoch seconds */
   since: number;
 };
 
 export type RemediationsConfirmBody = {
   comment?: string;
+  /** An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`. */
+  passkey?: {
+    id: string;
+    type: "public-key";
+    response: {
+      clientDataJSON: string;
+      authenticatorData: string;
+      signature: string;
+      [member: string]: unknown;
+    };
+    [member: string]: unknown;
+  };
 };
 
 export type RemediationsUndoBody = {
@@ -1876,7 +1787,7 @@ export type Revocation = {
   created_at: number;
   expires_at?: number;
   emergency?: true;
-  state: "awaiting_confirmation" | "confirmation_expired" | "cancelled" | "in_force" | "lifted" | "expired";
+  state: "awaiting_confirmation" | "in_force" | "lifted" | "expired" | "cancelled" | "confirmation_expired";
   /** Its place in the log; absent before it is confirmed. */
   seq?: number;
   lifted_at?: number;
@@ -2113,7 +2024,7 @@ export type Traffic = {
 export type WebhookEndpoint = {
   id: string;
   url: string;
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
+  events: EventFilter[];
   description?: string;
   reviews_as?: {
     roles: string[];
@@ -2133,6 +2044,8 @@ export type WebhookEndpoint = {
   disabled_reason?: "gone";
   /** Epoch seconds. */
   created_at: number;
+  /** The entity tag, raised by every change. */
+  revision: number;
   signature?: "hmac" | "ed25519";
   /** `whpk_…`, newest first. */
   public_keys?: string[];
@@ -2144,7 +2057,7 @@ export type WebhookEndpointsCreateBody = {
   /** https, a public host name, port 443 or 8443. */
   url: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
+  events: EventFilter[];
   description?: string;
   /** A secret that both sides have, or a key of which receivers get the public half. */
   signature?: "hmac" | "ed25519";
@@ -2175,14 +2088,16 @@ export type WebhookEndpointsCreateBody = {
 
 export type WebhookEndpointsRedeliverBody = {
   /** Epoch seconds: what became a dead letter then or later. */
-  since: number;
+  since?: number;
+  /** These, whatever became of them; one that waits to be sent is left as it is. */
+  deliveries?: string[];
 };
 
 export type WebhookEndpointsUpdateBody = {
   /** https, a public host name, port 443 or 8443. */
   url?: string;
   /** Types, families (`grant.*`) or everything (`*`). */
-  events?: ("*" | "access_request.*" | "grant.*" | "break_glass.*" | "revocation.*" | "remediation.*" | "key.*" | "session.*" | "signal.*" | "webhook_endpoint.*" | "audit.*" | "detection.*" | "access_request.created" | "access_request.approved" | "access_request.denied" | "access_request.cancelled" | "access_request.expired" | "access_request.stage_passed" | "access_request.reminder_due" | "access_request.escalated" | "grant.activated" | "grant.ending" | "grant.extension_requested" | "grant.extended" | "grant.extension_denied" | "grant.extension_cancelled" | "grant.extension_expired" | "grant.returned" | "grant.revoked" | "grant.used_up" | "grant.expired" | "break_glass.opened" | "break_glass.review_due" | "break_glass.review_overdue" | "break_glass.reviewed" | "revocation.created" | "revocation.lifted" | "revocation.confirmation_needed" | "revocation.emergency" | "remediation.acted" | "remediation.held" | "remediation.undone" | "key.rotation_overdue" | "key.compromised" | "session.revoked" | "session.reuse_detected" | "signal.received" | "webhook_endpoint.disabled" | "audit.checkpoint" | "webhook_endpoint.failing" | "detection.raised")[];
+  events?: EventFilter[];
   description?: string | null;
   reviews_as?: {
     /** Roles that its approvers have when the access rule is looked at. */
@@ -2244,27 +2159,7 @@ export type Api = {
     /** List what was recorded, newest first. Needs `audit:read`. */
     list(query?: { type?: string; actor?: string; about?: string; source?: string; request_id?: string; since?: number; until?: number; limit?: number; cursor?: number }, options?: CallOptions): Pages<AuditRecord>;
     /** Prove that a record is in the log, or that the log begins with what it was. Needs `audit:read`. `seq` asks for an inclusion proof, `from` for a consistency proof from that size (RFC 6962 §2.1). */
-    proof(query?: { seq?: number; from?: number }, options?: CallOptions): Promise<{
-      seq: number;
-      /** SHA-256, base64. */
-      leaf_hash: string;
-      size: number;
-      /** SHA-256, base64. */
-      root_hash: string;
-      hashes: string[];
-      /** A signed note (C2SP). */
-      checkpoint: string;
-    } | {
-      from: number;
-      to: number;
-      /** SHA-256, base64. */
-      from_root_hash: string;
-      /** SHA-256, base64. */
-      to_root_hash: string;
-      hashes: string[];
-      /** A signed note (C2SP). */
-      checkpoint: string;
-    }>;
+    proof(query?: { seq?: number; from?: number }, options?: CallOptions): Promise<InclusionProof | ConsistencyProof>;
     /** Erase what records say of a person. Needs `audit:erase`. The log stays verifiable: it commits to salted hashes. The erasure is recorded. */
     erase(body: AuditEraseBody, options?: CallOptions): Promise<{
       records: number;
@@ -2305,7 +2200,7 @@ export type Api = {
   };
   detections: {
     /** List what was noticed, newest first. Needs `remediation:read` or `remediation:write`. */
-    list(query?: { limit?: number; cursor?: number; kind?: "token_tampered" | "token_used_after_expiry" | "token_used_after_revocation" | "refresh_token_reused" | "token_overused" | "token_many_addresses" | "token_many_countries" | "token_many_networks" | "impossible_travel" | "scope_probing" | "unknown_key_storm" | "key_rotation_overdue" | "key_compromised" | "webhook_endpoint_dead" | "break_glass_used"; since?: number; iss?: string; jti?: string; sub?: string; client_id?: string; grant?: string; session?: string; kid?: string; route?: string; address?: string; endpoint?: string }, options?: CallOptions): Pages<Detection>;
+    list(query?: { limit?: number; cursor?: number; kind?: DetectionKind; since?: number; iss?: string; jti?: string; sub?: string; client_id?: string; grant?: string; session?: string; kid?: string; route?: string; address?: string; endpoint?: string }, options?: CallOptions): Pages<Detection>;
     /** Read a detection. Needs `remediation:read` or `remediation:write`. */
     get(id: string, options?: CallOptions): Promise<Detection>;
   };
@@ -2342,19 +2237,19 @@ export type Api = {
     read(options?: CallOptions): Promise<string>;
   };
   passkeys: {
-    /** List one's passkeys. Needs `requests:review` or `revocations:write`. */
+    /** List one's passkeys. Needs `requests:review` or `revocations:write` or `remediation:write`. */
     list(options?: CallOptions): Promise<{
       items: Passkey[];
     }>;
-    /** Add a passkey. Needs `requests:review` or `revocations:write`. From the second one on with the word of one that there is. */
+    /** Add a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. From the second one on with the word of one that there is. */
     add(body: PasskeysAddBody, options?: CallOptions): Promise<Passkey>;
-    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
+    /** Begin to confirm something with a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. The challenge is good for one answer, for exactly what it names, and for five minutes. */
     challenge(body: PasskeysChallengeBody, options?: CallOptions): Promise<{
       public_key: {
         [member: string]: unknown;
       };
     }>;
-    /** Remove a passkey. Needs `requests:review` or `revocations:write`. */
+    /** Remove a passkey. Needs `requests:review` or `revocations:write` or `remediation:write`. */
     remove(id: string, body: PasskeysRemoveBody, options?: CallOptions): Promise<{
       id: string;
     }>;
@@ -2405,8 +2300,8 @@ export type Api = {
   revocations: {
     /** Revoke tokens by what they say. Needs `revocations:write`. All members of `match` must hold. Above the policy's `confirm_above` live tokens it waits for a second person (202). */
     create(body: RevocationsCreateBody, query?: { dry_run?: boolean }, options?: CallOptions & { idempotencyKey?: string }): Promise<RevocationDryRun | Receipt | HeldBackRevocation>;
-    /** List revocations, newest first. Needs `revocations:read`. */
-    list(query?: { limit?: number; cursor?: string }, options?: CallOptions): Pages<Revocation>;
+    /** List revocations, newest first, or search them. Needs `revocations:read`. With `state` or `q` a page is what was found among at most 2,000 of them, `searched` says of how many: it may be short, or empty, and `next_cursor` goes on. */
+    list(query?: { limit?: number; cursor?: string; state?: "awaiting_confirmation" | "in_force" | "lifted" | "expired" | "cancelled" | "confirmation_expired"; q?: string }, options?: CallOptions): Pages<Revocation>;
     /** Read a revocation and its history. Needs `revocations:read`. */
     get(id: string, options?: CallOptions): Promise<Revocation>;
     /** Lift a revocation, or cancel one that waits. Needs `revocations:write`. */
@@ -2444,7 +2339,7 @@ export type Api = {
     /** Read a webhook endpoint. Needs `webhooks:read`. */
     get(id: string, options?: CallOptions): Promise<WebhookEndpoint>;
     /** Change a webhook endpoint, disable it, or enable it again. Needs `webhooks:write`. */
-    update(id: string, body: WebhookEndpointsUpdateBody, options?: CallOptions): Promise<WebhookEndpoint>;
+    update(id: string, body: WebhookEndpointsUpdateBody, options?: CallOptions & { ifMatch?: number }): Promise<WebhookEndpoint>;
     /** Delete a webhook endpoint and what waits for it. Needs `webhooks:write`. */
     delete(id: string, options?: CallOptions): Promise<{
       id: string;
@@ -2452,13 +2347,17 @@ export type Api = {
     /** Give a webhook endpoint a new secret. Needs `webhooks:write`. What is sent is signed with both until the next rotation. */
     rotateSecret(id: string, options?: CallOptions): Promise<WebhookEndpoint>;
     /** List the deliveries of a webhook endpoint, newest first. Needs `webhooks:read`. */
-    deliveries(id: string, query?: { limit?: number; cursor?: string }, options?: CallOptions): Pages<Delivery>;
+    deliveries(id: string, query?: { limit?: number; cursor?: string; state?: "pending" | "delivered" | "dead_letter" }, options?: CallOptions): Pages<Delivery>;
     /** Send a test event to a webhook endpoint. Needs `webhooks:write`. */
     test(id: string, options?: CallOptions): Promise<{
       delivery_id: string;
     }>;
-    /** Send the dead letters of a webhook endpoint again. Needs `webhooks:write`. */
-    redeliver(id: string, body: WebhookEndpointsRedeliverBody, options?: CallOptions): Promise<{
+    /** Send deliveries of a webhook endpoint again: its dead letters since a moment, or chosen ones. Needs `webhooks:write`. Oldest first, at most 1,000 a call: repeat it while there is a `remaining`. */
+    redeliver(id: string, body: WebhookEndpointsRedeliverBody, query?: { dry_run?: boolean }, options?: CallOptions): Promise<{
+      redelivered: number;
+      remaining: number;
+      dry_run: true;
+    } | {
       redelivered: number;
       remaining: number;
     }>;
@@ -2582,6 +2481,6 @@ export const OPERATIONS = {
     rotateSecret: { method: "POST", path: "/v1/webhook-endpoints/{id}/rotate-secret", answers: "json" },
     deliveries: { method: "GET", path: "/v1/webhook-endpoints/{id}/deliveries", query: true, answers: "pages" },
     test: { method: "POST", path: "/v1/webhook-endpoints/{id}/test", answers: "json" },
-    redeliver: { method: "POST", path: "/v1/webhook-endpoints/{id}/redeliver", sends: "json", answers: "json" },
+    redeliver: { method: "POST", path: "/v1/webhook-endpoints/{id}/redeliver", sends: "json", query: true, answers: "json" },
   },
 } as const satisfies OperationTable;

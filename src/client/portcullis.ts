@@ -1,12 +1,4 @@
-import {
-  type ClientCredentials,
-  fixedToken,
-  IssuedTokens,
-  providedToken,
-  type RefreshCredentials,
-  type TokenProvider,
-  type TokenSource,
-} from "./access-token.ts";
+import { type Access, tokenSource } from "./access-token.ts";
 import { Caller } from "./caller.ts";
 import type { CallOptions } from "./calls.ts";
 import {
@@ -25,12 +17,6 @@ export type { CallOptions, Lines, Page, Pages, ServerSentEvent } from "./calls.t
 export type * from "./contract.ts";
 export { PortcullisError, PortcullisOAuthError, PortcullisProblem, PortcullisUnreachable } from "./errors.ts";
 export { newSigningKeyPair, type SigningKey, type SigningKeyPair } from "./signing.ts";
-
-/** With which access tokens it calls: exactly one of them. */
-type Access =
-  | { token: string }
-  | { tokenProvider: TokenProvider }
-  | { credentials: ClientCredentials | RefreshCredentials };
 
 export type PortcullisOptions = Access &
   SendingOptions & {
@@ -101,18 +87,6 @@ function withConveniences(api: Api): Portcullis {
         revocations.create(body, { dry_run: true }, options) as Promise<RevocationDryRun>,
     },
   };
-}
-
-function tokenSource(
-  issuer: string,
-  options: PortcullisOptions,
-  sender: Sender,
-  prover: Prover | undefined,
-): TokenSource {
-  if ("token" in options) return fixedToken(options.token);
-  if ("tokenProvider" in options) return providedToken(options.tokenProvider);
-  if ("credentials" in options) return new IssuedTokens(issuer, options.credentials, sender, prover);
-  throw new PortcullisError("Give token, tokenProvider or credentials.");
 }
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];

@@ -8,17 +8,30 @@ export type ControlPlane = {
   control(request: Request, context: RequestContext): Response | Promise<Response>;
 };
 
+/** Whose calls they are. */
+export type Caller = {
+  accessToken: string;
+  /** Another token of the same session, where this one is refused before its time. */
+  renewed(refused: string): Promise<Result<{ access_token: string }>>;
+};
+
+/** The token was refused, and nothing was done: its key was replaced, or it was revoked by itself. */
+const REFUSED_TOKEN = /\berror="invalid_token"/;
+
 type Query = Record<string, string | number | undefined>;
+type RawInit = { headers?: Record<string, string>; body?: string };
 
 /** The HTTP contract as the visitor may use it: every page and every form goes through it, and nothing else. */
 export class Api {
   readonly #deps: ControlPlane;
-  readonly #accessToken: string;
+  readonly #caller: Caller;
   readonly #context: RequestContext;
 
-  constructor(deps: ControlPlane, accessToken: string, context: RequestContext) {
+  #renewing: Promise<string | undefined> | undefined;
+
+  constructor(deps: ControlPlane, caller: Caller, context: RequestContext) {
     this.#deps = deps;
-    this.#accessToken = accessToken;
+    this.#caller = caller;
     this.#context = context;
   }
 
@@ -36,8 +49,10 @@ export class Api {
     return this.#send<T>("PUT", path, body, headers);
   }
 
-  patch<T>(path: string, body: object): Promise<Result<T>> {
-    return this.#send<T>("PATCH", path, body);
+  /** `revision`: only where nobody has changed it since that one was read. */
+  patch<T>(path: string, body: object, revision?: string): Promise<Result<T>> {
+    const headers = revision === undefined ? {} : { "if-match": `"${revision}"` };
+    return this.#send<T>("PATCH", path, body, headers);
   }
 
   delete<T>(path: string, query: Query = {}): Promise<Result<T>> {
@@ -45,11 +60,19 @@ export class Api {
   }
 
   /** The answer itself, for what is not JSON or has headers that count. */
-  raw(method: string, path: string, init: RequestInit = {}): Response | Promise<Response> {
-    const headers = new Headers(init.headers);
-    headers.set("authorization", `Bearer ${this.#accessToken}`);
-    const request = new Request(`${this.#deps.issuer}${path}`, { ...init, method, headers });
-    return this.#deps.control(request, this.#context);
+  async raw(method: string, path: string, init: RawInit = {}): Promise<Response> {
+    const call = (accessToken: string) => {
+      const headers = { ...init.headers, authorization: `Bearer ${accessToken}` };
+      const request = new Request(`${this.#deps.issuer}${path}`, { ...init, method, headers });
+      return this.#deps.control(request, this.#context);
+    };
+    const { accessToken, renewed } = this.#caller;
+    const answer = await call(accessToken);
+    if (!REFUSED_TOKEN.test(answer.headers.get("www-authenticate") ?? "")) return answer;
+    // Once for all calls of the page.
+    this.#renewing ??= renewed(accessToken).then((got) => (got.ok ? got.value.access_token : undefined));
+    const another = await this.#renewing;
+    return another === undefined ? answer : call(another);
   }
 
   async #send<T>(

@@ -1,11 +1,11 @@
 import { isPattern, ticketText } from "./asking.ts";
-import { Command } from "./command.tsx";
+import { FromShell } from "./command.tsx";
 import { durationText } from "./duration.ts";
 import { Facts } from "./facts.tsx";
 import { Empty } from "./notice.tsx";
 import { treeText } from "./question.ts";
 import { requestPath } from "./request-view.tsx";
-import { curlText } from "./shell-text.ts";
+import { curlText, portcullisText, shellDuration } from "./shell-text.ts";
 import { Scopes, StateBadge } from "./state-badge.tsx";
 import { address, type Column, Pager, Table } from "./table.tsx";
 import { Countdown, Time } from "./time.tsx";
@@ -15,6 +15,8 @@ export const ASK = "/console/ask";
 
 type AskPageProps = {
   grants: readonly GrantView[];
+  /** There are more of them than a page should show. */
+  moreGrants: boolean;
   requests: readonly RequestView[];
   rules: readonly RuleView[];
   now: number;
@@ -24,7 +26,7 @@ type AskPageProps = {
 };
 
 /** What the visitor has, what waits, and what they may ask for. */
-export function AskPage({ grants, requests, rules, now, version, query, next }: AskPageProps) {
+export function AskPage({ grants, moreGrants, requests, rules, now, version, query, next }: AskPageProps) {
   return (
     <>
       <p class="quiet" id="live-status" role="status"></p>
@@ -35,6 +37,7 @@ export function AskPage({ grants, requests, rules, now, version, query, next }: 
             {grants.map((grant) => (
               <GrantCard grant={grant} now={now} />
             ))}
+            {moreGrants ? <p>You have more: what you have asked for, below, leads to each.</p> : null}
           </section>
         )}
         <section aria-labelledby="may">
@@ -158,7 +161,7 @@ export function Terms({ rule, issuer }: { rule: RuleView; issuer: string }) {
     scope: rule.scopes.join(" "),
     duration_seconds: rule.default_duration_seconds,
     justification: "why you need it",
-    ...(rule.ticket ? { ticket: `${rule.ticket.prefixes?.[0] ?? ""}1` } : {}),
+    ticket: rule.ticket && `${rule.ticket.prefixes?.[0] ?? ""}1`,
   };
   return (
     <>
@@ -180,7 +183,16 @@ export function Terms({ rule, issuer }: { rule: RuleView; issuer: string }) {
           Condition: rule.conditional ? "the rule looks at when and for what you ask" : undefined,
         }}
       />
-      <Command label="The same from a shell" text={curlText("POST", `${issuer}/v1/access-requests`, body)} />
+      <FromShell
+        label="The same from a shell"
+        portcullis={portcullisText(["request", body.resource], {
+          scope: body.scope,
+          for: shellDuration(body.duration_seconds),
+          reason: body.justification,
+          ticket: body.ticket,
+        })}
+        curl={curlText("POST", `${issuer}/v1/access-requests`, body)}
+      />
     </>
   );
 }

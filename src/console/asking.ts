@@ -1,23 +1,12 @@
+import type { AccessRequestsCreateBody } from "../client/contract.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { readDuration } from "./duration.ts";
 import { NOT_A_DURATION, textOf } from "./review.ts";
 import type { RuleView } from "./wire.ts";
 
-/** The body of an access request, as the control plane takes it. */
-export type AskBody = {
-  resource: string;
-  scope: string;
-  justification: string;
-  duration_seconds?: number;
-  starts_at?: number;
-  ticket?: string;
-  max_uses?: number;
-  emergency?: true;
-};
-
 /** Reads the form for asking. What the rule wants of it is checked by the control plane. */
-export function readAsk(form: URLSearchParams): Result<AskBody> {
+export function readAsk(form: URLSearchParams): Result<AccessRequestsCreateBody> {
   const [resource, justification] = [textOf(form, "resource"), textOf(form, "justification")];
   const scopes = form.getAll("scope");
   if (resource === undefined) return refused("Name the resource that you need.");
@@ -39,7 +28,9 @@ export function readAsk(form: URLSearchParams): Result<AskBody> {
   });
 }
 
-function readTimes(form: URLSearchParams): Result<Pick<AskBody, "duration_seconds" | "starts_at">> {
+function readTimes(
+  form: URLSearchParams,
+): Result<Pick<AccessRequestsCreateBody, "duration_seconds" | "starts_at">> {
   const [length, start] = [textOf(form, "duration"), textOf(form, "starts_at")];
   const seconds = length === undefined ? undefined : readDuration(length);
   if (length !== undefined && seconds === undefined) return refused(`How long: ${NOT_A_DURATION}`);

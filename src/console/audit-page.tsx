@@ -1,4 +1,5 @@
-import { AUDIT_TYPES, type AuditActor, type AuditEntry } from "../protocol/audit-record.ts";
+import type { AuditRecord } from "../client/contract.ts";
+import { AUDIT_TYPES, type AuditActor } from "../protocol/audit-record.ts";
 import { FilterForm, FilterSelect, FilterText } from "./filter-form.tsx";
 import { Field } from "./form.tsx";
 import { Empty } from "./notice.tsx";
@@ -7,15 +8,12 @@ import { Time } from "./time.tsx";
 
 export const AUDIT = "/console/audit";
 
-/** A record as the control plane shows it; `erased` names members whose value is gone. */
-export type AuditView = AuditEntry & { seq: number; erased?: string[] };
-
 export type AuditFilters = Record<
   "type" | "actor" | "about" | "request_id" | "since" | "until" | "cursor",
   string | undefined
 >;
 
-type Props = { records: readonly AuditView[]; now: number; query: AuditFilters; next: string | undefined };
+type Props = { records: readonly AuditRecord[]; now: number; query: AuditFilters; next: string | undefined };
 
 /** A family stands before its types: `grant.*`. */
 const TYPES = [...new Set(AUDIT_TYPES.flatMap((type) => [`${type.split(".")[0]}.*`, type]))];
@@ -60,7 +58,7 @@ export function recordPath(seq: number): string {
   return `${AUDIT}/${seq}`;
 }
 
-function columns(now: number): Column<AuditView>[] {
+function columns(now: number): Column<AuditRecord>[] {
   return [
     {
       head: "What",

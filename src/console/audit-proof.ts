@@ -1,19 +1,10 @@
+import type { InclusionProof } from "../client/contract.ts";
 import { base64, fromBase64, sha256Bytes } from "../protocol/encoding.ts";
 import { rootOfInclusion } from "../protocol/merkle.ts";
 import { openCheckpoint, readVerifierKey } from "../protocol/signed-note.ts";
 
-/** That a record is in the log. Hashes are base64, the leaf's neighbour first. */
-export type ProofView = {
-  seq: number;
-  leaf_hash: string;
-  size: number;
-  root_hash: string;
-  hashes: string[];
-  checkpoint: string;
-};
-
 /** What is wrong with a proof; undefined where it leads to the root hash that the key has signed. */
-export async function faultOfProof(proof: ProofView, verifierKey: string): Promise<string | undefined> {
+export async function faultOfProof(proof: InclusionProof, verifierKey: string): Promise<string | undefined> {
   const key = await readVerifierKey(verifierKey);
   if (!key) return "the verifier key is none";
   const opened = await openCheckpoint(proof.checkpoint, key);

@@ -1,10 +1,10 @@
-import { type AuditView, actorText } from "./audit-page.tsx";
-import type { ProofView } from "./audit-proof.ts";
+import type { AuditRecord, InclusionProof } from "../client/contract.ts";
+import { actorText } from "./audit-page.tsx";
 import { demandText } from "./explaining.ts";
 import { Facts } from "./facts.tsx";
 import { Time } from "./time.tsx";
 
-type Props = { record: AuditView; proof: ProofView; fault: string | undefined; now: number };
+type Props = { record: AuditRecord; proof: InclusionProof; fault: string | undefined; now: number };
 
 /** One record, and the proof that it is in the log. */
 export function AuditRecordPage({ record, proof, fault, now }: Props) {

@@ -1,8 +1,9 @@
 import { Hono } from "hono";
+import type { AuditRecord, InclusionProof } from "../client/contract.ts";
 import { problem, readProblem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { AUDIT, AuditPage, type AuditView, readMoment, typeText } from "./audit-page.tsx";
-import { faultOfProof, type ProofView } from "./audit-proof.ts";
+import { AUDIT, AuditPage, readMoment, typeText } from "./audit-page.tsx";
+import { faultOfProof } from "./audit-proof.ts";
 import { AuditRecordPage } from "./audit-record-page.tsx";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { show, showProblem } from "./respond.tsx";
@@ -23,7 +24,7 @@ async function showAudit(c: ConsoleContext) {
   const { type, actor, about, request_id, since, until, cursor } = c.req.query();
   const query = { type, actor, about, request_id, since, until, cursor };
   const asked = { ...query, since: readMoment(since), until: readMoment(until), limit: PER_PAGE };
-  const listed = await api.get<Listed<AuditView>>("/v1/audit/events", asked);
+  const listed = await api.get<Listed<AuditRecord>>("/v1/audit/events", asked);
   if (!listed.ok) return showProblem(c, listed.error, AUDIT);
   const { items, next_cursor: next } = listed.value;
   return show(
@@ -37,8 +38,8 @@ async function showRecord(c: ConsoleContext, seq: number) {
   const { api, now } = c.var;
   const [listed, proof, key] = await Promise.all([
     // What comes before the next one is this one.
-    api.get<Listed<AuditView>>("/v1/audit/events", { cursor: seq + 1, limit: 1 }),
-    api.get<ProofView>("/v1/audit/proof", { seq }),
+    api.get<Listed<AuditRecord>>("/v1/audit/events", { cursor: seq + 1, limit: 1 }),
+    api.get<InclusionProof>("/v1/audit/proof", { seq }),
     readKey(c),
   ]);
   if (!listed.ok) return showProblem(c, listed.error, AUDIT);

@@ -18,6 +18,9 @@ export function ClientPage({ client, visitor, now }: Props) {
     <>
       <ClientFacts client={client} now={now} />
       <div class="actions">
+        <a class="button second" href={clientPath(id, "/edit")}>
+          Edit…
+        </a>
         {hasSecret(client) ? (
           <a class="button second" href={clientPath(id, "/rotate")}>
             New secret…
@@ -39,9 +42,7 @@ export function ClientPage({ client, visitor, now }: Props) {
         </a>
       </div>
       {disabled ? (
-        <p class="quiet">
-          Once enabled, its tokens that are still alive are good again, and it gets new ones.
-        </p>
+        <p class="quiet">Once enabled it gets new tokens; those that it had before stay refused.</p>
       ) : null}
     </>
   );
@@ -119,7 +120,7 @@ const ACTS: Record<ClientAct, { verb: string; says: string }> = {
   },
   disable: {
     verb: "Disable the client",
-    says: "It gets no token, and every token that it got is refused, also those of people who signed in through it, until it is enabled again.",
+    says: "It gets no token, and every token that it got is refused for good, also those of people who signed in through it. Once it is enabled again it gets new ones.",
   },
   delete: {
     verb: "Delete the client",

@@ -1,11 +1,15 @@
 import { Hono } from "hono";
 import { newSecret } from "../platform/ids.ts";
 import { sha256Hex } from "../protocol/encoding.ts";
-import { type Problem, problemStatus } from "../protocol/problem.ts";
+import { parseUniqueObject } from "../protocol/json.ts";
+import { type Problem, problem, problemStatus } from "../protocol/problem.ts";
 import { ok, type Result } from "../protocol/result.ts";
+import { filledFrom, readClientEdit } from "./client-editing.ts";
 import { type ClientAct, ClientPage, ClientSecret, ConfirmClientAct } from "./client-page.tsx";
 import { CLIENTS, ClientsPage, clientPath } from "./clients-page.tsx";
 import type { Done } from "./done.ts";
+import { ConfirmClientEdit, EditClient } from "./edit-client.tsx";
+import { CHANGED_MEANWHILE } from "./editing.ts";
 import { ClientForm, readClient } from "./new-client.tsx";
 import type { ClientView, DryRunView } from "./operator-wire.ts";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
@@ -22,6 +26,9 @@ export function clientRoutes({ issuer }: { issuer: string }) {
     .get("/clients/new", (c) => showForm(c, new URLSearchParams()))
     .post("/clients/new", (c) => register(c, issuer))
     .get("/clients/:id", (c) => showClient(c, c.req.param("id")))
+    .get("/clients/:id/edit", (c) => showEdit(c, c.req.param("id")))
+    .post("/clients/:id/edit", (c) => showChanges(c, c.req.param("id")))
+    .post("/clients/:id/change", (c) => change(c, c.req.param("id")))
     .get("/clients/:id/:act{rotate|disable|delete}", (c) => askAct(c, c.req.param("id"), c.req.param("act")))
     .post("/clients/:id/rotate", (c) => rotate(c, c.req.param("id"), issuer))
     .post("/clients/:id/disable", (c) => patch(c, c.req.param("id"), true, "client-disabled"))
@@ -72,6 +79,43 @@ async function showClient(c: ConsoleContext, id: string) {
     { title: found.value.name, place: CLIENTS },
     <ClientPage client={found.value} visitor={visitor} now={now} />,
   );
+}
+
+/** The form as the client is now, or as it was filled in where that was refused. */
+async function showEdit(c: ConsoleContext, id: string, refusal?: Problem, asFilled?: URLSearchParams) {
+  const found = await c.var.api.get<ClientView>(apiPath(id));
+  if (!found.ok) return showProblem(c, found.error, CLIENTS);
+  const client = found.value;
+  const filled = asFilled ?? filledFrom(client);
+  const status = refusal ? problemStatus(refusal.code) : 200;
+  return show(
+    c,
+    { title: `Edit ${client.name}`, place: CLIENTS, status },
+    <EditClient client={client} visitor={c.var.visitor} filled={filled} problem={refusal} />,
+  );
+}
+
+/** Says what the form would change; nothing is changed by it. */
+async function showChanges(c: ConsoleContext, id: string) {
+  const { api, visitor, form } = c.var;
+  const found = await api.get<ClientView>(apiPath(id));
+  if (!found.ok) return showProblem(c, found.error, CLIENTS);
+  const client = found.value;
+  if (form.get("revision") !== String(client.revision)) return showEdit(c, id, CHANGED_MEANWHILE);
+  const patch = readClientEdit(form, client);
+  if (!patch.ok) return showEdit(c, id, patch.error, form);
+  const props = { client, patch: patch.value, visitor, mayRevoke: hasAny(visitor, ["revocations:write"]) };
+  return show(c, { title: `Change ${client.name}?`, place: CLIENTS }, <ConfirmClientEdit {...props} />);
+}
+
+/** Does what the page before it showed, to the client as it was then. */
+async function change(c: ConsoleContext, id: string) {
+  const { api, form } = c.var;
+  const patch = parseUniqueObject(form.get("patch") ?? "");
+  if (!patch) return showEdit(c, id, problem("invalid_body", "Fill the form in first."));
+  const changed = await api.patch(apiPath(id), patch, form.get("revision") ?? "");
+  if (changed.ok) return seeOther(c, clientPath(id), "client-changed");
+  return showEdit(c, id, changed.error.code === "precondition_failed" ? CHANGED_MEANWHILE : changed.error);
 }
 
 /** Says what will be cut; nothing is changed by it. */

@@ -17,10 +17,13 @@ type Props = {
   now: number;
   version: string;
   refusal?: Problem | undefined;
+  /** What was sent with a confirmation that needs a passkey. */
+  comment?: string | undefined;
 };
 
 /** One detection: what was noticed, and each rule that had to do with it. */
-export function DetectionPage({ detection, firings, visitor, now, version, refusal }: Props) {
+export function DetectionPage({ detection, firings, visitor, now, version, refusal, comment = "" }: Props) {
+  const withPasskey = refusal?.code === "passkey_required" ? { comment } : undefined;
   const fired = new Map(firings.map((firing) => [firing.id, firing]));
   return (
     <>
@@ -35,7 +38,7 @@ export function DetectionPage({ detection, firings, visitor, now, version, refus
         {detection.outcomes.map(({ rule_id: rule, outcome, remediation_id: id }) => {
           const firing = id === undefined ? undefined : fired.get(id);
           return firing ? (
-            <FiringCard firing={firing} visitor={visitor} now={now} />
+            <FiringCard firing={firing} visitor={visitor} now={now} withPasskey={withPasskey} />
           ) : (
             <p>
               <code>{rule}</code> <StateBadge state={outcome} />

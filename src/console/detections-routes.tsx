@@ -5,6 +5,7 @@ import { ok, type Result } from "../protocol/result.ts";
 import { DetectionPage } from "./detection-page.tsx";
 import { DETECTIONS, DetectionsPage, detectionPath, kindText } from "./detections-page.tsx";
 import { FIRINGS, FiringsPage } from "./firings-page.tsx";
+import { readAnswer } from "./passkey-routes.tsx";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { seeOther, show, showProblem } from "./respond.tsx";
 import { textOf } from "./review.ts";
@@ -62,6 +63,7 @@ async function showFirings(c: ConsoleContext) {
 
 async function showDetection(c: ConsoleContext, id: string, refusal?: Problem) {
   const { api, visitor, now } = c.var;
+  const comment = refusal && textOf(c.var.form, "comment");
   const found = await api.get<DetectionView>(`/v1/detections/${encodeURIComponent(id)}`);
   if (!found.ok) return showProblem(c, found.error, DETECTIONS);
   const firings = await firingsOf(c, found.value);
@@ -75,7 +77,7 @@ async function showDetection(c: ConsoleContext, id: string, refusal?: Problem) {
       place: DETECTIONS,
       status: refusal ? problemStatus(refusal.code) : 200,
     },
-    <DetectionPage {...shown} visitor={visitor} now={now} version={version} refusal={refusal} />,
+    <DetectionPage {...shown} {...{ visitor, now, version, refusal, comment }} />,
   );
 }
 
@@ -101,11 +103,11 @@ async function undo(c: ConsoleContext, id: string) {
 }
 
 async function confirm(c: ConsoleContext, id: string) {
-  const comment = textOf(c.var.form, "comment");
-  const confirmed = await c.var.api.post<FiringView>(
-    apiPath(id, "/confirm"),
-    comment === undefined ? {} : { comment },
-  );
+  const { api, form } = c.var;
+  const [comment, passkey] = [textOf(form, "comment"), readAnswer(form, "passkey")];
+  const body = { ...(comment === undefined ? {} : { comment }), ...(passkey ? { passkey } : {}) };
+  // That the policy wants a passkey is learnt here: the page is shown again, and asks for one.
+  const confirmed = await api.post<FiringView>(apiPath(id, "/confirm"), body);
   return told(c, id, confirmed, ({ state }) => (state === "held" ? "firing-counted" : "firing-confirmed"));
 }
 

@@ -25,6 +25,7 @@ const DONE = {
   "test-sent": "A test event is on its way: see the deliveries.",
   "sent-again": "It is sent again: see its attempts.",
   "endpoint-deleted": "Deleted: it is told of nothing more.",
+  "client-changed": "Changed.",
   "client-disabled": "Disabled: it gets no token, and those that it has are refused.",
   "client-enabled": "Enabled again.",
   "client-deleted": "Deleted: its tokens are refused.",

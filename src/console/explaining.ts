@@ -1,14 +1,12 @@
+import type { DecisionsExplainBody } from "../client/contract.ts";
 import type { Remedy, TracedCheck } from "../protocol/decision-trace.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { durationText } from "./duration.ts";
 import { textOf } from "./review.ts";
 
-/** A request as `POST /v1/explain` takes it. */
-export type ExplainBody = { method: string; url: string; headers?: Record<string, string>; token?: string };
-
 /** Reads the form. What it says of what is wrong holds nothing that was filled in: there may be a token in it. */
-export function readExplain(form: URLSearchParams): Result<ExplainBody> {
+export function readExplain(form: URLSearchParams): Result<DecisionsExplainBody> {
   const [method, url, token] = [textOf(form, "method"), textOf(form, "url"), textOf(form, "token")];
   if (url === undefined) return err(problem("invalid_body", "Give the address that is asked for."));
   const headers: Record<string, string> = {};

@@ -2,6 +2,7 @@ import { kindText } from "./detections-page.tsx";
 import { dateText } from "./duration.ts";
 import { aboutText, actionText, confirmationsLeft, cutText, isUndoable, upshotOf } from "./firing.ts";
 import { Field, Form } from "./form.tsx";
+import { NeedsScript } from "./passkey-page.tsx";
 import { revocationPath } from "./revocations-page.tsx";
 import { StateBadge } from "./state-badge.tsx";
 import { type Column, Table } from "./table.tsx";
@@ -9,10 +10,16 @@ import { Countdown, Time } from "./time.tsx";
 import { hasAny, type Visitor } from "./visitor.ts";
 import type { ActionView, FiringView } from "./watch-wire.ts";
 
-type Props = { firing: FiringView; visitor: Visitor; now: number };
+type Props = {
+  firing: FiringView;
+  visitor: Visitor;
+  now: number;
+  /** A confirmation was refused: the deployment has it given with a passkey. The comment is as it was sent. */
+  withPasskey?: { comment: string } | undefined;
+};
 
 /** One firing of a rule: what it does, to whom, and what a person can do about it. */
-export function FiringCard({ firing, visitor, now }: Props) {
+export function FiringCard({ firing, visitor, now, withPasskey }: Props) {
   const { id, rule_id: rule, state, held, ended } = firing;
   const title = `firing-${id}`;
   return (
@@ -39,7 +46,9 @@ export function FiringCard({ firing, visitor, now }: Props) {
           {ended.reason}
         </p>
       ) : null}
-      {hasAny(visitor, ["remediation:write"]) ? <Deeds firing={firing} visitor={visitor} /> : null}
+      {hasAny(visitor, ["remediation:write"]) ? (
+        <Deeds firing={firing} visitor={visitor} withPasskey={withPasskey} />
+      ) : null}
       <p class="quiet">
         <code>{id}</code>
       </p>
@@ -88,8 +97,9 @@ function Confirmed({ held, now }: { held: NonNullable<FiringView["held"]>; now: 
 }
 
 /** The forms stand under what they do: it can be read before a button is pressed. */
-function Deeds({ firing, visitor }: Omit<Props, "now">) {
-  if (firing.state === "held") return <HeldForms firing={firing} visitor={visitor} />;
+function Deeds({ firing, visitor, withPasskey }: Omit<Props, "now">) {
+  if (firing.state === "held")
+    return <HeldForms firing={firing} visitor={visitor} withPasskey={withPasskey} />;
   if (!isUndoable(firing)) return null;
   return (
     <Form action={firingPath(firing, "undo")} visitor={visitor} label="Undo">
@@ -101,7 +111,7 @@ function Deeds({ firing, visitor }: Omit<Props, "now">) {
   );
 }
 
-function HeldForms({ firing, visitor }: Omit<Props, "now">) {
+function HeldForms({ firing, visitor, withPasskey }: Omit<Props, "now">) {
   const { id, held } = firing;
   const has = held?.confirmations.some(({ actor }) => actor === visitor.subject) === true;
   return (
@@ -109,9 +119,16 @@ function HeldForms({ firing, visitor }: Omit<Props, "now">) {
       {has ? (
         <p>You have confirmed it; another person has to as well.</p>
       ) : (
-        <Form action={firingPath(firing, "confirm")} visitor={visitor} label="Confirm">
+        <Form
+          action={firingPath(firing, "confirm")}
+          visitor={visitor}
+          label="Confirm"
+          data-passkey={withPasskey ? "remediation.confirm" : undefined}
+        >
+          <input type="hidden" name="remediation_id" value={id} />
+          {withPasskey ? <NeedsScript /> : null}
           <Field name="comment" id={`comment-${id}`} label="Comment" hint="May be left empty.">
-            {(field) => <input {...field} maxlength={500} autocomplete="off" />}
+            {(field) => <input {...field} value={withPasskey?.comment} maxlength={500} autocomplete="off" />}
           </Field>
           <p class="actions">
             <button type="submit" class="danger">

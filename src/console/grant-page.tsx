@@ -1,4 +1,5 @@
 import { Blast } from "./blast.tsx";
+import { Command } from "./command.tsx";
 import { Confirm } from "./confirm.tsx";
 import { Facts } from "./facts.tsx";
 import { Field } from "./form.tsx";
@@ -6,6 +7,7 @@ import { grantPath } from "./grants-page.tsx";
 import type { DryRunView } from "./operator-wire.ts";
 import { Propagation } from "./receipt.tsx";
 import { requestPath } from "./request-view.tsx";
+import { portcullisText } from "./shell-text.ts";
 import { Scopes, StateBadge } from "./state-badge.tsx";
 import { Countdown, Time } from "./time.tsx";
 import type { Visitor } from "./visitor.ts";
@@ -76,16 +78,22 @@ type RevokeProps = {
 export function RevokeGrant({ grant, dryRun, visitor, now }: RevokeProps) {
   const path = grantPath(grant.id);
   return (
-    <Confirm action={`${path}/revoke`} visitor={visitor} verb="Revoke the grant" back={path}>
-      <p>
-        {grant.subject} loses this at once, for good: every access token of the grant is refused, and every
-        connection that one of them holds open is cut.
-      </p>
-      <GrantFacts grant={grant} now={now} />
-      {dryRun ? <Blast dryRun={dryRun} now={now} /> : null}
-      <Field name="reason" label="Why" hint="Its owner and the audit log are told.">
-        {(field) => <input {...field} required maxlength={500} autocomplete="off" />}
-      </Field>
-    </Confirm>
+    <>
+      <Confirm action={`${path}/revoke`} visitor={visitor} verb="Revoke the grant" back={path}>
+        <p>
+          {grant.subject} loses this at once, for good: every access token of the grant is refused, and every
+          connection that one of them holds open is cut.
+        </p>
+        <GrantFacts grant={grant} now={now} />
+        {dryRun ? <Blast dryRun={dryRun} now={now} /> : null}
+        <Field name="reason" label="Why" hint="Its owner and the audit log are told.">
+          {(field) => <input {...field} required maxlength={500} autocomplete="off" />}
+        </Field>
+      </Confirm>
+      <Command
+        label="The same from a shell"
+        text={portcullisText(["grants", "revoke", grant.id], { reason: "why" })}
+      />
+    </>
   );
 }

@@ -83,12 +83,14 @@ function columns(now: number): Column<GrantView>[] {
     { head: "From", cell: ({ access_start: at }) => <Time at={at} now={now} /> },
     {
       head: "Until",
-      cell: (grant) => (
-        <>
-          <Time at={endOf(grant)} now={now} />{" "}
-          {grant.state === "active" ? <Countdown until={grant.access_expiry} now={now} /> : null}
-        </>
-      ),
+      cell: (grant) =>
+        grant.state === "active" ? (
+          <>
+            <Time at={grant.access_expiry} /> <Countdown until={grant.access_expiry} now={now} />
+          </>
+        ) : (
+          <Time at={endOf(grant)} now={now} />
+        ),
     },
   ];
 }

@@ -75,14 +75,26 @@ function Item({ request, standing, highRisk, visitor, now }: ItemProps) {
         </h2>
         <Countdown until={question.deadline} now={now} over="the time to decide is over" />
       </header>
-      <Wish request={request} standing={standing} question={question} now={now} />
-      <ReviewForm request={request} question={question} visitor={visitor} highRisk={highRisk} from="inbox" />
-      {question.kind === "emergency" ? null : (
-        <label class="choice">
-          <input type="checkbox" name="id" value={request.id} form="bulk" />
-          Select, to deny several at once
-        </label>
-      )}
+      <div class="asked">
+        <div>
+          <Wish request={request} standing={standing} question={question} now={now} />
+        </div>
+        <div>
+          <ReviewForm
+            request={request}
+            question={question}
+            visitor={visitor}
+            highRisk={highRisk}
+            from="inbox"
+          />
+          {question.kind === "emergency" ? null : (
+            <label class="choice">
+              <input type="checkbox" name="id" value={request.id} form="bulk" />
+              Select, to deny several at once
+            </label>
+          )}
+        </div>
+      </div>
     </article>
   );
 }

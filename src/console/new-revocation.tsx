@@ -1,5 +1,7 @@
+import type { RevocationsCreateBody } from "../client/contract.ts";
 import type { Problem } from "../protocol/problem.ts";
 import { Blast, countText } from "./blast.tsx";
+import { Command } from "./command.tsx";
 import { Confirm } from "./confirm.tsx";
 import { Facts } from "./facts.tsx";
 import { Field, Form } from "./form.tsx";
@@ -7,7 +9,7 @@ import { Refused } from "./notice.tsx";
 import type { DryRunView } from "./operator-wire.ts";
 import { effectText, ruleText } from "./revocation-words.ts";
 import { REVOCATIONS } from "./revocations-page.tsx";
-import type { RevokeBody } from "./revoking.ts";
+import { revokeText } from "./shell-text.ts";
 import { Time } from "./time.tsx";
 import type { Visitor } from "./visitor.ts";
 
@@ -127,7 +129,7 @@ function EffectFields({ value }: { value: (name: string) => string }) {
 }
 
 type ConfirmProps = {
-  body: RevokeBody;
+  body: RevocationsCreateBody;
   dryRun: DryRunView;
   /** Makes one revocation of the form, however often it is sent. */
   nonce: string;
@@ -139,30 +141,36 @@ type ConfirmProps = {
 
 /** What the revocation would cut, before the button that does it. */
 export function ConfirmRevocation({ body, dryRun, nonce, confirmAbove, visitor, now }: ConfirmProps) {
+  const command = revokeText(body);
   return (
-    <Confirm
-      action={REVOCATIONS}
-      visitor={visitor}
-      verb={verbOf(body, dryRun, confirmAbove)}
-      back={REVOCATIONS}
-      fields={{ nonce, body: JSON.stringify(body) }}
-    >
-      <p class="said">{ruleText(body)}</p>
-      <Facts
-        of={{
-          "They are": effectText(body.effect),
-          Why: body.reason,
-          Ends: body.expires_at === undefined ? undefined : <Time at={body.expires_at} now={now} />,
-          Emergency: body.emergency ? "in force at once; everybody is told" : undefined,
-        }}
-      />
-      {body.match.address === undefined ? (
-        <Blast dryRun={dryRun} now={now} />
-      ) : (
-        <p class="notice">Every request from there is refused, whatever token it has. Nobody counts those.</p>
-      )}
-      <SecondPerson body={body} dryRun={dryRun} confirmAbove={confirmAbove} />
-    </Confirm>
+    <>
+      <Confirm
+        action={REVOCATIONS}
+        visitor={visitor}
+        verb={verbOf(body, dryRun, confirmAbove)}
+        back={REVOCATIONS}
+        fields={{ nonce, body: JSON.stringify(body) }}
+      >
+        <p class="said">{ruleText(body)}</p>
+        <Facts
+          of={{
+            "They are": effectText(body.effect),
+            Why: body.reason,
+            Ends: body.expires_at === undefined ? undefined : <Time at={body.expires_at} now={now} />,
+            Emergency: body.emergency ? "in force at once; everybody is told" : undefined,
+          }}
+        />
+        {body.match.address === undefined ? (
+          <Blast dryRun={dryRun} now={now} />
+        ) : (
+          <p class="notice">
+            Every request from there is refused, whatever token it has. Nobody counts those.
+          </p>
+        )}
+        <SecondPerson body={body} dryRun={dryRun} confirmAbove={confirmAbove} />
+      </Confirm>
+      {command === undefined ? null : <Command label="The same from a shell" text={command} />}
+    </>
   );
 }
 
@@ -185,7 +193,7 @@ function SecondPerson(props: Secondness) {
   );
 }
 
-function verbOf(body: RevokeBody, dryRun: DryRunView, confirmAbove: number | undefined): string {
+function verbOf(body: RevocationsCreateBody, dryRun: DryRunView, confirmAbove: number | undefined): string {
   if (needsSecond({ body, dryRun, confirmAbove })) return "Propose the revocation";
   return body.emergency ? "Revoke now, without a second person" : "Revoke";
 }

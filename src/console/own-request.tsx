@@ -1,8 +1,8 @@
-import { Command } from "./command.tsx";
+import { Command, FromShell } from "./command.tsx";
 import { durationText } from "./duration.ts";
 import { Field, Form } from "./form.tsx";
 import { requestPath } from "./request-view.tsx";
-import { curlText } from "./shell-text.ts";
+import { curlText, portcullisText } from "./shell-text.ts";
 import type { Visitor } from "./visitor.ts";
 import type { RequestView } from "./wire.ts";
 
@@ -39,10 +39,17 @@ export function OwnRequest({ request, visitor, issuer, filled }: Props) {
         ) : null}
       </div>
       {live && !waits ? <MoreTime request={request} visitor={visitor} filled={filled} /> : null}
-      {grant?.state === "active" ? (
+      {state === "pending" ? (
         <Command
+          label="Wait for the decision, from a shell"
+          text={portcullisText(["requests", "show", request.id], { wait: true })}
+        />
+      ) : null}
+      {grant?.state === "active" ? (
+        <FromShell
           label="Collect an access token"
-          text={curlText("POST", `${issuer}/v1/access-requests/${request.id}/token`)}
+          portcullis={portcullisText(["token", grant.resource], { scope: grant.scope })}
+          curl={curlText("POST", `${issuer}/v1/access-requests/${request.id}/token`)}
         />
       ) : null}
     </section>

@@ -2,7 +2,7 @@ import { html } from "hono/html";
 import type { Child } from "hono/jsx";
 import { assetPath } from "./assets.ts";
 import { type Done, doneText } from "./done.ts";
-import { placesFor } from "./navigation.ts";
+import { type PlaceGroup, placesFor } from "./navigation.ts";
 import type { Visitor } from "./visitor.ts";
 
 export type PageProps = {
@@ -45,9 +45,6 @@ function Document({ title, visitor, place, done, now, children }: PageProps) {
             Portcullis
           </a>
           <Navigation visitor={visitor} place={place} />
-          <p class="who">
-            <span class="subject">{visitor.subject}</span> <a href="/session/sign-out">Sign out</a>
-          </p>
         </header>
         <main id="main" tabindex={-1}>
           <h1>{title}</h1>
@@ -63,11 +60,36 @@ function Document({ title, visitor, place, done, now, children }: PageProps) {
   );
 }
 
+/** On a narrow screen a menu behind a button, which the browser itself opens and shuts; on a wide one always there. */
 function Navigation({ visitor, place }: Pick<PageProps, "visitor" | "place">) {
+  const groups = placesFor(visitor);
+  const here = groups.flatMap(({ places }) => places).find(({ path }) => path === place);
   return (
     <nav aria-label="Console">
-      <ul>
-        {placesFor(visitor).map(({ path, label }) => (
+      <button type="button" class="menu second" popovertarget="places">
+        Menu {here ? <strong>{here.label}</strong> : null}
+      </button>
+      <div id="places" popover="auto">
+        {groups.map((group) => (
+          <Group {...group} place={place} />
+        ))}
+        <p class="who">
+          <span class="subject">{visitor.subject}</span> <a href="/session/sign-out">Sign out</a>
+        </p>
+      </div>
+    </nav>
+  );
+}
+
+function Group({ name, places, place }: PlaceGroup & Pick<PageProps, "place">) {
+  const id = `places-${name.toLowerCase()}`;
+  return (
+    <div class="group">
+      <p id={id} class="quiet">
+        {name}
+      </p>
+      <ul aria-labelledby={id}>
+        {places.map(({ path, label }) => (
           <li>
             <a href={path} aria-current={path === place ? "page" : undefined}>
               {label}
@@ -75,6 +97,6 @@ function Navigation({ visitor, place }: Pick<PageProps, "visitor" | "place">) {
           </li>
         ))}
       </ul>
-    </nav>
+    </div>
   );
 }

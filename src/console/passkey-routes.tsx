@@ -56,6 +56,7 @@ function confirmedBy(form: URLSearchParams): Result<object> {
   const kind = form.get("confirms");
   if (kind === "passkey.remove") return ok({ kind, passkey_id: form.get("passkey_id") ?? "" });
   if (kind === "revocation.confirm") return ok({ kind, revocation_id: form.get("revocation_id") ?? "" });
+  if (kind === "remediation.confirm") return ok({ kind, remediation_id: form.get("remediation_id") ?? "" });
   if (kind !== "access_request.approve") return ok({ kind });
   const review = readReview(form);
   if (!review.ok) return review;

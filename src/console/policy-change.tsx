@@ -1,5 +1,6 @@
 import { Confirm } from "./confirm.tsx";
 import type { DecidedOtherwiseView, PolicyCheckView } from "./operator-wire.ts";
+import { PolicyDiff } from "./policy-diff.tsx";
 import { documentText, POLICY } from "./policy-page.tsx";
 import { requestPath } from "./request-view.tsx";
 import { StateBadge } from "./state-badge.tsx";
@@ -9,12 +10,16 @@ import type { Visitor } from "./visitor.ts";
 type Props = {
   check: PolicyCheckView;
   visitor: Pick<Visitor, "csrfToken">;
-  /** What is put: a document over a version, or an old version as it was. */
-  wanted: { document: object; over: number } | { version: number };
+  /** The document in force. */
+  inForce: object;
+  wanted: WantedPolicy;
 };
 
+/** What is put: a document over a version, or an old version as it was. */
+export type WantedPolicy = { document: object; over: number } | { version: number };
+
 /** What a policy would change, before the button that puts it. */
-export function PolicyChange({ check, visitor, wanted }: Props) {
+export function PolicyChange({ check, visitor, inForce, wanted }: Props) {
   const isNew = "document" in wanted;
   return (
     <Confirm
@@ -39,6 +44,7 @@ export function PolicyChange({ check, visitor, wanted }: Props) {
           </ul>
         </>
       )}
+      <PolicyDiff before={documentText(inForce)} after={documentText(check.document)} />
       <Simulated {...check} />
     </Confirm>
   );
@@ -97,11 +103,29 @@ function Simulated({ simulation }: Pick<PolicyCheckView, "simulation">) {
       {otherwise.length === 0 ? (
         <p>All {replayed} would have been decided as they were.</p>
       ) : (
-        <Table
-          caption={`${otherwise.length} of ${replayed} would have been decided otherwise`}
-          columns={DECIDED}
-          rows={otherwise}
-        />
+        <Otherwise of={replayed} rows={otherwise} />
+      )}
+    </>
+  );
+}
+
+/** Enough to see what happens; the button stands below. */
+const SHOWN_AT_ONCE = 8;
+
+function Otherwise({ of, rows }: { of: number; rows: readonly DecidedOtherwiseView[] }) {
+  const more = rows.slice(SHOWN_AT_ONCE);
+  return (
+    <>
+      <Table
+        caption={`${rows.length} of ${of} would have been decided otherwise`}
+        columns={DECIDED}
+        rows={rows.slice(0, SHOWN_AT_ONCE)}
+      />
+      {more.length === 0 ? null : (
+        <details>
+          <summary>The other {more.length}</summary>
+          <Table caption="Further requests" columns={DECIDED} rows={more} />
+        </details>
       )}
     </>
   );

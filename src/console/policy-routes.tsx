@@ -3,7 +3,7 @@ import { parseUniqueObject } from "../protocol/json.ts";
 import { type Problem, problem, problemStatus } from "../protocol/problem.ts";
 import type { Result } from "../protocol/result.ts";
 import type { PolicyCheckView, PolicyVersionView, PolicyView } from "./operator-wire.ts";
-import { PolicyChange } from "./policy-change.tsx";
+import { PolicyChange, type WantedPolicy } from "./policy-change.tsx";
 import { documentText, POLICY, PolicyEditor, PolicyPage, PolicyVersionPage } from "./policy-page.tsx";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { seeOther, show, showProblem } from "./respond.tsx";
@@ -74,16 +74,11 @@ function checkDocument(c: ConsoleContext, document: object): Promise<Result<Poli
   return c.var.api.post<PolicyCheckView>("/v1/policy/check", { document, ...replay });
 }
 
-function showChange(
-  c: ConsoleContext,
-  found: PolicyCheckView,
-  wanted: { document: object; over: number } | { version: number },
-) {
-  return show(
-    c,
-    { title: "Change the policy?", place: POLICY },
-    <PolicyChange check={found} visitor={c.var.visitor} wanted={wanted} />,
-  );
+async function showChange(c: ConsoleContext, found: PolicyCheckView, wanted: WantedPolicy) {
+  const active = await c.var.api.get<PolicyView>("/v1/policy");
+  if (!active.ok) return showProblem(c, active.error, POLICY);
+  const props = { check: found, visitor: c.var.visitor, inForce: active.value.document, wanted };
+  return show(c, { title: "Change the policy?", place: POLICY }, <PolicyChange {...props} />);
 }
 
 async function put(c: ConsoleContext) {

@@ -10,8 +10,11 @@ import type { Visitor } from "./visitor.ts";
 export type ConsoleDeps = ControlPlane & {
   clock: Clock;
   logger: Logger;
-  /** The access token for the control plane that a session's cookie stands for; `invalid_token` where it is over. */
-  tokenOf(cookie: string): Promise<Result<{ access_token: string }>>;
+  /**
+   * The access token for the control plane that a session's cookie stands for, another one than was refused;
+   * `invalid_token` where the session is over.
+   */
+  tokenOf(cookie: string, refused?: string): Promise<Result<{ access_token: string }>>;
 };
 
 /** What is known before a page is made. `form` is there where one was sent, and was sent by a page of ours. */

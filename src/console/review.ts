@@ -1,25 +1,16 @@
+import type { AccessRequestsReviewBody } from "../client/contract.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { readDuration } from "./duration.ts";
 
-/** The body of a review, as the control plane takes it. */
-export type ReviewBody = {
-  outcome: "approve" | "deny";
-  comment?: string;
-  duration_seconds?: number;
-  scope?: string;
-  max_uses?: number;
-  extension?: string;
-};
-
 /** Reads a review's form. What the form leaves as it was asked for is left out. */
-export function readReview(form: URLSearchParams): Result<ReviewBody> {
+export function readReview(form: URLSearchParams): Result<AccessRequestsReviewBody> {
   const outcome = form.get("outcome");
   if (outcome !== "approve" && outcome !== "deny")
     return err(problem("invalid_body", "Choose to approve or to deny."));
   const said = textOf(form, "comment");
   const extension = textOf(form, "extension");
-  const body: ReviewBody = {
+  const body: AccessRequestsReviewBody = {
     outcome,
     ...(said === undefined ? {} : { comment: said }),
     ...(extension === undefined ? {} : { extension }),
@@ -28,8 +19,8 @@ export function readReview(form: URLSearchParams): Result<ReviewBody> {
   return outcome === "deny" ? ok(body) : withLess(body, form);
 }
 
-function withLess(body: ReviewBody, form: URLSearchParams): Result<ReviewBody> {
-  const less: Partial<ReviewBody> = {};
+function withLess(body: AccessRequestsReviewBody, form: URLSearchParams): Result<AccessRequestsReviewBody> {
+  const less: Partial<AccessRequestsReviewBody> = {};
   const length = textOf(form, "duration");
   if (length !== undefined && length !== form.get("duration_asked")) {
     const seconds = readDuration(length);

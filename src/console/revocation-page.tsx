@@ -107,7 +107,8 @@ export function ConfirmProposal({
   visitor,
   now,
   problem,
-}: SecondProps & { problem?: Problem | undefined }) {
+  comment,
+}: SecondProps & { problem?: Problem | undefined; comment?: string | undefined }) {
   const path = revocationPath(revocation.id);
   const passkey = problem?.code === "passkey_required";
   return (
@@ -127,7 +128,7 @@ export function ConfirmProposal({
       </p>
       <Blast dryRun={dryRun} now={now} />
       <Field name="comment" label="Comment" hint="May be left empty.">
-        {(field) => <input {...field} maxlength={500} autocomplete="off" />}
+        {(field) => <input {...field} value={comment} maxlength={500} autocomplete="off" />}
       </Field>
     </Confirm>
   );

@@ -36,13 +36,3 @@ export function effectText(effect: EffectView | undefined): string {
   ];
   return `need a new sign-in ${wants.join(", ")}`;
 }
-
-/** Whether the rule or anything that people said of it has the text, whatever its case. */
-export function mentions(
-  revocation: Rule & { id: string; reason: string; actor: string },
-  text: string,
-): boolean {
-  const { id, reason, actor, match } = revocation;
-  const wanted = text.toLowerCase();
-  return [id, reason, actor, ...Object.values(match)].some((each) => each.toLowerCase().includes(wanted));
-}

@@ -39,7 +39,7 @@ export function RevocationsPage({ items, now, query, next, searched, mayRevoke }
       <Search query={query} />
       {searched === undefined ? null : (
         <p class="quiet" role="status">
-          {items.length} found among {searched} revocations
+          {items.length} found among {searched.toLocaleString("en")} revocations
           {next === undefined ? ", which is all of them." : "; the next page looks further back."}
         </p>
       )}

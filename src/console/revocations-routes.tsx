@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import type { RevocationsCreateBody } from "../client/contract.ts";
 import { newSecret } from "../platform/ids.ts";
 import { sha256Hex } from "../protocol/encoding.ts";
 import { parseUniqueObject } from "../protocol/json.ts";
@@ -12,10 +13,12 @@ import { tiersLeft } from "./receipt.tsx";
 import { seeOther, show, showProblem } from "./respond.tsx";
 import { textOf } from "./review.ts";
 import { ConfirmProposal, LiftRevocation, RevocationPage } from "./revocation-page.tsx";
-import { findRevocations } from "./revocation-search.ts";
 import { REVOCATIONS, RevocationsPage, revocationPath } from "./revocations-page.tsx";
-import { type RevokeBody, readRevocation } from "./revoking.ts";
+import { readRevocation } from "./revoking.ts";
 import { hasAny } from "./visitor.ts";
+import type { Listed } from "./wire.ts";
+
+const PER_PAGE = 25;
 
 /** Revocations: the list, adding one after a look at what it cuts, the second person, and lifting. */
 export function revocationRoutes() {
@@ -40,9 +43,11 @@ async function showRevocations(c: ConsoleContext) {
   const { api, visitor, now } = c.var;
   const asked = (name: string) => c.req.query(name)?.trim() || undefined;
   const query = { state: asked("state"), q: asked("q"), cursor: asked("cursor") };
-  const found = await findRevocations(query, api);
+  type Found = Listed<RevocationView> & { searched?: number };
+  const found = await api.get<Found>("/v1/revocations", { ...query, limit: PER_PAGE });
   if (!found.ok) return showProblem(c, found.error, REVOCATIONS);
-  const props = { ...found.value, now, query, mayRevoke: hasAny(visitor, ["revocations:write"]) };
+  const { items, next_cursor: next, searched } = found.value;
+  const props = { items, next, searched, now, query, mayRevoke: hasAny(visitor, ["revocations:write"]) };
   return show(c, { title: "Revocations", place: REVOCATIONS }, <RevocationsPage {...props} />);
 }
 
@@ -86,7 +91,7 @@ type Made = Pick<ReceiptView, "id"> & { state?: "awaiting_confirmation" };
 /** Does what the page before it showed: the rule is sent as it was counted. */
 async function revoke(c: ConsoleContext) {
   const { api, form } = c.var;
-  const body = parseUniqueObject(form.get("body") ?? "") as RevokeBody | undefined;
+  const body = parseUniqueObject(form.get("body") ?? "") as RevocationsCreateBody | undefined;
   const nonce = form.get("nonce");
   if (!body || !nonce) return showProblem(c, problem("invalid_body", "Fill the form in first."), REVOCATIONS);
   const key = await sha256Hex(JSON.stringify([nonce, body]));
@@ -116,7 +121,8 @@ async function askSecond(c: ConsoleContext, id: string, refusal?: Problem) {
   const rule = { match, effect, issued_before, reason };
   const counted = await api.post<DryRunView>("/v1/revocations", rule, { dry_run: "true" });
   if (!counted.ok) return showProblem(c, counted.error, revocationPath(id));
-  const props = { revocation, dryRun: counted.value, visitor, now, problem: refusal };
+  const comment = refusal && textOf(c.var.form, "comment");
+  const props = { revocation, dryRun: counted.value, visitor, now, problem: refusal, comment };
   const status = refusal ? problemStatus(refusal.code) : 200;
   return show(
     c,

@@ -1,22 +1,13 @@
+import type { RevocationsCreateBody } from "../client/contract.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { readUtc } from "./asking.ts";
 import { readDuration } from "./duration.ts";
-import { type EffectView, MATCH_MEMBERS, type MatchView } from "./operator-wire.ts";
+import { type EffectView, MATCH_MEMBERS } from "./operator-wire.ts";
 import { NOT_A_DURATION, textOf } from "./review.ts";
 
-/** The body of a revocation, as the control plane takes it. */
-export type RevokeBody = {
-  match: MatchView;
-  effect?: EffectView;
-  issued_before?: number;
-  reason: string;
-  expires_at?: number;
-  emergency?: true;
-};
-
 /** Reads the form for a revocation. Whether the rule can be is checked by the control plane. */
-export function readRevocation(form: URLSearchParams, now: number): Result<RevokeBody> {
+export function readRevocation(form: URLSearchParams, now: number): Result<RevocationsCreateBody> {
   const named = MATCH_MEMBERS.map((member) => [member, textOf(form, member)] as const);
   const match = Object.fromEntries(named.filter((entry): entry is [never, string] => entry[1] !== undefined));
   const reason = textOf(form, "reason");

@@ -100,8 +100,9 @@ function signedIn(deps: ConsoleDeps): MiddlewareHandler<ConsoleEnv> {
     }
     if (!token.ok) return problemResponse(token.error, c.env.requestId);
     const { access_token: accessToken } = token.value;
+    const renewed = (refused: string) => deps.tokenOf(cookie, refused);
     c.set("visitor", visitorOf(accessToken, await csrfTokenOf(cookie)));
-    c.set("api", new Api(deps, accessToken, c.env));
+    c.set("api", new Api(deps, { accessToken, renewed }, c.env));
     return next();
   };
 }
@@ -126,7 +127,7 @@ const ownForms: MiddlewareHandler<ConsoleEnv> = async (c, next) => {
 };
 
 function home(c: ConsoleContext) {
-  const [first] = placesFor(c.var.visitor);
+  const first = placesFor(c.var.visitor)[0]?.places[0];
   if (first) return c.redirect(first.path, 303);
   return show(
     c,

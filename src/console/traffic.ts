@@ -1,15 +1,8 @@
-/** Decisions of one step, which begins at a moment in epoch seconds. */
-export type PointView = { at: number; allow: number; refuse: number; reasons: Record<string, number> };
+import type { Traffic } from "../client/contract.ts";
 
-export type TrafficView = {
-  since: number;
-  until: number;
-  step_seconds: number;
-  /** Steps without a decision are left out. */
-  series: PointView[];
-  routes: { route: string; allow: number; refuse: number; reasons: Record<string, number> }[];
-  tokens: { iss: string; jti: string; refused: number }[];
-};
+export type TrafficView = Traffic;
+/** Decisions of one step, which begins at a moment in epoch seconds. */
+export type PointView = Traffic["series"][number];
 
 const HOUR_SECONDS = 3_600;
 const DAY_SECONDS = 86_400;

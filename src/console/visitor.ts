@@ -5,7 +5,6 @@ export type Visitor = {
   subject: string;
   scopes: ReadonlySet<string>;
   roles: readonly string[];
-  accessToken: string;
   /** What a form must send back. */
   csrfToken: string;
 };
@@ -14,7 +13,7 @@ export type Visitor = {
 export function visitorOf(accessToken: string, csrfToken: string): Visitor {
   const { sub = "", scope, roles } = decodeJwt<{ scope?: string; roles?: string[] }>(accessToken);
   const scopes = new Set((scope ?? "").split(" ").filter((each) => each !== ""));
-  return { subject: sub, scopes, roles: roles ?? [], accessToken, csrfToken };
+  return { subject: sub, scopes, roles: roles ?? [], csrfToken };
 }
 
 /** Whether the visitor has one of these scopes. */

@@ -1,10 +1,12 @@
 import { Hono } from "hono";
 import type { DecisionRecord, DecisionTrace } from "../protocol/decision-trace.ts";
 import { type Problem, problemStatus } from "../protocol/problem.ts";
+import { Command } from "./command.tsx";
 import { DecisionView } from "./decision-view.tsx";
 import { readExplain, withoutQuery } from "./explaining.ts";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { show, showProblem } from "./respond.tsx";
+import { portcullisText } from "./shell-text.ts";
 import { WHY } from "./traffic-page.tsx";
 import { hasAny } from "./visitor.ts";
 import { AskWhy, decisionPath, WhyPage } from "./why-page.tsx";
@@ -51,13 +53,19 @@ async function explain(c: ConsoleContext) {
   if (!read.ok) return askAgain(c, read.error);
   const traced = await api.post<DecisionTrace>("/v1/explain", read.value);
   if (!traced.ok) return askAgain(c, traced.error);
-  const { method, url } = read.value;
+  const { method, url, token } = read.value;
   const title = `${method} ${withoutQuery(url)}`;
   return show(
     c,
     { title, place: WHY },
     <>
       <DecisionView decision={traced.value} now={now} />
+      <Command
+        label={`The same from a shell${token === undefined ? "" : ", with the token in the variable TOKEN"}`}
+        text={portcullisText(["explain", method, withoutQuery(url)], {
+          "token-from-env": token === undefined ? undefined : "TOKEN",
+        })}
+      />
       <p>
         <a class="button second" href={WHY}>
           Ask again

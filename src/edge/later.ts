@@ -3,11 +3,10 @@ import type { WaitUntil } from "./freshness.ts";
 export type LaterOptions = {
   sleep: (ms: number) => Promise<void>;
   afterMs: number;
+  /** Work that is not begun by then belonged to a request that was cut off. Absent: ten times `afterMs`. */
+  lostAfterMs?: number;
   work: (nowMs: number) => Promise<void>;
 };
-
-/** Work that is not done by then belonged to a request that was cut off. */
-const LOST_AFTER = 10;
 
 /**
  * Does one piece of work for all that ask for it: once, some time after the first of them, beside their requests
@@ -22,8 +21,9 @@ export class Later {
   }
 
   ask(nowMs: number, waitUntil: WaitUntil): void {
+    const { afterMs, lostAfterMs = 10 * afterMs } = this.#o;
     // A clock that was set back is no reason to wait.
-    if (nowMs >= this.#askedAtMs && nowMs < this.#askedAtMs + LOST_AFTER * this.#o.afterMs) return;
+    if (nowMs >= this.#askedAtMs && nowMs < this.#askedAtMs + lostAfterMs) return;
     this.#askedAtMs = nowMs;
     waitUntil(this.#do(nowMs));
   }

@@ -10,14 +10,27 @@ import { type Refusal, refusal } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
 import { TokenCache } from "./token-cache.ts";
 
-/** Asks the session itself for the access token of a cookie; `invalid_token` where the session is over. */
-export type SessionAsk = (cookie: string, host: string, audience: string) => Promise<Result<CookieToken>>;
+/**
+ * Asks the session itself for the access token of a cookie, another one than was refused; `invalid_token` where the
+ * session is over.
+ */
+export type SessionAsk = (
+  cookie: string,
+  host: string,
+  audience: string,
+  refused?: string,
+) => Promise<Result<CookieToken>>;
 
 /** A session's cookie at a host, for which a token for an audience is needed. */
 export type SessionCookie = { cookie: string; host: string; audience: string };
 
 /** What one request has done about its session. */
-export type SessionUse = Renewal & { csrfHeld?: boolean };
+export type SessionUse = Renewal & {
+  csrfHeld?: boolean;
+  /** The access token that it got last, and the one of these that was refused. */
+  given?: string;
+  refused?: string | undefined;
+};
 
 type Held = CookieToken & { renewingUntilMs: number };
 
@@ -39,10 +52,15 @@ export class SessionTokens {
   }
 
   /** The token, renewed in the background once it is due, so that nobody waits for it. */
-  get(what: SessionCookie, waitUntil: WaitUntil): Result<string, Refusal> | Promise<Result<string, Refusal>> {
+  get(
+    what: SessionCookie,
+    waitUntil: WaitUntil,
+    refused?: string,
+  ): Result<string, Refusal> | Promise<Result<string, Refusal>> {
     const held = this.#held.get(keyOf(what));
     const nowMs = this.#clock();
-    if (!held || nowMs >= held.expires_at * 1000) return this.#fetch(what);
+    if (!held || held.access_token === refused || nowMs >= held.expires_at * 1000)
+      return this.#fetch(what, refused);
     if (nowMs >= renewFrom(held) * 1000 && nowMs >= held.renewingUntilMs) {
       held.renewingUntilMs = nowMs + RENEWAL_MS;
       waitUntil(this.#fetch(what));
@@ -50,18 +68,14 @@ export class SessionTokens {
     return ok(held.access_token);
   }
 
-  forget(what: SessionCookie): void {
-    this.#held.delete(keyOf(what));
-  }
-
-  async #fetch(what: SessionCookie): Promise<Result<string, Refusal>> {
-    const asked = await this.#ask(what.cookie, what.host, what.audience);
+  async #fetch(what: SessionCookie, refused?: string): Promise<Result<string, Refusal>> {
+    const asked = await this.#ask(what.cookie, what.host, what.audience, refused);
     if (asked.ok) {
       this.#held.set(keyOf(what), { ...asked.value, renewingUntilMs: 0 });
       return ok(asked.value.access_token);
     }
     if (asked.error.code !== "invalid_token") return err(refusal("session_unavailable"));
-    this.forget(what);
+    this.#held.delete(keyOf(what));
     return err(refusal("session_over"));
   }
 }
@@ -87,9 +101,12 @@ export async function exchangeSession(
   }
   // Once: a token that is refused again is not refused because it was old.
   use.renew ??= () => {
-    sessions.forget(what);
+    use.refused = use.given;
     use.renew = () => false;
     return true;
   };
-  return sessions.get(what, waitUntil);
+  const getting = sessions.get(what, waitUntil, use.refused);
+  const got = getting instanceof Promise ? await getting : getting;
+  if (got.ok) use.given = got.value;
+  return got;
 }

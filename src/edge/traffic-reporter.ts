@@ -3,6 +3,7 @@ import type { TrafficReport } from "../remediation/traffic-report.ts";
 import type { Allowance, Decision, Refusal } from "./decision.ts";
 import type { DecisionRecorder } from "./decision-recorder.ts";
 import type { WaitUntil } from "./freshness.ts";
+import { Later } from "./later.ts";
 import type { ObservedAsk, Observer, Surface } from "./observation.ts";
 import { TrafficCount } from "./traffic-count.ts";
 
@@ -36,11 +37,15 @@ export class TrafficReporter implements Observer {
   #untold: TrafficReport | undefined;
   #isolate: string | undefined;
   #reports = 0;
-  #dueUntilMs = Number.NEGATIVE_INFINITY;
   #cacheTold = { hits: 0, misses: 0 };
+  readonly #later: Later;
 
   constructor(options: TrafficReporterOptions) {
     this.#o = options;
+    this.#later = new Later({
+      ...{ sleep: options.sleep, afterMs: REPORT_EVERY_MS, lostAfterMs: REPORT_LOST_MS },
+      work: () => this.#report(),
+    });
   }
 
   decided(
@@ -70,17 +75,11 @@ export class TrafficReporter implements Observer {
 
   #due(nowMs: number, waitUntil: WaitUntil): void {
     this.#counted = true;
-    // A clock that was set back is no reason to wait for longer than that.
-    if (nowMs < this.#dueUntilMs && nowMs > this.#dueUntilMs - 2 * REPORT_LOST_MS) return;
-    this.#dueUntilMs = nowMs + REPORT_LOST_MS;
-    waitUntil(this.#tellLater());
+    this.#later.ask(nowMs, waitUntil);
   }
 
-  async #tellLater(): Promise<void> {
-    await this.#o.sleep(REPORT_EVERY_MS);
-    // From here on, what is counted is for the next report.
-    this.#dueUntilMs = Number.NEGATIVE_INFINITY;
-    // One that may not have arrived, and then what was counted since it was made.
+  /** One that may not have arrived, and then what was counted since it was made. */
+  async #report(): Promise<void> {
     if (this.#untold && !(await this.#tell(this.#untold))) return;
     if (!this.#counted) return;
     this.#untold = this.#taken();

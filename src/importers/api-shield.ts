@@ -2,6 +2,7 @@ import * as z from "zod";
 import { METHODS } from "../policy/methods.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import {
+  headerSource,
   type Imported,
   type ImportOptions,
   type IssuerInput,
@@ -171,7 +172,6 @@ function guardOf(
     audience,
     algorithms,
     jwks: { keys },
-    token_types: ["JWT", "at+jwt"],
     claims: { scopes: "scope" },
   });
   const credential = sourcesOf(step, found);
@@ -186,11 +186,7 @@ function sourcesOf(
   const sources = token_sources.map((source) => {
     const [, kind, name = ""] = SOURCE.exec(source) ?? [];
     if (kind === "cookies") return { from: "cookie" as const, name };
-    if (kind !== "headers") return undefined;
-    const header = name.toLowerCase();
-    return header === "authorization"
-      ? { from: "authorization" as const }
-      : { from: "header" as const, name: header };
+    return kind === "headers" ? headerSource(name) : undefined;
   });
   const taken = sources.filter((source) => source !== undefined);
   if (taken.length === sources.length && taken.length > 0) return taken;

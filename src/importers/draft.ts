@@ -4,6 +4,7 @@ import type { policySchema } from "../policy/document.ts";
 
 type PolicyInput = z.input<typeof policySchema>;
 export type RouteInput = NonNullable<PolicyInput["routes"]>[number];
+type CredentialSource = NonNullable<RouteInput["credential"]>[number];
 export type IssuerInput = NonNullable<PolicyInput["issuers"]>[number];
 
 /** Something of the source that the policy does not do, or does otherwise. */
@@ -27,6 +28,8 @@ export type ImportOptions = {
 
 /** A role that nobody has: what a route must ask for so that it refuses everybody until somebody has looked at it. */
 const NOBODY = "portcullis-left-out";
+/** What other products ask of a token's `typ`: nothing. These two are what issuers write. */
+const TOKEN_TYPES: NonNullable<IssuerInput["token_types"]> = ["JWT", "at+jwt"];
 /** No name ends so (RFC 2606). */
 const NOWHERE = "https://left-out.invalid";
 
@@ -60,10 +63,10 @@ export class PolicyDraft {
   }
 
   /** Adds an issuer; one of the same `iss` stays as it was. */
-  issuer(input: Omit<IssuerInput, "id">): undefined {
+  issuer(input: Omit<IssuerInput, "id" | "token_types">): undefined {
     for (const known of this.#issuers.values()) if (known.issuer === input.issuer) return;
     const id = freeName(nameOf(new URL(input.issuer).hostname), this.#issuers);
-    this.#issuers.set(id, { id, ...input });
+    this.#issuers.set(id, { id, ...input, token_types: TOKEN_TYPES });
   }
 
   hasIssuer(issuer: string): boolean {
@@ -111,6 +114,12 @@ function isShut({ access }: RouteInput): boolean {
 
 function secretsOf({ secret_ref, sign_in }: IssuerInput): string[] {
   return [secret_ref, sign_in?.client_secret_ref].filter((ref) => ref !== undefined);
+}
+
+/** The place of a token that is taken from this header. */
+export function headerSource(header: string): CredentialSource {
+  const name = header.toLowerCase();
+  return name === "authorization" ? { from: "authorization" } : { from: "header", name };
 }
 
 /** As the policy takes names: letters, digits, `-`, `_`, `.`. */

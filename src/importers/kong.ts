@@ -3,6 +3,7 @@ import * as z from "zod";
 import { METHODS } from "../policy/methods.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import {
+  headerSource,
   type Imported,
   type ImportOptions,
   type IssuerInput,
@@ -122,7 +123,7 @@ function carryIssuers({ draft, options }: Carry, { consumers }: Config): undefin
         );
       } else {
         const keys = keysOf({ draft, options, at }, key, algorithm, pem ?? undefined);
-        if (keys) draft.issuer({ issuer: key, audience, token_types: ["JWT", "at+jwt"], ...keys });
+        if (keys) draft.issuer({ issuer: key, audience, ...keys });
       }
     }
   }
@@ -250,12 +251,7 @@ function guardOf(step: Step, jwt: Plugin): Guard | undefined {
 
 function sourcesOf({ header_names, cookie_names }: JwtConfig): RouteInput["credential"] {
   return [
-    ...header_names.map((header) => {
-      const name = header.toLowerCase();
-      return name === "authorization"
-        ? { from: "authorization" as const }
-        : { from: "header" as const, name };
-    }),
+    ...header_names.map(headerSource),
     ...cookie_names.map((name) => ({ from: "cookie" as const, name })),
   ];
 }

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { METHODS } from "../policy/methods.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import {
+  headerSource,
   type Imported,
   type ImportOptions,
   type IssuerInput,
@@ -180,7 +181,6 @@ function jwtGuard(step: At, config: JwtConfig): Guard | undefined {
         ? config.allowed_algorithms
         : DEFAULT_ALGORITHMS) as IssuerInput["algorithms"],
       audience,
-      token_types: ["JWT", "at+jwt"],
       claims: { scopes: "scope" },
     });
   }
@@ -214,10 +214,8 @@ function credentialOf(step: At, { token_from: from }: JwtConfig): Pick<Guard, "c
     return undefined;
   }
   if (from?.cookie !== undefined) return { credential: [{ from: "cookie", name: from.cookie }] };
-  const header = from?.header?.toLowerCase();
-  return header === undefined || header === "authorization"
-    ? {}
-    : { credential: [{ from: "header", name: header }] };
+  const source = headerSource(from?.header ?? "authorization");
+  return source.from === "authorization" ? {} : { credential: [source] };
 }
 
 function originOf({ at, rule, draft, options }: At): string | undefined {

@@ -81,7 +81,6 @@ function carryIssuer(
     jwks_uri,
     algorithms: ["RS256", "ES256"],
     audience: options.audience ?? clientId,
-    token_types: ["JWT", "at+jwt"],
     claims: { roles: config.oidc_groups_claim, scopes: "scope" },
     sign_in: { client_id: clientId, ...(secret ? { client_secret_ref: SECRET_REF } : {}) },
   });
@@ -93,7 +92,7 @@ function carryIssuer(
       continue;
     }
     draft.issuer({
-      ...{ issuer: iss, audience, algorithms: ["RS256", "ES256"], token_types: ["JWT", "at+jwt"] },
+      ...{ issuer: iss, audience, algorithms: ["RS256", "ES256"] },
       jwks_uri: `${iss.replace(/\/$/, "")}/.well-known/jwks.json`,
     });
     draft.note("extra_jwt_issuers", `Where the keys of ${iss} are is a guess.`, "Put its jwks_uri.");

@@ -6,6 +6,8 @@ import { conditionSource, DAY_SECONDS, name, scopeToken, seconds } from "./names
 const MAX_RULE_SECONDS = 31 * DAY_SECONDS;
 const DEFAULT_BLOCK_SECONDS = 600;
 
+export const detectionKind = z.enum(DETECTION_KINDS).meta({ id: "DetectionKind" });
+
 /** Whose tokens an action is for, as the detection names them. */
 const target = z
   .enum(["narrowest", "token", "session", "grant", "subject", "client"])
@@ -59,37 +61,36 @@ const actionSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("rotate_key") }).describe("Begins the rotation of our keys that is due."),
 ]);
 
-export const remediationRuleSchema = z.strictObject({
-  id: name,
-  when: z.union([
-    z.enum(DETECTION_KINDS),
-    z.array(z.enum(DETECTION_KINDS)).min(1).max(DETECTION_KINDS.length),
-  ]),
-  condition: conditionSource
-    .exactOptional()
-    .describe(
-      "CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true.",
-    ),
-  threshold: z
-    .strictObject({ count: z.int().min(1).max(10_000), window_seconds: seconds(DAY_SECONDS) })
-    .exactOptional()
-    .describe("So many such detections of the same target in the window. Absent: the first is enough."),
-  actions: z.array(actionSchema).min(1).max(8),
-  cooldown_seconds: z
-    .int()
-    .min(0)
-    .max(DAY_SECONDS)
-    .default(300)
-    .describe("So long after it acted, the rule leaves the same target alone."),
-  max_cut: z
-    .int()
-    .min(0)
-    .max(1e9)
-    .default(100)
-    .describe("Live tokens that one firing may cut; more wait for a person, and everybody is told."),
-  max_per_hour: z.int().min(1).max(100_000).default(100).describe("How often the rule may act in an hour."),
-  shadow: z.boolean().default(false).describe("Only records what it would have done."),
-});
+export const remediationRuleSchema = z
+  .strictObject({
+    id: name,
+    when: z.union([detectionKind, z.array(detectionKind).min(1).max(DETECTION_KINDS.length)]),
+    condition: conditionSource
+      .exactOptional()
+      .describe(
+        "CEL over `detection`, `about`, `facts` and `time` (UTC); the rule acts only where it is true.",
+      ),
+    threshold: z
+      .strictObject({ count: z.int().min(1).max(10_000), window_seconds: seconds(DAY_SECONDS) })
+      .exactOptional()
+      .describe("So many such detections of the same target in the window. Absent: the first is enough."),
+    actions: z.array(actionSchema).min(1).max(8),
+    cooldown_seconds: z
+      .int()
+      .min(0)
+      .max(DAY_SECONDS)
+      .default(300)
+      .describe("So long after it acted, the rule leaves the same target alone."),
+    max_cut: z
+      .int()
+      .min(0)
+      .max(1e9)
+      .default(100)
+      .describe("Live tokens that one firing may cut; more wait for a person, and everybody is told."),
+    max_per_hour: z.int().min(1).max(100_000).default(100).describe("How often the rule may act in an hour."),
+    shadow: z.boolean().default(false).describe("Only records what it would have done."),
+  })
+  .meta({ id: "RemediationRule", description: "What is done when something is noticed." });
 
 export const remediationSchema = z.strictObject({
   rules: z.array(remediationRuleSchema).max(100).describe("All that match a detection act, each by itself."),

@@ -55,9 +55,11 @@ export class EndpointRegister {
     return ok(endpoint);
   }
 
-  update(id: string, patch: EndpointPatch): Result<EndpointRecord> {
+  update(id: string, patch: EndpointPatch, ifMatch?: number): Result<EndpointRecord> {
     const endpoint = this.find(id);
     if (!endpoint.ok) return endpoint;
+    const { revision } = endpoint.value;
+    if (ifMatch !== undefined && ifMatch !== revision) return err(otherRevision(revision));
     const updated = patched(endpoint.value, patch);
     const room = checkRoom(updated, this.all());
     if (!room.ok) return room;
@@ -105,6 +107,11 @@ export class EndpointRegister {
     }
     return count;
   }
+}
+
+function otherRevision(current: number) {
+  const detail = `The endpoint is at revision ${current}: read it, and make your change again.`;
+  return problem("precondition_failed", detail, { revision: current });
 }
 
 /** Where to, without the path, which may hold a secret. */

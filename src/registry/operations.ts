@@ -70,19 +70,43 @@ const ACTIVATION = { version: 3, receipt: { ...RECEIPT, id: "log_01m80vge8se3ps2
 
 const names = z.array(z.string());
 const section = { added: names, removed: names, changed: names };
+const requestState = z.enum(["pending", "approved", "denied", "cancelled", "expired"]);
+const simulated = z.strictObject({
+  asks: z.array(z.record(z.string(), z.json())),
+  replayed: z.int().exactOptional(),
+  decided_otherwise: z
+    .array(
+      z
+        .strictObject({
+          id: z.string(),
+          requester: z.string(),
+          resource: z.string(),
+          scope: z.string(),
+          created_at: z.number(),
+          was: requestState,
+          would_be: z
+            .enum([...requestState.options, "refused"])
+            .describe("`refused`: it could not even have been asked for."),
+          rule: z.string().exactOptional(),
+          detail: z.string().exactOptional(),
+        })
+        .meta({
+          id: "DecidedOtherwise",
+          description: "A stored request that other rules would have decided otherwise.",
+        }),
+    )
+    .exactOptional(),
+});
+export type SimulationReport = z.output<typeof simulated>;
+
 const check = z
   .strictObject({
     valid: z.literal(true),
     active_version: z.int(),
     changes: z.record(z.string(), z.strictObject({ ...section, reordered: z.boolean().exactOptional() })),
     warnings: z.array(z.string()),
-    simulation: z
-      .strictObject({
-        asks: z.array(z.record(z.string(), z.json())),
-        replayed: z.int().exactOptional(),
-        decided_otherwise: z.array(z.record(z.string(), z.json())).exactOptional(),
-      })
-      .exactOptional(),
+    document: policy.describe("As it would be kept: with its defaults, and in the order of the schema."),
+    simulation: simulated.exactOptional(),
   })
   .meta({ id: "PolicyCheck", description: "What the document would change; nothing is changed." });
 
@@ -199,7 +223,7 @@ const policyOperations: Operations = {
     },
     answers: {
       200: json("It is valid; what it would change.", check, {
-        ...{ valid: true, active_version: 3, warnings: [] },
+        ...{ valid: true, active_version: 3, warnings: [], document: POLICY },
         changes: { routes: { added: ["orders"], removed: [], changed: [] } },
       }),
     },

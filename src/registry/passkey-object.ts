@@ -3,9 +3,10 @@ import { CausedObject } from "../platform/caused-object.ts";
 import { systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
+import type { Confirmed } from "../platform/passkey-answer.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { ok, type Result } from "../protocol/result.ts";
-import type { Confirmed, Passkey } from "./passkey.ts";
+import type { Passkey } from "./passkey.ts";
 import {
   type PasskeyAddition,
   PasskeyRegister,

@@ -2,6 +2,7 @@ import { type Clock, epochSeconds } from "../platform/clock.ts";
 import type { Durable } from "../platform/durable.ts";
 import { newSecret } from "../platform/ids.ts";
 import type { Outbox } from "../platform/outbox.ts";
+import type { Confirmed } from "../platform/passkey-answer.ts";
 import { equalText } from "../protocol/equal-text.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -14,7 +15,6 @@ import {
 } from "../protocol/webauthn.ts";
 import {
   CHALLENGE_SECONDS,
-  type Confirmed,
   challengeFor,
   MAX_CHALLENGES,
   MAX_PASSKEYS,

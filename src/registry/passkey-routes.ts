@@ -2,11 +2,11 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { answer, type HttpEnv, jsonBody, requireScope } from "../platform/http.ts";
 import type { Logger } from "../platform/log.ts";
-import { CREDENTIAL_ID_CHARS, encoded, passkeyAnswer } from "../platform/passkey-answer.ts";
+import { type Confirmed, CREDENTIAL_ID_CHARS, encoded, passkeyAnswer } from "../platform/passkey-answer.ts";
 import { base64url, sha256Bytes, utf8 } from "../protocol/encoding.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import { PASSKEY_ALGORITHMS } from "../protocol/webauthn.ts";
-import { CHALLENGE_SECONDS, type Confirmed, type Passkey } from "./passkey.ts";
+import { CHALLENGE_SECONDS, type Passkey } from "./passkey.ts";
 import type { PasskeyAddition, PasskeyRemoval, PasskeyUse, Site } from "./passkey-register.ts";
 
 /** The passkeys of one person. */
@@ -47,6 +47,7 @@ const challengeSchema = z.strictObject({
       max_uses: z.int().exactOptional(),
     }),
     z.strictObject({ kind: z.literal("revocation.confirm"), revocation_id: z.string().max(64) }),
+    z.strictObject({ kind: z.literal("remediation.confirm"), remediation_id: z.string().max(64) }),
   ]),
 });
 
@@ -66,7 +67,7 @@ const resetSchema = z.strictObject({
 });
 
 /** Whoever decides something that a passkey may have to confirm. */
-const DECIDERS = requireScope("requests:review", "revocations:write");
+const DECIDERS = requireScope("requests:review", "revocations:write", "remediation:write");
 
 /** Where the passkeys of a deployment are good. */
 export function siteOf(issuer: string): Site {

@@ -1,3 +1,4 @@
+import type { Confirmed } from "../platform/passkey-answer.ts";
 import { base64url, sha256Bytes, utf8 } from "../protocol/encoding.ts";
 import { type Problem, problem } from "../protocol/problem.ts";
 import type { PasskeyKey } from "../protocol/webauthn.ts";
@@ -12,20 +13,6 @@ export type Passkey = PasskeyKey & {
   created_at: number;
   last_used_at?: number;
 };
-
-/** What a passkey is asked to confirm: nothing else is confirmed by its answer. */
-export type Confirmed =
-  | { kind: "passkey.register" | "passkey.add" }
-  | { kind: "passkey.remove"; passkey_id: string }
-  | {
-      kind: "access_request.approve";
-      access_request_id: string;
-      extension?: string | undefined;
-      scope?: string | undefined;
-      duration_seconds?: number | undefined;
-      max_uses?: number | undefined;
-    }
-  | { kind: "revocation.confirm"; revocation_id: string };
 
 export const MAX_PASSKEYS = 10;
 /** How long somebody may take to touch their passkey. */

@@ -23,6 +23,7 @@ import { type Simulation, simulationSchema } from "../policy/simulation-schema.t
 import { parseUniqueObject } from "../protocol/json.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
+import type { SimulationReport } from "./operations.ts";
 import type { PolicyVersionPage, PolicyVersionRecord } from "./policy-store.ts";
 import type { PolicyActivation, PolicyChange } from "./registry-object.ts";
 
@@ -47,7 +48,7 @@ export type PolicyRouteDeps = PolicyContext & {
     simulation: Simulation,
     before: PolicyDocument,
     after: PolicyDocument,
-  ): Promise<Result<Record<string, unknown>>>;
+  ): Promise<Result<SimulationReport>>;
 };
 
 const SCHEMA_PATH = "/v1/policy/schema";
@@ -104,6 +105,7 @@ export function policyRoutes(deps: PolicyRouteDeps) {
         active_version: version,
         changes: diffPolicies(before, document),
         warnings: accessRuleWarnings(document),
+        document,
         ...(simulated.value ? { simulation: simulated.value } : {}),
       };
       return answer(c, ok(found));

@@ -1,5 +1,6 @@
 import type { PolicyDocument, StoredPolicy } from "../policy/document.ts";
-import { EMPTY_POLICY, SCHEMA_FINGERPRINT } from "../policy/stored-policy.ts";
+import { SCHEMA_FINGERPRINT } from "../policy/schema-fingerprint.ts";
+import { EMPTY_POLICY } from "../policy/stored-policy.ts";
 
 export const POLICY_SCHEMA = `
   CREATE TABLE policy_versions (

@@ -6,7 +6,8 @@ import { consoleLogger } from "../platform/log.ts";
 import type { OutboxRow } from "../platform/outbox.ts";
 import { objectPort } from "../platform/rpc.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
-import { currentDocument, SCHEMA_FINGERPRINT } from "../policy/stored-policy.ts";
+import { SCHEMA_FINGERPRINT } from "../policy/schema-fingerprint.ts";
+import { currentDocument } from "../policy/stored-policy.ts";
 import { sha256Hex, utf8 } from "../protocol/encoding.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -200,8 +201,8 @@ export class RegistryObject extends CausedObject {
     return ok(this.#endpoints.list(limit, cursor));
   }
 
-  updateEndpoint(id: string, patch: EndpointPatch): Result<EndpointRecord> {
-    return this.#endpoints.update(id, patch);
+  updateEndpoint(id: string, patch: EndpointPatch, ifMatch?: number): Result<EndpointRecord> {
+    return this.#endpoints.update(id, patch, ifMatch);
   }
 
   deleteEndpoint(id: string): Result<{ id: string }> {

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { json, type Operations, pageOf, type Same } from "../platform/operation.ts";
-import { remediationRuleSchema } from "../policy/remediation-schema.ts";
-import { DETECTION_KINDS, type Detection } from "../protocol/detection.ts";
+import { detectionKind, remediationRuleSchema } from "../policy/remediation-schema.ts";
+import type { Detection } from "../protocol/detection.ts";
 import { RECEIPT } from "../revocation/operations.ts";
 import { matchSchema } from "../revocation/rule-schema.ts";
 import { moment, receiptSchema } from "../revocation/shown-schema.ts";
@@ -19,7 +19,7 @@ const about = z.strictObject({
 
 const detection = {
   id: z.string(),
-  kind: z.enum(DETECTION_KINDS),
+  kind: detectionKind,
   at: moment,
   window_seconds: z.number().describe("0 where one event is enough."),
   count: z.number(),
@@ -54,6 +54,9 @@ const action = z
       .union([matchSchema, z.strictObject({ address: z.string() }), z.strictObject({})])
       .nullable()
       .describe("Whom it is for; null where the detection named nobody."),
+    scopes: z.array(z.string()).exactOptional(),
+    seconds: z.int().exactOptional().describe("How long it lasts."),
+    acr_values: z.array(z.string()).exactOptional(),
     would_cut: z.int().exactOptional(),
     revocation_id: text,
     receipt: receiptSchema.exactOptional(),
@@ -68,7 +71,7 @@ const remediationSchema = z
     id: z.string(),
     rule_id: z.string(),
     detection_id: z.string(),
-    detection_kind: z.enum(DETECTION_KINDS),
+    detection_kind: detectionKind,
     at: moment,
     state: z.enum(["acted", "held", "hold_expired", "shadow", "dismissed", "undone"]),
     would_cut: z.int(),
@@ -87,7 +90,7 @@ const REMEDIATION = {
   ],
 };
 
-const rules = z.array(remediationRuleSchema.meta({ id: "RemediationRule" }));
+const rules = z.array(remediationRuleSchema);
 const RULE = {
   ...{ id: "cut-them-off", when: "token_used_after_revocation" },
   actions: [{ kind: "revoke", target: "subject" }],
@@ -111,7 +114,7 @@ const replay = z
     ),
     firings: z.array(
       z.strictObject({
-        ...{ rule_id: z.string(), detection_id: z.string(), kind: z.enum(DETECTION_KINDS), at: moment },
+        ...{ rule_id: z.string(), detection_id: z.string(), kind: detectionKind, at: moment },
         ...{ outcome, would_hold: z.boolean(), would_cut: z.int(), actions: z.array(z.string()) },
       }),
     ),
@@ -159,7 +162,7 @@ export const remediationOperations: Operations = {
       200: json("It acts.", remediationSchema, REMEDIATION),
       202: json("It needs another person.", remediationSchema, { ...REMEDIATION, state: "held" }),
     },
-    errors: ["not_found", "forbidden", "conflict", "gone"],
+    errors: ["not_found", "forbidden", "passkey_required", "conflict", "gone"],
   },
   "GET /v1/remediation-rules": {
     id: "remediationRules.get",

@@ -11,13 +11,13 @@ import {
   requireScope,
 } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
+import { type PasskeyAnswer, passkeyAnswer } from "../platform/passkey-answer.ts";
 import { checkPolicy } from "../policy/check.ts";
 import { loadConditions } from "../policy/condition.ts";
 import type { PolicyContext } from "../policy/cross-faults.ts";
 import { remediationRules } from "../policy/default-remediation.ts";
 import type { PolicyDocument, PolicyVersion } from "../policy/document.ts";
-import { type RemediationRule, remediationSchema } from "../policy/remediation-schema.ts";
-import { DETECTION_KINDS } from "../protocol/detection.ts";
+import { detectionKind, type RemediationRule, remediationSchema } from "../policy/remediation-schema.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { RemediationView } from "./remediation.ts";
@@ -45,6 +45,8 @@ export type RemediationRouteDeps = {
       actor: string;
     }): Promise<Result<{ version: number; receipt: Receipt }>>;
   };
+  /** Whether a person has confirmed a firing as the policy wants it: with a passkey, where it says so. */
+  confirmedBy(subject: string, id: string, passkey: PasskeyAnswer | undefined): Promise<Result<unknown>>;
   /** What a document is checked against beside its schema. */
   context: PolicyContext;
   clock: Clock;
@@ -62,7 +64,7 @@ const ABOUT = ["iss", "jti", "sub", "client_id", "grant", "session", "kid", "rou
 const detectionQuery = z
   .strictObject({
     ...page,
-    kind: z.enum(DETECTION_KINDS).exactOptional(),
+    kind: detectionKind.exactOptional(),
     since: epoch.exactOptional(),
     ...Object.fromEntries(ABOUT.map((member) => [member, text.exactOptional()])),
   })
@@ -81,7 +83,12 @@ const remediationQuery = z.strictObject({
   state: z.enum(["acted", "held", "shadow", "dismissed", "undone"]).exactOptional(),
 });
 const undoSchema = z.strictObject({ reason: z.string().min(1).max(500) });
-const confirmSchema = z.strictObject({ comment: z.string().min(1).max(500).exactOptional() });
+const confirmSchema = z.strictObject({
+  comment: z.string().min(1).max(500).exactOptional(),
+  passkey: passkeyAnswer
+    .exactOptional()
+    .describe("An answer to a challenge for this confirmation, where the policy has `confirm_with_passkey`."),
+});
 const replaySchema = z.strictObject({
   rules: remediationSchema.shape.rules,
   since: z.int().min(0).max(1e11).describe("Epoch seconds"),
@@ -113,8 +120,11 @@ export function remediationRoutes(deps: RemediationRouteDeps) {
       return answer(c, await remediation.undo(c.req.param("id"), c.var.actor.subject, reason));
     })
     .post("/v1/remediations/:id/confirm", write, jsonBody(confirmSchema), async (c) => {
-      const { comment } = c.req.valid("json");
-      const confirmed = await remediation.confirm(c.req.param("id"), c.var.actor.subject, comment);
+      const { comment, passkey } = c.req.valid("json");
+      const [id, { subject }] = [c.req.param("id"), c.var.actor];
+      const allowed = await deps.confirmedBy(subject, id, passkey);
+      if (!allowed.ok) return refuse(c, allowed.error);
+      const confirmed = await remediation.confirm(id, subject, comment);
       return answer(c, confirmed, confirmed.ok && confirmed.value.state === "held" ? 202 : 200);
     })
     .get(RULES_PATH, read, async (c) => {

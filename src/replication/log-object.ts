@@ -13,6 +13,7 @@ import type { WouldCut } from "../revocation/live-token.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { RevocationPage, RevocationRecord } from "../revocation/record.ts";
 import { hits, probeKeys, type Revocation, type TokenFacts } from "../revocation/rule.ts";
+import type { RevocationSearch } from "../revocation/search.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
 import { type Apply, notesOf } from "./audit-notes.ts";
 import { boundsAt, receiptFor, replaceBounds } from "./bounds.ts";
@@ -134,8 +135,8 @@ export class LogObject extends CausedObject {
     return this.#book.read(id);
   }
 
-  revocations(limit: number, cursor?: string): Result<RevocationPage> {
-    return this.#book.list(limit, cursor);
+  revocations(limit: number, cursor?: string, search?: RevocationSearch): Result<RevocationPage> {
+    return this.#book.list(limit, cursor, search);
   }
 
   revocationReceipt(id: string): Result<Receipt> {

@@ -15,6 +15,7 @@ import {
   type RevocationRecord,
 } from "../revocation/record.ts";
 import { PROBE_ACTOR, type Revocation } from "../revocation/rule.ts";
+import { isLike, type RevocationSearch } from "../revocation/search.ts";
 import { type Apply, aboutRule } from "./audit-notes.ts";
 import type { LogStore } from "./log-store.ts";
 import type { PendingStore, Position } from "./pending-store.ts";
@@ -35,10 +36,16 @@ export type RevocationBookOptions = {
   apply: Apply;
 };
 
+/** A revocation and where it stands in lists. */
+type Placed = { position: Position; record: RevocationRecord };
+
 /** More that wait at the same time are a fault of whoever sends them. */
 const MAX_OPEN_PROPOSALS = 1_000;
 /** What was not confirmed stays listed this long. */
 const KEPT_SECONDS = 30 * 86_400;
+/** A search reads so many rows at a time, and so many for one page: the log has others to answer. */
+const SEARCH_READ = 200;
+const MAX_SEARCHED = 2_000;
 const NEWEST: Position = { seq: Number.MAX_SAFE_INTEGER, id: "" };
 
 /** Revocations as people handle them: those in the log and those that wait for a second person. */
@@ -62,25 +69,51 @@ export class RevocationBook {
     return receipt ? ok(receipt) : notFound(id);
   }
 
-  /** Newest first; a proposal stands where it was made. */
-  list(limit: number, cursor: string | undefined): Result<RevocationPage> {
+  /**
+   * Newest first; a proposal stands where it was made. A search looks at a bounded number of them, so that its page
+   * may be short, or empty, and others follow.
+   */
+  list(limit: number, cursor?: string, search?: RevocationSearch): Result<RevocationPage> {
     const before = cursor === undefined ? NEWEST : positionOf(cursor);
     if (!before) return err(problem("invalid_request", "cursor: take it from next_cursor as it is."));
+    const items: RevocationRecord[] = [];
+    const most = search ? MAX_SEARCHED : limit;
+    let searched = 0;
+    let last: Position | undefined;
+    for (const { position, record } of this.#before(before, search ? SEARCH_READ : limit)) {
+      searched++;
+      if (!search || isLike(record, search)) items.push(record);
+      if (items.length < limit && searched < most) continue;
+      last = position;
+      break;
+    }
+    const next = last ? { next_cursor: `${last.seq}.${last.id}` } : {};
+    return ok({ items, ...next, ...(search ? { searched } : {}) });
+  }
+
+  /** All before the position, newest first, read so many at a time. */
+  *#before(position: Position, readSize: number): Generator<Placed> {
     const now = this.#now();
-    const rows = [
-      ...this.#o.store.listRevocations(limit, before).map((logged) => ({
-        position: { seq: logged.seq, id: logged.rule.id },
-        record: presentLogged(logged, now),
-      })),
-      ...this.#o.pending.list(limit, before).map(({ seq, proposal }) => ({
-        position: { seq, id: proposal.rule.id },
-        record: presentProposal(proposal, now),
-      })),
-    ].sort((a, b) => b.position.seq - a.position.seq || (a.position.id < b.position.id ? 1 : -1));
-    const page = rows.slice(0, limit);
-    const last = page.length === limit ? page.at(-1)?.position : undefined;
-    const items = page.map(({ record }) => record);
-    return ok(last ? { items, next_cursor: `${last.seq}.${last.id}` } : { items });
+    for (let before = position; ; ) {
+      const rows = this.#read(before, readSize, now);
+      yield* rows;
+      if (rows.length < readSize) return;
+      before = rows[readSize - 1]!.position;
+    }
+  }
+
+  #read(before: Position, limit: number, now: number): Placed[] {
+    const logged = this.#o.store.listRevocations(limit, before).map((each) => ({
+      position: { seq: each.seq, id: each.rule.id },
+      record: presentLogged(each, now),
+    }));
+    const proposed = this.#o.pending.list(limit, before).map(({ seq, proposal }) => ({
+      position: { seq, id: proposal.rule.id },
+      record: presentProposal(proposal, now),
+    }));
+    return [...logged, ...proposed]
+      .sort((a, b) => b.position.seq - a.position.seq || (a.position.id < b.position.id ? 1 : -1))
+      .slice(0, limit);
   }
 
   /** Keeps a rule back until a second person confirms it. Idempotent by its id. */

@@ -122,8 +122,18 @@ export const revocationOperations: Operations = {
   },
   "GET /v1/revocations": {
     id: "revocations.list",
-    summary: "List revocations, newest first",
-    answers: { 200: json("A page.", pageOf(revocationSchema), { items: [REVOCATION] }) },
+    summary: "List revocations, newest first, or search them",
+    description:
+      "With `state` or `q` a page is what was found among at most 2,000 of them, `searched` says of how many: it may be short, or empty, and `next_cursor` goes on.",
+    answers: {
+      200: json(
+        "A page.",
+        pageOf(revocationSchema).extend({
+          searched: z.int().exactOptional().describe("Of a search: how many were looked at for this page."),
+        }),
+        { items: [REVOCATION] },
+      ),
+    },
   },
   "GET /v1/revocations/:id": {
     id: "revocations.get",
@@ -136,7 +146,7 @@ export const revocationOperations: Operations = {
     summary: "Confirm, as the second person, a revocation that waits for one",
     example: { comment: "seen the ticket" },
     answers: { 200: json("It is in force.", receiptSchema, RECEIPT) },
-    errors: ["not_found", "forbidden", "conflict", "gone"],
+    errors: ["not_found", "forbidden", "passkey_required", "conflict", "gone"],
   },
   "DELETE /v1/revocations/:id": {
     id: "revocations.lift",

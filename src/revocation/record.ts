@@ -19,13 +19,16 @@ export type Proposal = {
   cancelled?: { at: number; by: string; reason?: string };
 };
 
-type RevocationState =
-  | "awaiting_confirmation"
-  | "confirmation_expired"
-  | "cancelled"
-  | "in_force"
-  | "lifted"
-  | "expired";
+export const REVOCATION_STATES = [
+  "awaiting_confirmation",
+  "in_force",
+  "lifted",
+  "expired",
+  "cancelled",
+  "confirmation_expired",
+] as const;
+
+export type RevocationState = (typeof REVOCATION_STATES)[number];
 
 type HistoryEvent = {
   event: "proposed" | "created" | "confirmed" | "cancelled" | "lifted";
@@ -49,7 +52,12 @@ export type RevocationRecord = Omit<Revocation, "confirmation"> & {
   receipt?: Receipt;
 };
 
-export type RevocationPage = { items: RevocationRecord[]; next_cursor?: string };
+export type RevocationPage = {
+  items: RevocationRecord[];
+  next_cursor?: string;
+  /** Of a search: how many were looked at for this page. */
+  searched?: number;
+};
 
 /** How long a second person has. */
 export const CONFIRMATION_SECONDS = 3_600;

@@ -3,14 +3,15 @@ import * as z from "zod";
 import { epochSeconds } from "../platform/clock.ts";
 import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } from "../platform/http.ts";
 import { newId } from "../platform/ids.ts";
-import { passkeyAnswer } from "../platform/passkey-answer.ts";
+import { type PasskeyAnswer, passkeyAnswer } from "../platform/passkey-answer.ts";
 import { problem } from "../protocol/problem.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import { countLive } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
-import type { RevocationPage, RevocationRecord } from "./record.ts";
+import { REVOCATION_STATES, type RevocationPage, type RevocationRecord } from "./record.ts";
 import { type RevokeDeps, type Revoked, revoke, revokeSchema } from "./revoke.ts";
 import type { Revocation } from "./rule.ts";
+import type { RevocationSearch } from "./search.ts";
 
 export type RevocationLogPort = RevokeDeps["log"] & {
   append(
@@ -18,7 +19,7 @@ export type RevocationLogPort = RevokeDeps["log"] & {
       | { id: string; kind: "revocation.added"; rule: Revocation }
       | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason?: string },
   ): Promise<Result<Receipt>>;
-  revocations(limit: number, cursor?: string): Promise<Result<RevocationPage>>;
+  revocations(limit: number, cursor?: string, search?: RevocationSearch): Promise<Result<RevocationPage>>;
   confirm(id: string, actor: string, comment?: string): Promise<Result<Receipt>>;
   cancel(id: string, by: string, reason?: string): Promise<Result<RevocationRecord>>;
 };
@@ -26,21 +27,21 @@ export type RevocationLogPort = RevokeDeps["log"] & {
 export type RevocationDeps = RevokeDeps & {
   log: RevocationLogPort;
   /** Whether the second person has confirmed as the policy wants it: with a passkey, where it says so. */
-  confirmedBy(
-    subject: string,
-    id: string,
-    passkey: z.output<typeof passkeyAnswer> | undefined,
-  ): Promise<Result<unknown>>;
+  confirmedBy(subject: string, id: string, passkey: PasskeyAnswer | undefined): Promise<Result<unknown>>;
 };
 
 const createQuery = z.strictObject({ dry_run: z.enum(["true", "false"]).exactOptional() });
 
+const text = z.string().min(1).max(500);
 const listSchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(100).exactOptional(),
+  state: z.enum(REVOCATION_STATES).exactOptional(),
+  q: text
+    .exactOptional()
+    .describe("Part of its id, of what it names, of a reason or of who gave it, in any case."),
 });
 
-const text = z.string().min(1).max(500);
 const confirmSchema = z.strictObject({
   comment: text.exactOptional(),
   passkey: passkeyAnswer
@@ -73,8 +74,9 @@ export function revocationRoutes(deps: RevocationDeps) {
       },
     )
     .get("/v1/revocations", requireScope("revocations:read"), queryParams(listSchema), async (c) => {
-      const { limit, cursor } = c.req.valid("query");
-      return answer(c, await log.revocations(limit, cursor));
+      const { limit, cursor, ...search } = c.req.valid("query");
+      const searches = Object.keys(search).length > 0;
+      return answer(c, await log.revocations(limit, cursor, searches ? search : undefined));
     })
     .get("/v1/revocations/:id", requireScope("revocations:read"), async (c) =>
       answer(c, await withReceipt(c.req.param("id"), log)),

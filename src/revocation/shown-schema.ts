@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { Same } from "../platform/operation.ts";
 import type { WouldCut } from "./live-token.ts";
 import type { Receipt } from "./receipt.ts";
-import type { RevocationRecord } from "./record.ts";
+import { REVOCATION_STATES, type RevocationRecord } from "./record.ts";
 import { effectSchema, matchSchema } from "./rule-schema.ts";
 
 /** Epoch seconds, with milliseconds as the fraction where it is a moment of ours. */
@@ -23,14 +23,7 @@ const wouldCut = z
   .strictObject({ tokens: z.int(), grants: z.int(), subjects: z.int(), clients: z.int() })
   .meta({ id: "WouldCut", description: "Live tokens that are hit, and how many hold them." });
 
-const state = z.enum([
-  "awaiting_confirmation",
-  "confirmation_expired",
-  "cancelled",
-  "in_force",
-  "lifted",
-  "expired",
-]);
+const state = z.enum(REVOCATION_STATES);
 
 const confirmation = { would_cut: wouldCut, exact: z.boolean(), expires_at: moment };
 

@@ -92,8 +92,11 @@ export class BrowserSessionFlow {
     });
   }
 
-  /** The access token that the session holds for an audience. */
-  token(use: CookieUse, audience: string): Promise<Result<CookieToken>> {
+  /**
+   * The access token that the session holds for an audience.
+   * @param refused a token that it gave before and that was refused: it is not given again, whatever time it has left
+   */
+  token(use: CookieUse, audience: string, refused?: string): Promise<Result<CookieToken>> {
     return this.#turns.take(async () => {
       const d = this.#d;
       const session = d.read();
@@ -102,7 +105,10 @@ export class BrowserSessionFlow {
         ? session.browser.tokens[audience]
         : undefined;
       const text = held && renewFrom(held) > this.#now() ? await d.open(held.sealed, session.id) : undefined;
-      return text === undefined ? this.#renew(session, use, audience) : ok(JSON.parse(text));
+      const answer: CookieToken | undefined = text === undefined ? undefined : JSON.parse(text);
+      // Its key was replaced, or it was revoked by itself; whether the session itself was is looked at with the renewal.
+      const stands = answer !== undefined && answer.access_token !== refused;
+      return stands ? ok(answer) : this.#renew(session, use, audience);
     });
   }
 

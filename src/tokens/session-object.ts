@@ -100,9 +100,9 @@ export class SessionObject extends CausedObject {
     return this.#browser.open(call);
   }
 
-  /** The access token that a cookie stands for. */
-  token(use: CookieUse, audience: string): Promise<Result<CookieToken>> {
-    return this.#browser.token(use, audience);
+  /** The access token that a cookie stands for; not the one that was refused, where one was. */
+  token(use: CookieUse, audience: string, refused?: string): Promise<Result<CookieToken>> {
+    return this.#browser.token(use, audience, refused);
   }
 
   /** Whose cookie it is. */

@@ -20,7 +20,7 @@ export type SessionPort = {
 /** A browser's session as the sign-in and the edges call it. */
 export type BrowserSessionPort = {
   signIn(call: SignInCall): Promise<Result<CookieAnswer>>;
-  token(use: CookieUse, audience: string): Promise<Result<CookieToken>>;
+  token(use: CookieUse, audience: string, refused?: string): Promise<Result<CookieToken>>;
   who(use: CookieUse): Promise<Result<SessionRecord>>;
   vouch(use: CookieUse): Promise<Result<Assertion>>;
   handOver(call: HandOverCall): Promise<Result<CookieAnswer>>;

@@ -43,6 +43,9 @@ type AttemptView = {
   error?: AttemptError;
 };
 
+/** `cursor` is the last id of the page before. */
+export type DeliveryQuery = { limit: number; cursor?: string; state?: DeliveryState };
+
 export type DeliveryPage = { items: DeliveryView[]; next_cursor?: string };
 
 /** The delivery log of one endpoint, as the API reads it. */
@@ -81,12 +84,13 @@ export class DeliveryLog {
     return row && this.#view(row);
   }
 
-  /** Newest first; `cursor` is the last id of the page before. */
-  page(limit: number, cursor?: string): DeliveryPage {
+  /** Newest first. */
+  page({ limit, cursor, state }: DeliveryQuery): DeliveryPage {
     const rows = this.#sql
       .exec<DeliveryRow>(
-        "SELECT * FROM delivery WHERE id < ? ORDER BY id DESC LIMIT ?",
+        "SELECT * FROM delivery WHERE id < ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id DESC LIMIT ?3",
         cursor ?? "dlv_~",
+        state ?? null,
         limit + 1,
       )
       .toArray();

@@ -5,11 +5,11 @@ import { Durable } from "../platform/durable.ts";
 import { newId } from "../platform/ids.ts";
 import { consoleLogger } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
-import { problem } from "../protocol/problem.ts";
+import { type Problem, problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { type Claimed, Courier } from "./courier.ts";
 import { type AttemptOutcome, deliveryId, KEEP_MS, MAX_REDELIVERED, MAX_WAITING } from "./delivery.ts";
-import { DeliveryLog, type DeliveryPage, type DeliveryView } from "./delivery-log.ts";
+import { DeliveryLog, type DeliveryPage, type DeliveryQuery, type DeliveryView } from "./delivery-log.ts";
 import { DELIVERY_SCHEMA, DeliveryStore } from "./delivery-store.ts";
 import type { EndpointConfig, RegistryPort } from "./endpoint.ts";
 import { disabledEvent, failingEvent } from "./endpoint-event.ts";
@@ -100,8 +100,8 @@ export class EndpointObject extends CausedObject {
     });
   }
 
-  deliveries(page: { limit: number; cursor?: string }): Result<DeliveryPage> {
-    return ok(this.#log.page(page.limit, page.cursor));
+  deliveries(query: DeliveryQuery): Result<DeliveryPage> {
+    return ok(this.#log.page(query));
   }
 
   delivery(id: string): Result<DeliveryView> {
@@ -124,12 +124,34 @@ export class EndpointObject extends CausedObject {
   /** `redeliver` for what became a dead letter at the moment or later: oldest first, a bounded number a call. */
   redeliverDead(sinceMs: number): Result<Redelivered> {
     const result = this.#durable.commit((): Result<Redelivered> => {
-      // A removed endpoint has no dead letters left.
-      if (!this.#store.config()?.enabled) return err(this.#store.isRemoved() ? REMOVED : DISABLED);
-      const room = Math.max(0, MAX_WAITING - this.#store.waiting());
-      const limit = Math.min(MAX_REDELIVERED, room);
-      const redelivered = this.#store.restartDead(sinceMs, limit, systemClock());
+      const fault = this.#restartFault();
+      if (fault) return err(fault);
+      const redelivered = this.#store.restartDead(sinceMs, this.#roomToRestart(), systemClock());
       return ok({ redelivered, remaining: this.#store.deadSince(sinceMs) });
+    });
+    this.ctx.waitUntil(this.#sendDue());
+    return result;
+  }
+
+  /** What `redeliverDead` would do; changes nothing. */
+  countDead(sinceMs: number): Result<Redelivered> {
+    const fault = this.#restartFault();
+    if (fault) return err(fault);
+    const dead = this.#store.deadSince(sinceMs);
+    const redelivered = Math.min(dead, this.#roomToRestart());
+    return ok({ redelivered, remaining: dead - redelivered });
+  }
+
+  /** `redeliver` for several at once, as far as there is room; one that waits, or is not kept, stays as it is. */
+  redeliverEach(ids: string[]): Result<Redelivered> {
+    const result = this.#durable.commit((): Result<Redelivered> => {
+      const fault = this.#restartFault();
+      if (fault) return err(fault);
+      const isOver = (id: string) => (this.#log.view(id)?.state ?? "pending") !== "pending";
+      const over = [...new Set(ids)].filter((id) => isOver(id) && !this.#courier.isSending(id));
+      const chosen = over.slice(0, this.#roomToRestart());
+      for (const id of chosen) this.#store.restart(id, systemClock());
+      return ok({ redelivered: chosen.length, remaining: over.length - chosen.length });
     });
     this.ctx.waitUntil(this.#sendDue());
     return result;
@@ -145,6 +167,15 @@ export class EndpointObject extends CausedObject {
 
   override async alarm(): Promise<void> {
     return this.#durable.alarm();
+  }
+
+  #restartFault(): Problem | undefined {
+    if (this.#store.config()?.enabled) return undefined;
+    return this.#store.isRemoved() ? REMOVED : DISABLED;
+  }
+
+  #roomToRestart(): number {
+    return Math.min(MAX_REDELIVERED, Math.max(0, MAX_WAITING - this.#store.waiting()));
   }
 
   /** Seals anew what the deployment's previous secret wraps. */

@@ -52,8 +52,11 @@ export type RegistryPort = {
   endpoint(id: string): Promise<Result<EndpointRecord>>;
   /** Newest first. */
   listEndpoints(page: { limit: number; cursor?: string }): Promise<Result<EndpointPage>>;
-  /** Applies the patch and raises `revision`; `conflict` as for `createEndpoint`. */
-  updateEndpoint(id: string, patch: EndpointPatch): Promise<Result<EndpointRecord>>;
+  /**
+   * Applies the patch and raises `revision`; `conflict` as for `createEndpoint`, `precondition_failed` where
+   * another revision is named than the record's.
+   */
+  updateEndpoint(id: string, patch: EndpointPatch, ifMatch?: number): Promise<Result<EndpointRecord>>;
   deleteEndpoint(id: string): Promise<Result<{ id: string }>>;
   /** Puts the sealed secret first, keeps the one before it, raises `revision`. */
   rotateEndpointSecret(id: string, sealed: string): Promise<Result<EndpointRecord>>;

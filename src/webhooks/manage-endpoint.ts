@@ -26,7 +26,7 @@ export type ManageDeps = {
   local: boolean;
 };
 
-export type ShownEndpoint = Omit<EndpointRecord, "secrets_sealed" | "revision" | "slack"> & {
+export type ShownEndpoint = Omit<EndpointRecord, "secrets_sealed" | "slack"> & {
   signature?: SignatureScheme;
   /** `whpk_…`, newest first. */
   public_keys?: string[];
@@ -42,8 +42,12 @@ const UNTOLD = problem(
   "unavailable",
   "The change is saved, but deliveries under way do not know it yet. Repeat the call.",
 );
+/** What an endpoint asks for. */
+export const eventFilter = z
+  .enum(EVENT_FILTERS as [EventFilter, ...EventFilter[]])
+  .meta({ id: "EventFilter" });
 const events = z
-  .array(z.enum(EVENT_FILTERS as [EventFilter, ...EventFilter[]]))
+  .array(eventFilter)
   .min(1)
   .max(EVENT_FILTERS.length)
   .describe("Types, families (`grant.*`) or everything (`*`).");
@@ -118,6 +122,7 @@ export async function updateEndpoint(
   actor: Actor,
   record: EndpointRecord,
   { slack, ...body }: z.output<typeof updateSchema>,
+  ifMatch?: number,
 ): Promise<Result<EndpointRecord>> {
   const { id } = record;
   const kind = checkKind(record, { ...body, ...(slack ? { slack } : {}) });
@@ -129,11 +134,12 @@ export async function updateEndpoint(
   if (!allowed.ok) return allowed;
   const url = checkNewUrl(record, body.url, slack, deps);
   if (!url.ok) return url;
-  const updated = await deps.registry.updateEndpoint(id, {
+  const patch = {
     ...body,
     ...(url.value === null ? {} : { url: url.value }),
     ...(slack ? { slack: await deps.slack.seal(id, slack) } : {}),
-  });
+  };
+  const updated = await deps.registry.updateEndpoint(id, patch, ifMatch);
   if (!updated.ok) return updated;
   const told = await deps.endpoint(id).configure(configOf(updated.value));
   if (told.ok) return updated;
@@ -220,7 +226,7 @@ function checkNewUrl(
 
 /** The wire form: everything but what signs. */
 export function presentEndpoint(record: EndpointRecord): ShownEndpoint {
-  const { secrets_sealed: sealed, revision: _revision, slack, ...shown } = record;
+  const { secrets_sealed: sealed, slack, ...shown } = record;
   if (slack) {
     const { secrets_sealed: _secrets, ...settings } = slack;
     return { ...shown, slack: settings };

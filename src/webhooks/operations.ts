@@ -2,8 +2,7 @@ import * as z from "zod";
 import { json, type Operations, pageOf, type Same } from "../platform/operation.ts";
 import { decisionSchema } from "./decision.ts";
 import type { DeliveryView } from "./delivery-log.ts";
-import { EVENT_FILTERS } from "./event.ts";
-import type { ShownEndpoint } from "./manage-endpoint.ts";
+import { eventFilter, type ShownEndpoint } from "./manage-endpoint.ts";
 
 const ID = "whe_01m80vge8se3ps2w3e76kefsk1";
 const DELIVERY_ID = "dlv_01m80vge8se3ps2w3e76kefsk101m80vge8se3ps2w3e76kefsk1";
@@ -15,7 +14,7 @@ const endpointSchema = z
   .strictObject({
     id: z.string(),
     url: z.string(),
-    events: z.array(z.enum(EVENT_FILTERS as [(typeof EVENT_FILTERS)[number]])),
+    events: z.array(eventFilter),
     description: z.string().exactOptional(),
     reviews_as: z
       .strictObject({ roles: z.array(z.string()), subjects: z.array(z.string()).exactOptional() })
@@ -26,6 +25,7 @@ const endpointSchema = z
     enabled: z.boolean(),
     disabled_reason: z.literal("gone").exactOptional().describe("The receiver answered 410."),
     created_at: moment,
+    revision: z.int().describe("The entity tag, raised by every change."),
     signature: z.enum(["hmac", "ed25519"]).exactOptional(),
     public_keys: z.array(z.string()).exactOptional().describe("`whpk_…`, newest first."),
     secret: z.string().exactOptional().describe("Shown by the call that made it, and never again."),
@@ -35,7 +35,7 @@ true satisfies Same<z.output<typeof endpointSchema>, ShownEndpoint>;
 
 const ENDPOINT = {
   ...{ id: ID, url: "https://hooks.example.com/portcullis", events: ["grant.*"], enabled: true },
-  ...{ created_at: 1795325180, signature: "hmac" },
+  ...{ created_at: 1795325180, revision: 1, signature: "hmac" },
 };
 
 const error = z.enum([
@@ -76,6 +76,9 @@ const DELIVERY = {
   attempts: [{ number: 1, at: 1795325180.3, duration_seconds: 0.08, status: 204 }],
 };
 
+const redelivered = z.strictObject({ redelivered: z.int(), remaining: z.int() });
+
+const ETAG = { ETag: "Names the revision: send it as `If-Match`." };
 const LOCATION = { Location: "Where it is." };
 
 export const webhookOperations: Operations = {
@@ -102,15 +105,16 @@ export const webhookOperations: Operations = {
   "GET /v1/webhook-endpoints/:id": {
     id: "webhookEndpoints.get",
     summary: "Read a webhook endpoint",
-    answers: { 200: json("The endpoint.", endpointSchema, ENDPOINT) },
+    answers: { 200: json("The endpoint.", endpointSchema, ENDPOINT, ETAG) },
     errors: ["not_found"],
   },
   "PATCH /v1/webhook-endpoints/:id": {
     id: "webhookEndpoints.update",
     summary: "Change a webhook endpoint, disable it, or enable it again",
+    headers: ["if-match"],
     example: { enabled: false },
-    answers: { 200: json("The endpoint.", endpointSchema, { ...ENDPOINT, enabled: false }) },
-    errors: ["not_found", "forbidden", "conflict", "gone"],
+    answers: { 200: json("The endpoint.", endpointSchema, { ...ENDPOINT, enabled: false }, ETAG) },
+    errors: ["not_found", "forbidden", "conflict", "gone", "invalid_request", "precondition_failed"],
   },
   "DELETE /v1/webhook-endpoints/:id": {
     id: "webhookEndpoints.delete",
@@ -143,15 +147,18 @@ export const webhookOperations: Operations = {
   },
   "POST /v1/webhook-endpoints/:id/redeliver": {
     id: "webhookEndpoints.redeliver",
-    summary: "Send the dead letters of a webhook endpoint again",
+    summary: "Send deliveries of a webhook endpoint again: its dead letters since a moment, or chosen ones",
+    description: "Oldest first, at most 1,000 a call: repeat it while there is a `remaining`.",
     example: { since: 1795325180 },
     answers: {
-      202: json("They are on their way.", z.strictObject({ redelivered: z.int(), remaining: z.int() }), {
-        redelivered: 3,
-        remaining: 0,
-      }),
+      200: json(
+        "With `dry_run=true`: how many it would send, and how many would be left.",
+        redelivered.extend({ dry_run: z.literal(true) }),
+        { dry_run: true, redelivered: 3, remaining: 0 },
+      ),
+      202: json("They are on their way.", redelivered, { redelivered: 3, remaining: 0 }),
     },
-    errors: ["not_found", "conflict", "gone"],
+    errors: ["not_found", "conflict", "gone", "invalid_request"],
   },
   "POST /v1/deliveries/:id/redeliver": {
     id: "deliveries.redeliver",

@@ -1,7 +1,7 @@
 import { consoleLogger } from "../platform/log.ts";
 import { type Namespace, objectPort } from "../platform/rpc.ts";
 import type { Result } from "../protocol/result.ts";
-import type { DeliveryPage, DeliveryView } from "./delivery-log.ts";
+import type { DeliveryPage, DeliveryQuery, DeliveryView } from "./delivery-log.ts";
 import { configOf, type EndpointConfig, type RegistryPort } from "./endpoint.ts";
 import { DETECTED_EVENT_TYPES, type EventType, type WebhookEvent } from "./event.ts";
 
@@ -13,11 +13,15 @@ export type EndpointPort = {
   enqueue(config: EndpointConfig, event: WebhookEvent): Promise<Result<{ delivery_id: string }>>;
   configure(config: EndpointConfig): Promise<Result<{ id: string }>>;
   remove(): Promise<Result<null>>;
-  deliveries(page: { limit: number; cursor?: string }): Promise<Result<DeliveryPage>>;
+  deliveries(page: DeliveryQuery): Promise<Result<DeliveryPage>>;
   delivery(deliveryId: string): Promise<Result<DeliveryView>>;
   redeliver(deliveryId: string): Promise<Result<DeliveryView>>;
   /** Sends dead letters again, those that became it at `sinceMs` or later. */
   redeliverDead(sinceMs: number): Promise<Result<Redelivered>>;
+  /** What `redeliverDead` would do. */
+  countDead(sinceMs: number): Promise<Result<Redelivered>>;
+  /** Sends these again that do not wait to be sent anyway. */
+  redeliverEach(deliveryIds: string[]): Promise<Result<Redelivered>>;
 };
 
 /** What looks for a detection in events; idempotent by the event. */

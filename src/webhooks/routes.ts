@@ -1,6 +1,14 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { answer, type HttpEnv, jsonBody, queryParams, refuse, requireScope } from "../platform/http.ts";
+import {
+  answer,
+  type HttpEnv,
+  jsonBody,
+  queryParams,
+  readEntityTag,
+  refuse,
+  requireScope,
+} from "../platform/http.ts";
 import { isId, newId } from "../platform/ids.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
@@ -18,16 +26,39 @@ import {
   updateEndpoint,
   updateSchema,
 } from "./manage-endpoint.ts";
+import type { EndpointPort, Redelivered } from "./publish.ts";
 
 const NOT_FOUND = problem("not_found", "There is no such webhook endpoint.");
 
-const redeliverSchema = z.strictObject({
-  since: z.number().min(0).max(1e11).describe("Epoch seconds: what became a dead letter then or later."),
-});
+const redeliverSchema = z
+  .strictObject({
+    since: z
+      .number()
+      .min(0)
+      .max(1e11)
+      .exactOptional()
+      .describe("Epoch seconds: what became a dead letter then or later."),
+    deliveries: z
+      .array(z.string().min(1).max(128))
+      .min(1)
+      .max(200)
+      .exactOptional()
+      .describe("These, whatever became of them; one that waits to be sent is left as it is."),
+  })
+  .refine((body) => (body.since === undefined) !== (body.deliveries === undefined), {
+    path: ["since"],
+    message: "give either since or deliveries",
+  });
+
+const redeliverQuery = z.strictObject({ dry_run: z.enum(["true", "false"]).exactOptional() });
 
 const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().min(1).max(128).exactOptional(),
+});
+
+const deliveryQuery = pageQuery.extend({
+  state: z.enum(["pending", "delivered", "dead_letter"]).exactOptional(),
 });
 
 /** `/v1/webhook-endpoints` and `/v1/deliveries`, for the control plane. */
@@ -50,14 +81,17 @@ export function webhookRoutes(deps: ManageDeps) {
     })
     .get("/v1/webhook-endpoints/:id", read, async (c) => {
       const known = await withEndpoint(deps, c.req.param("id"), async (record) => ok(record));
-      return answer(c, presented(known));
+      return answer(c, presented(known), 200, known.ok ? etag(known.value) : {});
     })
     .patch("/v1/webhook-endpoints/:id", write, jsonBody(updateSchema), async (c) => {
       const patch = c.req.valid("json");
+      const header = c.req.header("if-match");
+      const ifMatch = header === undefined ? ok(undefined) : readEntityTag(header);
+      if (!ifMatch.ok) return refuse(c, ifMatch.error);
       const updated = await withEndpoint(deps, c.req.param("id"), (record) =>
-        updateEndpoint(deps, c.var.actor, record, patch),
+        updateEndpoint(deps, c.var.actor, record, patch, ifMatch.value),
       );
-      return answer(c, presented(updated));
+      return answer(c, presented(updated), 200, updated.ok ? etag(updated.value) : {});
     })
     .delete("/v1/webhook-endpoints/:id", write, async (c) =>
       answer(c, await withEndpoint(deps, c.req.param("id"), (record) => deleteEndpoint(deps, record))),
@@ -68,7 +102,7 @@ export function webhookRoutes(deps: ManageDeps) {
         await withEndpoint(deps, c.req.param("id"), (record) => rotateSecret(deps, c.var.actor, record)),
       ),
     )
-    .get("/v1/webhook-endpoints/:id/deliveries", read, queryParams(pageQuery), async (c) => {
+    .get("/v1/webhook-endpoints/:id/deliveries", read, queryParams(deliveryQuery), async (c) => {
       const page = c.req.valid("query");
       return answer(
         c,
@@ -81,13 +115,19 @@ export function webhookRoutes(deps: ManageDeps) {
       );
       return answer(c, queued, 202);
     })
-    .post("/v1/webhook-endpoints/:id/redeliver", write, jsonBody(redeliverSchema), async (c) => {
-      const sinceMs = c.req.valid("json").since * 1000;
-      const queued = await withEndpoint(deps, c.req.param("id"), (record) =>
-        endpoint(record.id).redeliverDead(sinceMs),
-      );
-      return answer(c, queued, 202);
-    })
+    .post(
+      "/v1/webhook-endpoints/:id/redeliver",
+      write,
+      queryParams(redeliverQuery),
+      jsonBody(redeliverSchema),
+      async (c) => {
+        const isDry = c.req.valid("query").dry_run === "true";
+        const done = await withEndpoint(deps, c.req.param("id"), (record) =>
+          redeliver(endpoint(record.id), c.req.valid("json"), isDry),
+        );
+        return answer(c, done, isDry ? 200 : 202);
+      },
+    )
     .post("/v1/deliveries/:id/redeliver", write, async (c) => {
       const id = c.req.param("id");
       const queued = await withEndpoint(deps, endpointOfDelivery(id) ?? "", (record) =>
@@ -95,6 +135,21 @@ export function webhookRoutes(deps: ManageDeps) {
       );
       return answer(c, queued, 202);
     });
+}
+
+function etag({ revision }: EndpointRecord): Record<string, string> {
+  return { etag: `"${revision}"` };
+}
+
+async function redeliver(
+  endpoint: EndpointPort,
+  { since = 0, deliveries }: z.output<typeof redeliverSchema>,
+  isDry: boolean,
+): Promise<Result<Redelivered & { dry_run?: true }>> {
+  if (!isDry) return deliveries ? endpoint.redeliverEach(deliveries) : endpoint.redeliverDead(since * 1000);
+  if (deliveries) return err(problem("invalid_request", "dry_run: counts what became a dead letter since."));
+  const counted = await endpoint.countDead(since * 1000);
+  return counted.ok ? ok({ dry_run: true, ...counted.value }) : counted;
 }
 
 /** Only endpoints that the registry knows are reached: an invented id makes no object. */

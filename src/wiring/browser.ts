@@ -54,11 +54,11 @@ const OVER = problem("invalid_token", "The session is over.");
 
 /** The access token of a cookie, by the policy in force as the registry has it, and not as an edge remembers it. */
 export function sessionAsk(deps: BrowserDeps): SessionAsk {
-  return async (cookie, host, audience) => {
+  return async (cookie, host, audience, refused) => {
     const found = await findSession(cookie, host, deps);
     if (!found) return err(OVER);
     // Where nobody signs in any more, nobody is signed in.
     if (!found.ok) return found.error.code === "not_found" ? err(OVER) : found;
-    return found.value.session.token(found.value.use, audience);
+    return found.value.session.token(found.value.use, audience, refused);
   };
 }

@@ -10,7 +10,7 @@ export function lazyConsole(browser: BrowserDeps, control: ConsoleDeps["control"
   const { issuer, clock, log: logger } = browser;
   const { host } = new URL(issuer);
   const tokenFor = sessionAsk(browser);
-  const tokenOf = (cookie: string) => tokenFor(cookie, host, issuer);
+  const tokenOf = (cookie: string, refused?: string) => tokenFor(cookie, host, issuer, refused);
   let app: { fetch: ConsoleApp } | undefined;
   return async (request, context) => {
     if (!app) {

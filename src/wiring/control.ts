@@ -23,7 +23,6 @@ import { siteOf } from "../registry/passkey-routes.ts";
 import type { PolicyRouteDeps } from "../registry/policy-routes.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { LiveTokens } from "../revocation/live-token.ts";
-import type { RevocationDeps } from "../revocation/routes.ts";
 import { StatusListTokens } from "../signals/status-list-token.ts";
 import { RemoteKeys } from "../tokens/remote-keys.ts";
 import type { OAuthDeps } from "../tokens/routes.ts";
@@ -33,6 +32,7 @@ import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
 import { wireBackup } from "./backup.ts";
+import { confirmations } from "./confirmations.ts";
 import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
 import type { ObjectPorts } from "./objects.ts";
@@ -108,16 +108,8 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     limiters: new Set(config.limiters.keys()),
   };
   const ownKeys = () => keyring.keys();
-  const confirmedBy: RevocationDeps["confirmedBy"] = async (subject, revocation_id, answer) => {
-    const active = await policy();
-    if (!active.ok) return active;
-    if (!active.value.revocations?.confirm_with_passkey) return ok(null);
-    if (!answer)
-      return err(problem("passkey_required", "This deployment has revocations confirmed with a passkey."));
-    const confirms = { kind: "revocation.confirm", revocation_id } as const;
-    return objects.passkeys(subject).use({ subject, confirms, answer, site });
-  };
-  const limits = { confirmAbove: confirmLimit, confirmedBy };
+  const confirms = confirmations({ passkeys: objects.passkeys, policy, site });
+  const limits = { confirmAbove: confirmLimit, confirmedBy: confirms.revocation };
   const revocations = { log: objects.log, live, ownKeys, issuer, ...limits, ids, clock };
   const traffic = wireTraffic(objects.traffic);
   const seen = async <T>(reading: (view: ReplicaView) => T) => {
@@ -177,7 +169,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
       devices: objects.devices,
     },
     policy: { ...context, registry, clock, simulate: simulator(directory, clock) },
-    remediation: { remediation, registry, context, clock },
+    remediation: { remediation, registry, context, clock, confirmedBy: confirms.remediation },
     propagation: { monitor, ages: traffic.ages },
     imports: {
       clock,

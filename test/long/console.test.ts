@@ -1,6 +1,12 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { complaintsOf, describeInChromium, faultsOfPage } from "../support/chromium.ts";
+import {
+  addAuthenticator,
+  complaintsOf,
+  describeInChromium,
+  faultsOfPage,
+  SIZES,
+} from "../support/chromium.ts";
 import { type ConsoleStand, standUpConsole } from "../support/console-stand.ts";
 import { bodyOf, clientToken, type Person } from "../support/deployment.ts";
 import { Receiver } from "../support/receiver.ts";
@@ -26,10 +32,6 @@ const HOSTILE = `"><script>document.title="owned"</script><img src=x onerror="do
 
 /** Pages are looked at in each size and scheme, which takes its time on a busy machine. */
 const LOOKING_MS = 240_000;
-
-const MAX_PAGE_BYTES = 60 * 1024;
-/** On a machine with nothing else to do; the quickest of some is what the page itself takes. */
-const MAX_PAINT_MS = 200;
 
 let stand: ConsoleStand;
 let receiver: Receiver;
@@ -300,30 +302,45 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
     });
   });
 
-  it("is light, and quick to be seen", async () => {
-    const page = await stand.signedIn("bob");
-    const client = await page.context().newCDPSession(page);
-    await client.send("Network.enable");
-    for (const place of ["/inbox", "/passkeys", "/ask"]) {
-      const sizes = new Map<string, number>();
-      const count = (event: { requestId: string; encodedDataLength: number }) =>
-        sizes.set(event.requestId, event.encodedDataLength);
-      client.on("Network.loadingFinished", count);
-      await page.goto(path(place), { waitUntil: "networkidle" });
-      client.off("Network.loadingFinished", count);
-      const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-      expect(bytes).toBeGreaterThan(1_000);
-      expect(bytes).toBeLessThan(MAX_PAGE_BYTES);
-    }
-    const paints: number[] = [];
-    for (let i = 0; i < 5; i++) {
-      await page.goto(path("/inbox"), { waitUntil: "networkidle" });
-      const paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime";
-      paints.push(await page.evaluate<number>(paint));
-    }
-    console.log(`first contentful paint of the inbox: ${paints.map(Math.round).join(", ")} ms`);
-    expect(Math.min(...paints)).toBeLessThan(MAX_PAINT_MS);
-  });
+  it.each([
+    ["with scripts", true],
+    ["without scripts", false],
+  ])(
+    "has its places in one row on a phone, behind a button that keys open, %s",
+    async (_how, javaScriptEnabled) => {
+      const page = await stand.signedIn("olivia", { javaScriptEnabled, viewport: SIZES.phone });
+      await page.goto(path("/revocations"));
+      const menu = page.getByRole("button", { name: "Menu Revocations" });
+      const places = page.getByRole("navigation", { name: "Console" });
+      const header = await page.getByRole("banner").boundingBox();
+      expect(header!.height).toBeLessThan(60);
+      expect(await places.getByRole("link").count()).toBe(0);
+      await menu.focus();
+      await page.keyboard.press("Enter");
+      await places.getByRole("list", { name: "Configure" }).getByRole("link", { name: "Keys" }).waitFor();
+      expect(await places.getByRole("link", { name: "Revocations" }).getAttribute("aria-current")).toBe(
+        "page",
+      );
+      // All of it is on the screen.
+      const last = await places.getByRole("link", { name: "Sign out" }).boundingBox();
+      expect(last!.y + last!.height).toBeLessThan(SIZES.phone.height);
+      // It shuts with its focus on the button, from which the next key leads into it.
+      await page.keyboard.press("Escape");
+      await expect.poll(() => places.getByRole("link").count()).toBe(0);
+      await page.keyboard.press("Enter");
+      if (javaScriptEnabled) {
+        expect(await faultsOfPage(page, "menu", "every")).toEqual([]);
+        await page.setViewportSize(SIZES.phone);
+        await menu.focus();
+      }
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      await page.waitForURL(path("/grants"));
+      await page.setViewportSize(SIZES.desk);
+      expect(await places.getByRole("link").count()).toBeGreaterThan(10);
+      expect(await page.getByRole("button", { name: /Menu/ }).count()).toBe(0);
+    },
+  );
 
   it("shows each role its own, and refuses the rest with a page", async () => {
     const olivia = await stand.signedIn("olivia");
@@ -342,15 +359,6 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
     expect((await alice.goto(path("/no-such-page")))?.status()).toBe(404);
   });
 });
-
-/** A passkey in the browser, whose owner is there and verified whenever it is asked. */
-async function addAuthenticator(page: Page): Promise<void> {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("WebAuthn.enable");
-  const kind = { protocol: "ctap2", transport: "internal", automaticPresenceSimulation: true } as const;
-  const options = { ...kind, hasResidentKey: true, hasUserVerification: true, isUserVerified: true };
-  await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
-}
 
 async function said(page: Page, text: string): Promise<void> {
   await page.getByRole("status").filter({ hasText: text }).waitFor();

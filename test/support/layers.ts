@@ -4,7 +4,7 @@
  */
 export const FLOORS: readonly (readonly string[])[] = [
   ["protocol"],
-  ["platform", "config"],
+  ["platform", "config", "client"],
   ["revocation"],
   ["policy", "webhooks"],
   ["remediation"],
@@ -18,7 +18,6 @@ export const FLOORS: readonly (readonly string[])[] = [
 /** Rooms that run beside the Worker, elsewhere, and the only rooms of the Worker that each may import. */
 export const NODE_ROOMS: Readonly<Record<string, readonly string[]>> = {
   local: ["protocol"],
-  client: ["protocol"],
   importers: ["protocol", "policy"],
   cli: ["protocol", "policy", "tokens", "edge", "client", "importers", "local"],
 };

@@ -29,5 +29,5 @@ export const UPKEEP: Readonly<Record<string, readonly [commits: number, why: str
   "src/tokens/proof-object.ts": [1, "proofs that were used"],
   "src/tokens/session-object.ts": [2, "the log's receipt, and what is forgotten after its time"],
   "src/webhooks/courier.ts": [2, "deliveries"],
-  "src/webhooks/endpoint-object.ts": [5, "deliveries; the registry records what becomes of the endpoint"],
+  "src/webhooks/endpoint-object.ts": [6, "deliveries; the registry records what becomes of the endpoint"],
 };

@@ -7,7 +7,7 @@ import { creationIds } from "../../src/platform/idempotency.ts";
 import { newId } from "../../src/platform/ids.ts";
 import { objectPort } from "../../src/platform/rpc.ts";
 import { type PolicyDocument, policySchema } from "../../src/policy/document.ts";
-import { SCHEMA_FINGERPRINT } from "../../src/policy/stored-policy.ts";
+import { SCHEMA_FINGERPRINT } from "../../src/policy/schema-fingerprint.ts";
 import { sha256Hex } from "../../src/protocol/encoding.ts";
 import { ok } from "../../src/protocol/result.ts";
 import type { ClientRecord } from "../../src/registry/client.ts";
@@ -313,6 +313,9 @@ describe("webhook endpoints", () => {
     expect(await registry.createEndpoint({ ...record, url: "https://x.test" })).toEqual(ok(record));
     const changed = { ...record, description: "chat", revision: 2 };
     expect(await registry.updateEndpoint(record.id, { description: "chat" })).toEqual(ok(changed));
+    expect(await registry.updateEndpoint(record.id, { description: "lost" }, 1)).toMatchObject({
+      error: { code: "precondition_failed", extra: { revision: 2 } },
+    });
     const rotated = { ...changed, secrets_sealed: ["s2", "s1"], revision: 3 };
     expect(await registry.rotateEndpointSecret(record.id, "s2")).toEqual(ok(rotated));
     expect(await registry.endpoint(record.id)).toEqual(ok(rotated));
@@ -384,7 +387,7 @@ function http(scopes: string[], roles: string[] = [], name = newName()) {
         clock: Date.now,
         issuer: ISSUER,
         local: false,
-        simulate: async () => ok({}),
+        simulate: async () => ok({ asks: [] }),
       }),
     )
     .route(
@@ -467,6 +470,12 @@ describe("/v1/policy", () => {
       active_version: 1,
       changes: { routes: { changed: ["a"] }, roles: { added: ["dev"] }, origins: { changed: [] } },
     });
+    // As it is kept once it is put: a text beside the one in force differs where the policy does.
+    await call("PUT", "/v1/policy", changed, { "if-match": '"1"' });
+    const kept = await call("GET", "/v1/policy");
+    expect(JSON.stringify(checked.body.document)).toBe(JSON.stringify(kept.body.document));
+    expect(checked.body.document).not.toEqual(changed);
+    await call("POST", "/v1/policy/versions/1/activate");
     expect((await call("POST", "/v1/policy/check", { a: 1 })).body.faults).toEqual([
       "a: is not a member of this object",
     ]);

@@ -348,9 +348,45 @@ describe("a queue that is full", () => {
     expect(await e.stub.redeliverDead(0)).toMatchObject({ ok: false, error: { code: "conflict" } });
     await value(e.stub.configure({ ...e.config, revision: 3 }));
     expect(await value(e.stub.redeliverDead(nowMs + 1))).toEqual({ redelivered: 0, remaining: 0 });
+    const counted = await value(e.stub.countDead(nowMs));
     const first = await value(e.stub.redeliverDead(nowMs));
+    expect(counted).toEqual(first);
     expect(first).toEqual({ redelivered: MAX_REDELIVERED, remaining: 2 });
     expect(await value(e.stub.redeliverDead(nowMs))).toMatchObject({ redelivered: 2, remaining: 0 });
+    expect(await value(e.stub.countDead(nowMs))).toEqual({ redelivered: 0, remaining: 0 });
+  });
+
+  it("sends chosen ones again, each once, and leaves alone what waits or is not its own", async () => {
+    const e = await endpoint();
+    const [dead, delivered, waiting] = [await enqueue(e), await enqueue(e), await enqueue(e)];
+    await vi.waitFor(async () =>
+      expect((await latest(e)).map(({ state }) => state)).toEqual(["delivered", "delivered", "delivered"]),
+    );
+    await runInDurableObject(e.stub, (_instance, { storage }) => {
+      const become =
+        "UPDATE delivery SET state = ?, dead_reason = ?, next_at_ms = ?, finished_at_ms = ? WHERE id = ?";
+      storage.sql.exec(become, "dead_letter", "queue_full", null, nowMs, dead);
+      storage.sql.exec(become, "pending", null, nowMs + 3_600_000, null, waiting);
+    });
+    const states = async () =>
+      Object.fromEntries((await latest(e)).map(({ id, state, attempts }) => [id, [state, attempts.length]]));
+    const ids = [dead, dead, delivered, waiting, "dlv_of_another"];
+    expect(await value(e.stub.redeliverEach(ids))).toEqual({ redelivered: 2, remaining: 0 });
+    await vi.waitFor(async () =>
+      expect(await states()).toEqual({
+        [dead]: ["delivered", 2],
+        [delivered]: ["delivered", 2],
+        [waiting]: ["pending", 1],
+      }),
+    );
+    const only = async (state: "pending" | "delivered" | "dead_letter") =>
+      (await value(e.stub.deliveries({ limit: 200, state }))).items.map(({ id }) => id).sort();
+    expect(await only("pending")).toEqual([waiting]);
+    expect(await only("delivered")).toEqual([dead, delivered].sort());
+    expect(await only("dead_letter")).toEqual([]);
+    await value(e.stub.configure({ ...e.config, enabled: false, revision: 9 }));
+    expect(await e.stub.redeliverEach([dead])).toMatchObject({ ok: false, error: { code: "conflict" } });
+    expect(await e.stub.countDead(0)).toMatchObject({ ok: false, error: { code: "conflict" } });
   });
 });
 

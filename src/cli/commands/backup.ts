@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { createGzip } from "node:zlib";
 import { type BackupTrailer, backupKey, type PageLine, type RowLine } from "../../protocol/backup.ts";
 import { BackupFault, BackupReader } from "../../protocol/backup-reader.ts";
@@ -10,11 +9,6 @@ import { act, type Cli, type Commands, examples } from "../cli.ts";
 import { CliFailure, EXIT, usageFault } from "../failure.ts";
 import { linesOf } from "../lines.ts";
 import { shownMoment } from "../times.ts";
-
-/** A token is not used for longer; most live for minutes. */
-const TOKEN_MS = 60_000;
-const TRIES = 5;
-const TRY_AGAIN_MS = 1_000;
 
 /** `backup create|verify|restore`. */
 export const backupCommands: Commands = (program, world) => {
@@ -80,13 +74,10 @@ async function create(cli: Cli, _options: object, file = ""): Promise<void> {
 
 /** The backup's pages, each asked for by the one before. */
 async function* pagesOf({ connection, signal }: Cli): AsyncGenerator<string> {
-  let token = { text: "", untilMs: 0 };
   for (let cursor: string | undefined, isLast = false; !isLast; ) {
     signal.throwIfAborted();
-    if (Date.now() > token.untilMs)
-      token = { text: await connection.token(), untilMs: Date.now() + TOKEN_MS };
     const body = JSON.stringify(cursor === undefined ? {} : { cursor });
-    const page = await (await connection.send("/v1/backup", { method: "POST", body }, token.text)).text();
+    const page = await (await connection.call("/v1/backup", { method: "POST", body })).text();
     yield page;
     const last = JSON.parse(page.slice(page.lastIndexOf("\n", page.length - 2) + 1)) as Partial<PageLine>;
     cursor = last.next;
@@ -155,18 +146,10 @@ async function restore(cli: Cli, _options: object, file = ""): Promise<void> {
 
 type State = { loaded: number; finished_at?: number };
 
-/** One call of the restoration. Each may be repeated, and is where nobody answers. */
+/** One call of the restoration. */
 async function step(cli: Cli, secret: string, path: string, method: string, body?: string): Promise<State> {
-  for (let tries = 1; ; tries++) {
-    try {
-      const init = { method, ...(body === undefined ? {} : { body }) };
-      return (await (await cli.connection.send(`/v1/restore${path}`, init, secret)).json()) as State;
-    } catch (fault) {
-      const isLost = fault instanceof CliFailure && fault.exitCode === EXIT.unreachable;
-      if (!isLost || tries === TRIES) throw fault;
-      await sleep(TRY_AGAIN_MS, undefined, { signal: cli.signal });
-    }
-  }
+  const init = { method, ...(body === undefined ? {} : { body }) };
+  return (await (await cli.connection.call(`/v1/restore${path}`, init, secret)).json()) as State;
 }
 
 /** Reads a backup to its end, or says what is wrong with it. */

@@ -66,14 +66,14 @@ async function reachability(issuer: string): Promise<Finding[]> {
       check: name,
       ok: ready,
       detail,
-      todo: TODO[name] ?? "See docs/operations.md.",
+      todo: WHAT_MENDS[name] ?? "See docs/operations.md.",
     })),
     await metadataFinding(issuer),
   ];
 }
 
 /** What mends each check of `readyz`. */
-const TODO: Readonly<Record<string, string>> = {
+const WHAT_MENDS: Readonly<Record<string, string>> = {
   configuration: "Set what is missing: npx wrangler secret put <name>; locally npm start makes it.",
   policy: "Put a policy: portcullis policy apply policy.yaml",
   keys: "portcullis keys list shows them; portcullis keys rotate makes new ones.",

@@ -1,10 +1,7 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import type { Command } from "commander";
-import type { Receipt, Revocation, RevocationLine, RevocationsCreateBody } from "../../client/portcullis.ts";
+import type { Receipt, Revocation, RevocationsCreateBody } from "../../client/portcullis.ts";
 import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
-import { CliFailure, EXIT, usageFault } from "../failure.ts";
+import { usageFault } from "../failure.ts";
 import { first } from "../first.ts";
 import { MAX_PAGE, readMoment, readWholeNumber, shownMoment } from "../times.ts";
 import { showReceipt } from "./receipt.ts";
@@ -23,7 +20,7 @@ const MATCHES: readonly (readonly [keyof Match, string, string])[] = [
   ["iss", "--from-issuer <url>", "with the others: of this issuer only"],
 ];
 
-/** `revoke`, `revocations …`, `denylist import|export`. */
+/** `revoke`, `revocations …`. */
 export const revocationCommands: Commands = (program, world) => {
   revokeCommand(program, world);
   const revocations = program.command("revocations").description("See, confirm and lift revocations.");
@@ -31,6 +28,8 @@ export const revocationCommands: Commands = (program, world) => {
     .command("list")
     .description("List revocations, the newest first.")
     .option("--limit <n>", "at most so many", readWholeNumber, 50)
+    .option("--search <text>", "with this in what they name, in a reason or in who gave it")
+    .option("--state <state>", "in this state, such as in_force, lifted or awaiting_confirmation")
     .action(act(world, listRevocations));
   revocations
     .command("show <id>")
@@ -71,7 +70,6 @@ export const revocationCommands: Commands = (program, world) => {
       ),
     [['revocations lift rev_01jd… --reason "wrong person"', "undo a revocation"]],
   );
-  denylistCommands(program, world);
 };
 
 type RevokeOptions = Partial<Record<string, string>> & {
@@ -153,9 +151,12 @@ async function revokeTokens(cli: Cli, options: RevokeOptions): Promise<void> {
   cli.terminal.next(`portcullis revocations confirm ${done.id}`, "Somebody else confirms it");
 }
 
-async function listRevocations(cli: Cli, { limit }: { limit: number }): Promise<void> {
+type ListOptions = { limit: number; search?: string; state?: Revocation["state"] };
+
+async function listRevocations(cli: Cli, { limit, search, state }: ListOptions): Promise<void> {
   const client = await cli.client();
-  const items = await first(client.revocations.list({ limit: Math.min(limit, MAX_PAGE) }), limit);
+  const query = { ...(search === undefined ? {} : { q: search }), ...(state === undefined ? {} : { state }) };
+  const items = await first(client.revocations.list({ ...query, limit: Math.min(limit, MAX_PAGE) }), limit);
   cli.terminal.result(items, () =>
     cli.terminal.table(
       items,
@@ -186,113 +187,4 @@ function showRevocation({ terminal }: Cli, revocation: Revocation): void {
     since: shownMoment(revocation.created_at),
     until: shownMoment(revocation.expires_at),
   });
-}
-
-function denylistCommands(program: Command, world: World): void {
-  const denylist = program.command("denylist").description("Move denied tokens in and out by the million.");
-  examples(
-    denylist
-      .command("import <file>")
-      .description(
-        'Deny every token of a file (NDJSON, one {"jti": …} or rule a line; - reads standard input). Bad lines are named, the good ones stand.',
-      )
-      .option("--dry-run", "say what it would cut, and change nothing")
-      .option("--lift", "lift what the file names instead")
-      .option("--emergency", "more than one person may cut, at once; everybody who listens is told")
-      .action(act(world, importDenylist)),
-    [["denylist import stolen.ndjson --dry-run", "what would that cut?"]],
-  );
-  examples(
-    denylist
-      .command("export [file]")
-      .description("Write every rule in force and every denied token as NDJSON.")
-      .action(act(world, exportDenylist)),
-    [["denylist export denylist.ndjson", "keep a copy"]],
-  );
-}
-
-const IMPORT_TIMEOUT_MS = 3_600_000;
-
-type ImportOptions = { dryRun?: true; lift?: true; emergency?: true };
-
-async function importDenylist(
-  cli: Cli,
-  { dryRun, lift, emergency }: ImportOptions,
-  file = "",
-): Promise<void> {
-  const size = file === "-" ? undefined : await sizeOf(file);
-  const input = file === "-" ? cli.streams.stdin : createReadStream(file);
-  const client = await cli.client();
-  const query = {
-    ...(dryRun ? { dry_run: true } : {}),
-    ...(lift ? { lift: true } : {}),
-    ...(emergency ? { emergency: true } : {}),
-  };
-  const outcome = await client.revocations
-    .import(counted(cli, input, size), query, { timeoutMs: IMPORT_TIMEOUT_MS })
-    .finally(() => cli.terminal.progressDone());
-  cli.terminal.result(outcome, () => {
-    if ("dry_run" in outcome) {
-      const count = `${outcome.exact ? "" : "at least "}${outcome.would_cut.tokens} live tokens`;
-      cli.terminal.line(
-        `${outcome.tokens} tokens and ${outcome.rules} rules; they would cut ${count}. Nothing was changed.`,
-      );
-    } else {
-      cli.terminal.line(
-        `${outcome.accepted} taken, ${outcome.unchanged} were there already, ${outcome.refused} refused.`,
-      );
-    }
-    for (const { line, error } of outcome.errors) cli.terminal.note(`line ${line}: ${error}`);
-  });
-  if (outcome.refused > 0) throw new CliFailure(`${outcome.refused} lines were refused.`, EXIT.refused);
-}
-
-/** The lines as they are, told as they go. */
-async function* counted(
-  cli: Cli,
-  input: NodeJS.ReadableStream,
-  size: number | undefined,
-): AsyncGenerator<RevocationLine> {
-  let sent = 0;
-  // Made only now: lines that come before somebody reads them are lost.
-  for await (const line of createInterface({ input })) {
-    sent += Buffer.byteLength(line) + 1;
-    cli.terminal.progress(bar(Math.min(sent, size ?? sent), size));
-    // The client sends text as it is: what is wrong in it is the deployment's to say, with the line's number.
-    yield line as unknown as RevocationLine;
-  }
-}
-
-async function sizeOf(file: string): Promise<number> {
-  try {
-    return (await stat(file)).size;
-  } catch {
-    throw usageFault(`${file} cannot be read.`);
-  }
-}
-
-const BAR_CELLS = 30;
-
-function bar(sent: number, size: number | undefined): string {
-  const megabytes = `${(sent / 1e6).toFixed(1)} MB`;
-  if (!size) return megabytes;
-  const cells = Math.floor((BAR_CELLS * sent) / size);
-  return `${"█".repeat(cells)}${"░".repeat(BAR_CELLS - cells)} ${Math.floor((100 * sent) / size)} %  ${megabytes}`;
-}
-
-async function exportDenylist(cli: Cli, _options: object, file?: string): Promise<void> {
-  const client = await cli.client();
-  const written = file === undefined || file === "-" ? undefined : createWriteStream(file, { mode: 0o600 });
-  const out: NodeJS.WritableStream = written ?? cli.streams.stdout;
-  let lines = 0;
-  for await (const line of client.revocations.export({ signal: cli.signal })) {
-    lines++;
-    if (lines % 1000 === 0) cli.terminal.progress(`${lines} lines`);
-    if (!out.write(`${JSON.stringify(line)}\n`)) await new Promise((resolve) => out.once("drain", resolve));
-  }
-  cli.terminal.progressDone();
-  if (written) {
-    await new Promise<void>((resolve, reject) => written.once("error", reject).end(resolve));
-    cli.terminal.note(`${lines} lines written to ${file}.`);
-  }
 }

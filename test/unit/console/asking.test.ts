@@ -1,7 +1,5 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { isPattern, readAsk, ticketText } from "../../../src/console/asking.ts";
-import { curlText } from "../../../src/console/shell-text.ts";
 
 describe("the form for asking", () => {
   const read = (members: Record<string, string>, scopes = ["a"]) => {
@@ -59,17 +57,3 @@ it("says what a ticket must look like", () => {
   const ticket = { prefixes: ["A-", "B-"], suffix: "letters_and_digits" as const };
   expect(ticketText({ ticket })).toBe("A- or B- followed by letters and digits.");
 });
-
-it.each(["plain", "it's", "'; touch /tmp/x; '", '$(id) `id` \\ " !', "a\nb", "'''"])(
-  "a command is the same words to a shell, with %j in it",
-  (text) => {
-    const command = curlText("POST", `https://gate.example/${text}`, { justification: text });
-    const words = execFileSync("sh", ["-c", `curl() { for w; do printf '%s\\0' "$w"; done; }\n${command}`], {
-      env: { ...process.env, TOKEN: "t" },
-    });
-    expect(words.toString().split("\0").slice(0, -1)).toEqual([
-      ...["-X", "POST", `https://gate.example/${text}`, "-H", "Authorization: Bearer t"],
-      ...["-H", "Content-Type: application/json", "--data", JSON.stringify({ justification: text })],
-    ]);
-  },
-);

@@ -104,6 +104,26 @@ describe("a form about a firing", () => {
     expect(asked.filter(({ method }) => method === "POST")).toEqual([]);
   });
 
+  it("that needs a passkey is shown again as it was filled in, and asks for one", async () => {
+    const refusal = Response.json({ code: "passkey_required", detail: "Use your passkey." }, { status: 403 });
+    const { send } = operator({ ...HELD_ANSWERS, "POST /v1/remediations/rmd_1/confirm": refusal });
+    const answer = await send("/console/remediations/rmd_1/confirm", { comment: "seen" });
+    expect(answer.status).toBe(403);
+    const text = await answer.text();
+    expect(text).toContain('data-passkey="remediation.confirm"');
+    expect(text).toContain('name="remediation_id" value="rmd_1"');
+    expect(text).toContain('value="seen"');
+    const { send: again, asked } = operator({ "POST /v1/passkeys/challenges": { public_key: {} } });
+    const named = { confirms: "remediation.confirm", remediation_id: "rmd_1" };
+    expect((await again("/console/passkeys/challenges", named)).status).toBe(200);
+    const confirms = { kind: "remediation.confirm", remediation_id: "rmd_1" };
+    expect(JSON.parse(asked.at(-1)!.body)).toEqual({ confirms });
+    const held = { "POST /v1/remediations/rmd_1/confirm": { ...HELD, state: "acted" } };
+    const { send: confirmed, asked: called } = operator(held);
+    await confirmed("/console/remediations/rmd_1/confirm", { passkey: '{"id":"k"}' });
+    expect(JSON.parse(called.at(-1)!.body)).toEqual({ passkey: { id: "k" } });
+  });
+
   it("that is refused shows the detection with the refusal", async () => {
     const late = Response.json({ code: "gone", detail: "Nobody confirmed this in time." }, { status: 410 });
     const { send } = operator({ ...HELD_ANSWERS, "POST /v1/remediations/rmd_1/confirm": late });

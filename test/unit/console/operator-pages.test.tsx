@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { Api } from "../../../src/console/api.ts";
+import type { RevocationsCreateBody } from "../../../src/client/contract.ts";
+import { filledFrom } from "../../../src/console/client-editing.ts";
 import { ClientPage, ClientSecret, ConfirmClientAct } from "../../../src/console/client-page.tsx";
 import { ClientsPage } from "../../../src/console/clients-page.tsx";
+import { ConfirmClientEdit, EditClient } from "../../../src/console/edit-client.tsx";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
 import { windowOf } from "../../../src/console/grants-chart.tsx";
 import { GrantsPage } from "../../../src/console/grants-page.tsx";
@@ -23,10 +25,9 @@ import { PolicyEditor, PolicyPage, PolicyVersionPage } from "../../../src/consol
 import { PropagationPage } from "../../../src/console/propagation-page.tsx";
 import { Propagation, tiersLeft } from "../../../src/console/receipt.tsx";
 import { ConfirmProposal, LiftRevocation, RevocationPage } from "../../../src/console/revocation-page.tsx";
-import { findRevocations } from "../../../src/console/revocation-search.ts";
 import { effectText, ruleText } from "../../../src/console/revocation-words.ts";
 import { RevocationsPage } from "../../../src/console/revocations-page.tsx";
-import { type RevokeBody, readRevocation } from "../../../src/console/revoking.ts";
+import { readRevocation } from "../../../src/console/revoking.ts";
 import { ConfirmEndpointAct, EndpointSecret, WebhookPage } from "../../../src/console/webhook-page.tsx";
 import { EndpointForm, WebhooksPage } from "../../../src/console/webhooks-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
@@ -40,20 +41,21 @@ const RECEIPT = {
 
 function sampleRevocation(members: Partial<RevocationView> = {}): RevocationView {
   const base = { id: "rev_1", match: { sub: "corp|mallory" }, reason: "laptop stolen", actor: "corp|olivia" };
-  const history = [{ event: "created", at: NOW, actor: "corp|olivia" }];
+  const history: RevocationView["history"] = [{ event: "created", at: NOW, actor: "corp|olivia" }];
   return { ...base, created_at: NOW, state: "in_force", seq: 7, history, receipt: RECEIPT, ...members };
 }
 
 function sampleDryRun(tokens: number, members: Partial<DryRunView> = {}): DryRunView {
   const sample = { jti: "tok_1", sub: "corp|mallory", client_id: "cli_1", grant: "grt_1", exp: NOW + 60 };
   const would_cut = { tokens, grants: 1, subjects: 1, clients: 2 };
-  return { would_cut, exact: true, sample: tokens > 0 ? [sample] : [], ...members };
+  return { dry_run: true, would_cut, exact: true, sample: tokens > 0 ? [sample] : [], ...members };
 }
 
 function sampleClient(members: Partial<ClientView> = {}): ClientView {
   return {
     ...{ id: "cli_1", name: "deployer", auth_method: "client_secret", grant_types: ["client_credentials"] },
     ...{ scopes: ["orders:read"], roles: [], created_at: NOW, created_by: "corp|olivia", disabled: false },
+    revision: 1,
     ...members,
   };
 }
@@ -62,6 +64,8 @@ const html = async (children: object) => String(await children);
 
 /** Every page of the operators', with this text wherever somebody else's text goes. */
 async function render(text: string): Promise<string> {
+  // Also where the contract has words of its own.
+  const word = text as never;
   const visitor = { ...VISITOR, scopes: new Set(["revocations:write"]), subject: "corp|me" };
   const grant = sampleGrant({ id: text, subject: text, resource: text, access_request: text });
   const revoked = {
@@ -77,29 +81,32 @@ async function render(text: string): Promise<string> {
     history: [{ event: "created", at: NOW, actor: text, reason: text }],
     receipt: { ...RECEIPT, id: text },
   });
-  const waiting = { ...revocation, state: "awaiting_confirmation" };
-  const body: RevokeBody = { match: { sub: text }, reason: text };
+  const document = { text } as never;
+  const waiting = { ...revocation, state: "awaiting_confirmation" as const };
+  const body: RevocationsCreateBody = { match: { sub: text }, reason: text };
   const filled = new URLSearchParams({ sub: text, reason: text, scopes: text, effect: "shrink_scope" });
   const refused = problem("invalid_body", text, { faults: [text, text] });
   const query = { state: text, subject: text, resource: text, cursor: text };
   const props = { visitor, now: NOW, version: "v" };
-  const key = { kid: text, purpose: text, alg: text, state: "current" as const, created_at: NOW };
+  const key = { kid: text, purpose: word, alg: word, state: "current" as const, created_at: NOW };
   const client = sampleClient({
-    ...{ id: text, name: text, auth_method: text, grant_types: [text], scopes: [text], roles: [text] },
+    ...{ id: text, name: text, auth_method: word, grant_types: [word], scopes: [text], roles: [text] },
     ...{ introspects: [text], jwks_uri: text, created_by: text },
   });
   const endpoint = {
-    ...{ id: text, url: text, events: [text], description: text, enabled: true, created_at: NOW },
-    public_keys: [text],
+    ...{ id: text, url: text, events: [word], description: text, enabled: true, created_at: NOW },
+    ...{ public_keys: [text], revision: 1 },
   };
   const delivery = {
-    ...{ id: text, event_type: text, state: "dead_letter" as const, created_at: NOW, dead_reason: text },
-    attempts: [{ number: 1, at: NOW, duration_seconds: 0.5, status: 500, error: text }],
+    ...{ id: text, event_id: text, event_type: word, state: "dead_letter" as const, created_at: NOW },
+    dead_reason: word,
+    attempts: [{ number: 1, at: NOW, duration_seconds: 0.5, status: 500, error: word }],
   };
   const change: PolicyCheckView = {
-    ...{ active_version: 3, warnings: [text] },
+    ...{ valid: true, active_version: 3, warnings: [text], document },
     changes: { roles: { added: [text], removed: [text], changed: [text], reordered: true } },
     simulation: {
+      asks: [],
       replayed: 1,
       decided_otherwise: [
         {
@@ -107,6 +114,7 @@ async function render(text: string): Promise<string> {
           requester: text,
           resource: text,
           scope: "x",
+          created_at: NOW,
           was: "approved",
           would_be: "refused",
           detail: text,
@@ -135,7 +143,7 @@ async function render(text: string): Promise<string> {
       <LiftRevocation {...props} revocation={revocation} />
       <PolicyPage
         {...props}
-        policy={{ version: 3, document: { text } }}
+        policy={{ version: 3, document }}
         versions={[
           { version: 3, created_at: NOW, created_by: text, active: true },
           { version: 2, created_at: NOW, created_by: text, active: false },
@@ -145,14 +153,24 @@ async function render(text: string): Promise<string> {
         next={text}
       />
       <PolicyEditor text={text} version={3} mayReplay={true} visitor={visitor} problem={refused} />
-      <PolicyChange check={change} visitor={visitor} wanted={{ document: { text }, over: 3 }} />
-      <PolicyVersionPage document={{ text }} />
+      <PolicyChange
+        {...{ check: change, visitor, inForce: { text: `${text} before` } }}
+        wanted={{ document, over: 3 }}
+      />
+      <PolicyVersionPage document={document} />
       <ClientsPage clients={[client]} cursor={text} next={text} now={NOW} />
       <ClientPage {...props} client={client} />
       <ClientPage {...props} client={{ ...client, disabled: true }} />
       <ClientSecret client={{ ...client, client_secret: text }} issuer={text} />
       <ConfirmClientAct {...props} client={client} act="delete" dryRun={dryRun} />
       <ClientForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
+      <EditClient client={client} visitor={visitor} filled={filledFrom(client)} problem={refused} />
+      <ConfirmClientEdit
+        client={client}
+        patch={{ name: `${text} now`, jwks_uri: text, scopes: ["x"] }}
+        visitor={visitor}
+        mayRevoke={true}
+      />
       <WebhooksPage endpoints={[endpoint]} mayWrite={true} cursor={text} next={text} now={NOW} />
       <EndpointForm visitor={visitor} nonce={text} filled={filled} problem={refused} />
       <WebhookPage
@@ -284,7 +302,7 @@ describe("the form for a revocation", () => {
 });
 
 describe("before a revocation is made", () => {
-  const confirm = (body: Partial<RevokeBody>, tokens: number, confirmAbove?: number) =>
+  const confirm = (body: Partial<RevocationsCreateBody>, tokens: number, confirmAbove?: number) =>
     html(
       <ConfirmRevocation
         body={{ match: { sub: "corp|mallory" }, reason: "stolen", ...body }}
@@ -335,7 +353,7 @@ describe("who may do what to a revocation", () => {
     const props = { revocation: sampleRevocation(members), visitor, now: NOW, version: "v" };
     return html(<RevocationPage {...props} />);
   };
-  const waits = { state: "awaiting_confirmation" };
+  const waits = { state: "awaiting_confirmation" as const };
 
   it("offers the second person to confirm, and the first only to give it up", async () => {
     expect(await shown(waits, "corp|bob")).toContain("/rev_1/confirm");
@@ -352,45 +370,18 @@ describe("who may do what to a revocation", () => {
 });
 
 describe("a search among revocations", () => {
-  /** A control plane with so many revocations, in pages. */
-  function world(total: number) {
-    const reads: string[] = [];
-    const control = (request: Request) => {
-      const { searchParams, search } = new URL(request.url);
-      reads.push(search);
-      const [from, limit] = [Number(searchParams.get("cursor") ?? 0), Number(searchParams.get("limit"))];
-      const items = Array.from({ length: Math.min(limit, total - from) }, (_, i) =>
-        sampleRevocation({ id: `rev_${from + i}`, match: { sub: `corp|p-${from + i}` } }),
-      );
-      const next = from + limit < total ? { next_cursor: String(from + limit) } : {};
-      return Response.json({ items, ...next });
-    };
-    const context = { requestId: "dec_1", waitUntil: () => {} };
-    return { api: new Api({ issuer: "https://gate.example", control }, "t", context), reads };
-  }
-  const none = { state: undefined, q: undefined, cursor: undefined };
+  const shown = (members: Partial<Parameters<typeof RevocationsPage>[0]>) => {
+    const query = { state: undefined, q: "corp", cursor: undefined };
+    const props = { items: [], next: undefined, searched: undefined, now: NOW, query, mayRevoke: false };
+    return html(<RevocationsPage {...props} {...members} />);
+  };
 
-  it("is a plain page where nothing is searched", async () => {
-    const { api, reads } = world(400);
-    const found = await findRevocations(none, api);
-    expect(found).toMatchObject({ ok: true, value: { next: "25", searched: undefined } });
-    expect(reads).toEqual(["?limit=25"]);
-  });
-
-  it("reads until a page is full, and says how far it looked", async () => {
-    const { api, reads } = world(5_000);
-    const few = await findRevocations({ ...none, q: "P-77" }, api);
-    expect(few).toMatchObject({ ok: true, value: { next: "1000", searched: 1000 } });
-    expect(few.ok && few.value.items.map(({ id }) => id)).toEqual([
-      ...["rev_77", ...Array.from({ length: 10 }, (_, i) => `rev_77${i}`)],
-    ]);
-    expect(reads).toHaveLength(5);
-    const many = await findRevocations({ ...none, q: "corp", cursor: "4900" }, api);
-    expect(many).toMatchObject({ ok: true, value: { next: undefined, searched: 100 } });
-    expect(await findRevocations({ ...none, state: "lifted" }, world(30).api)).toMatchObject({
-      ok: true,
-      value: { items: [], searched: 30 },
-    });
+  it("says among how many it found them, and whether that is all", async () => {
+    expect(await shown({ searched: 2_000, next: "c" })).toMatch(/0 found among 2,000 .*next page looks/s);
+    expect(await shown({ searched: 7, items: [sampleRevocation()] })).toMatch(
+      /1 found among 7 .*all of them/s,
+    );
+    expect(await shown({ items: [sampleRevocation()] })).not.toContain("found among");
   });
 });
 
@@ -473,10 +464,12 @@ describe("clients", () => {
 
 describe("a webhook endpoint", () => {
   const endpoint = {
-    ...{ id: "whe_1", url: "https://x.example/hook", events: ["*"], enabled: true, created_at: NOW },
+    ...{ id: "whe_1", url: "https://x.example/hook", events: ["*" as const], enabled: true, created_at: NOW },
+    revision: 3,
   };
   const delivery = (members: Partial<DeliveryView>): DeliveryView => ({
-    ...{ id: "dlv_1", event_type: "grant.revoked", state: "delivered", created_at: NOW, attempts: [] },
+    ...{ id: "dlv_1", event_id: "evt_1", event_type: "grant.revoked", state: "delivered" },
+    ...{ created_at: NOW, attempts: [] },
     ...members,
   });
   const shown = (deliveries: DeliveryView[], scopes = ["webhooks:write"]) => {
@@ -486,7 +479,9 @@ describe("a webhook endpoint", () => {
   };
 
   it("shows every attempt, and when the next is due", async () => {
-    const attempts = [{ number: 1, at: NOW, duration_seconds: 0.25, status: 503, error: "http_status" }];
+    const attempts = [
+      { number: 1, at: NOW, duration_seconds: 0.25, status: 503, error: "http_status" as const },
+    ];
     const text = await shown([delivery({ state: "pending", attempts, next_attempt_at: NOW + 5 })]);
     expect(text).toContain("503, http status");
     expect(text).toContain("250 ms");
@@ -508,9 +503,14 @@ describe("a webhook endpoint", () => {
 
 describe("a change of the policy", () => {
   const empty = { added: [], removed: [], changed: [] };
-  const shown = (changes: PolicyCheckView["changes"], simulation?: PolicyCheckView["simulation"]) => {
-    const check = { active_version: 3, changes, warnings: [], ...(simulation ? { simulation } : {}) };
-    return html(<PolicyChange check={check} visitor={VISITOR} wanted={{ document: {}, over: 3 }} />);
+  const IN_FORCE = { routes: [{ id: "orders", path: "/orders/**" }], roles: {} };
+  const shown = (
+    changes: PolicyCheckView["changes"],
+    more: { simulation?: PolicyCheckView["simulation"]; document?: object } = {},
+  ) => {
+    const check = { valid: true, active_version: 3, changes, warnings: [], document: IN_FORCE, ...more };
+    const props = { visitor: VISITOR, inForce: IN_FORCE, wanted: { document: {}, over: 3 } };
+    return html(<PolicyChange {...props} check={check as unknown as PolicyCheckView} />);
   };
 
   it("names what it changes, and only that", async () => {
@@ -524,8 +524,38 @@ describe("a change of the policy", () => {
   });
 
   it("says how the latest requests would have gone, where that was tried", async () => {
-    expect(await shown({}, { replayed: 7, decided_otherwise: [] })).toContain("All 7 would have been");
+    expect(await shown({}, { simulation: { asks: [], replayed: 7, decided_otherwise: [] } })).toContain(
+      "All 7 would have been",
+    );
     expect(await shown({})).not.toContain("decided again");
+  });
+
+  it("folds those away that are many, and loses none", async () => {
+    const decided_otherwise = Array.from({ length: 12 }, (_, i) => ({
+      ...{ id: `req_${i}`, requester: `corp|person-${i}`, resource: "orders", scope: "orders:read" },
+      ...{ was: "approved" as const, would_be: "refused" as const, created_at: NOW },
+    }));
+    const text = await shown({}, { simulation: { asks: [], replayed: 30, decided_otherwise } });
+    expect(text).toContain("12 of 30 would have been decided otherwise");
+    expect(text).toContain("The other 4");
+    for (const { requester } of decided_otherwise) expect(text).toContain(requester);
+  });
+
+  it("shows each line that differs, with signs and not by colour alone", async () => {
+    const document = { routes: [{ id: "orders", path: "/orders/*" }], roles: {} };
+    const text = await shown({}, { document });
+    expect(text).toContain("1 line added, which begin with +; 1 line removed, which begin with -.");
+    expect(text).toContain("<del>-      &quot;path&quot;: &quot;/orders/**&quot;\n</del>");
+    expect(text).toContain("<ins>+      &quot;path&quot;: &quot;/orders/*&quot;\n</ins>");
+    expect(text).toContain("@@ -2,7 +2,7 @@");
+    expect(await shown({})).toContain("No line differs");
+  });
+
+  it("says so where too much differs to be read", async () => {
+    const roles = Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`role-${i}`, []]));
+    const text = await shown({}, { document: { ...IN_FORCE, roles } });
+    expect(text).toContain("More than 1,000 lines differ");
+    expect(text).not.toContain("<ins>");
   });
 });
 

@@ -10,7 +10,6 @@ export const VISITOR: Visitor = {
   subject: "corp|bob",
   scopes: new Set(["requests:read", "requests:read_all", "requests:review", "grants:read"]),
   roles: ["approver"],
-  accessToken: "token-of-bob",
   csrfToken: "csrf-of-bob",
 };
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { AuditPage, type AuditView } from "../../../src/console/audit-page.tsx";
+import type { AuditRecord } from "../../../src/client/contract.ts";
+import { AuditPage } from "../../../src/console/audit-page.tsx";
 import { AuditRecordPage } from "../../../src/console/audit-record-page.tsx";
 import { DecisionView } from "../../../src/console/decision-view.tsx";
 import { DetectionPage } from "../../../src/console/detection-page.tsx";
@@ -90,12 +91,12 @@ function decisionPages(text: string) {
 
 /** Names, reasons and ids that are recorded. */
 function auditPages(text: string) {
-  const record: AuditView = {
+  const record: AuditRecord = {
     ...{ seq: 4, id: text, at: NOW, type: "grant.revoked", source: text, call: text, request_id: text },
     ...{ actor: { subject: text, client_id: `${text}2`, actors: [text] }, about: text, reason: text },
     from: { country: text, address: text },
     data: { resource: text },
-    erased: [text],
+    erased: [text as never],
   };
   const proof = {
     ...{ seq: 4, size: 9, leaf_hash: text, root_hash: text, hashes: [text], checkpoint: text },

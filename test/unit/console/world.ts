@@ -16,7 +16,13 @@ export function world({
   scope?: string;
   answers?: Record<string, unknown>;
 } = {}) {
-  const asked: { method: string; path: string; authorization: string | null; body: string }[] = [];
+  const asked: {
+    method: string;
+    path: string;
+    authorization: string | null;
+    ifMatch: string | null;
+    body: string;
+  }[] = [];
   const token = ["e30", btoa(JSON.stringify({ sub: "corp|bob", scope, roles: ["approver"] })), "x"].join(".");
   const app = consoleApp({
     issuer: ISSUER,
@@ -30,7 +36,8 @@ export function world({
       const { pathname, search } = new URL(request.url);
       const path = pathname + search;
       const { method, headers } = request;
-      asked.push({ method, path, authorization: headers.get("authorization"), body: await request.text() });
+      const [authorization, ifMatch] = [headers.get("authorization"), headers.get("if-match")];
+      asked.push({ method, path, authorization, ifMatch, body: await request.text() });
       const answer = answers[`${method} ${pathname}`] ?? { items: [] };
       return answer instanceof Response ? answer.clone() : Response.json(answer);
     },

@@ -96,6 +96,25 @@ describe("a session's cookie at the gate", () => {
     expect(world.lastReason).toBe("session_over");
   });
 
+  it("is asked for another one than was refused, and says which: the session would give the same again", async () => {
+    const refusals: (string | undefined)[] = [];
+    let token = await world.token({ jti: "tok_first", sid: "ses_1" });
+    const first = token;
+    world.sessionAsk = async (_cookie, _host, _audience, refused) => {
+      refusals.push(refused);
+      const now = Math.floor(world.nowMs / 1000);
+      // As the session's object does: one token for all, until somebody was refused with it.
+      if (refused === token) token = await world.token({ jti: "tok_second", sid: "ses_1" });
+      return ok({ access_token: token, issued_at: now, expires_at: now + TTL_SECONDS });
+    };
+    expect(await status("/app/1")).toBe(200);
+    world.revoke({ jti: "tok_first" });
+    world.nowMs += 3_000;
+    expect(await status("/app/1")).toBe(200);
+    expect(await status("/app/1")).toBe(200);
+    expect(refusals).toEqual([undefined, first]);
+  });
+
   it("is for its host: what one host has is not given to another one", async () => {
     await call("/anywhere/1");
     await world.call("/anywhere/1", {

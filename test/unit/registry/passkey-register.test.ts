@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Confirmed } from "../../../src/registry/passkey.ts";
+import type { Confirmed } from "../../../src/platform/passkey-answer.ts";
 import { PasskeyRegister } from "../../../src/registry/passkey-register.ts";
 import { PASSKEY_SCHEMA } from "../../../src/registry/passkey-store.ts";
 import { memorySql } from "../../support/memory-sql.ts";

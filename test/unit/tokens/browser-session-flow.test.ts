@@ -83,9 +83,15 @@ const signInWith = (flow: BrowserSessionFlow, changed: Partial<SignInCall> = {})
 
 async function tokenFor(
   flow: BrowserSessionFlow,
-  { cookie = "session_cookie-1", host = HOME, audience = ORIGIN, terms = browserTermsWith() } = {},
+  {
+    cookie = "session_cookie-1",
+    host = HOME,
+    audience = ORIGIN,
+    terms = browserTermsWith(),
+    refused = "",
+  } = {},
 ) {
-  return flow.token({ host, credential: await sha256Hex(cookie), terms }, audience);
+  return flow.token({ host, credential: await sha256Hex(cookie), terms }, audience, refused || undefined);
 }
 
 const later = (seconds: number) => {
@@ -175,6 +181,31 @@ describe("the access token of a cookie", () => {
     later(seconds);
     expect((await tokenFor(flow)).ok).toBe(true);
     expect(minted).toHaveLength(count);
+  });
+
+  it("is not given again where it was refused: all who say so get the next one, and it stays theirs", async () => {
+    const flow = flowWith();
+    await signInWith(flow);
+    await tokenFor(flow);
+    const given = async (refused?: string) => {
+      const answer = await tokenFor(flow, refused === undefined ? {} : { refused });
+      return answer.ok && answer.value.access_token;
+    };
+    const renewed = await Promise.all(Array.from({ length: 5 }, () => given("access-1")));
+    expect(renewed).toEqual(Array.from({ length: 5 }, () => "access-2"));
+    expect([await given(), await given("access-1"), await given("of-another-session")]).toEqual(
+      Array.from({ length: 3 }, () => "access-2"),
+    );
+    expect(minted).toHaveLength(2);
+  });
+
+  it("that was refused as the whole session was revoked is followed by none", async () => {
+    const flow = flowWith();
+    await signInWith(flow);
+    await tokenFor(flow);
+    rule = revocation;
+    expect(await tokenFor(flow, { refused: "access-1" })).toMatchObject(over);
+    expect(session).toMatchObject({ ended: { how: "revoked", by: "operator" } });
   });
 
   it("is for one audience, with the session's id, and none is made for an audience that the policy does not have", async () => {

@@ -10,9 +10,11 @@ const NOT_FOUND = err(problem("not_found", "There is no such webhook endpoint.")
 export function memoryRegistry(...records: EndpointRecord[]) {
   const kept = new Map(records.map((record) => [record.id, record]));
   const deleted = new Set<string>();
-  const change = (id: string, changed: (record: EndpointRecord) => EndpointRecord) => {
+  const change = (id: string, changed: (record: EndpointRecord) => EndpointRecord, ifMatch?: number) => {
     const record = kept.get(id);
     if (!record) return NOT_FOUND;
+    if (ifMatch !== undefined && ifMatch !== record.revision)
+      return err(problem("precondition_failed", "other"));
     const next = { ...changed(record), revision: record.revision + 1 };
     kept.set(id, next);
     return ok(next);
@@ -25,7 +27,7 @@ export function memoryRegistry(...records: EndpointRecord[]) {
     },
     endpoint: async (id) => (kept.has(id) ? ok(kept.get(id)!) : NOT_FOUND),
     listEndpoints: async ({ limit }) => ok({ items: [...kept.values()].reverse().slice(0, limit) }),
-    updateEndpoint: async (id, patch) => change(id, (record) => applyPatch(record, patch)),
+    updateEndpoint: async (id, patch, ifMatch) => change(id, (record) => applyPatch(record, patch), ifMatch),
     deleteEndpoint: async (id) => (kept.delete(id) && deleted.add(id) ? ok({ id }) : NOT_FOUND),
     rotateEndpointSecret: async (id, sealed) =>
       change(id, (record) => ({ ...record, secrets_sealed: [sealed, ...record.secrets_sealed].slice(0, 2) })),
@@ -62,6 +64,8 @@ export function recordingEndpoints(answers: Partial<EndpointPort> = {}) {
       deliveries: told("deliveries", { items: [] }),
       redeliver: told("redeliver", { id: "dlv_1" }),
       redeliverDead: told("redeliverDead", { redelivered: 0, remaining: 0 }),
+      countDead: told("countDead", { redelivered: 0, remaining: 0 }),
+      redeliverEach: told("redeliverEach", { redelivered: 0, remaining: 0 }),
     } as EndpointPort;
   };
   return { endpoint, calls };

@@ -104,6 +104,7 @@ describe("creation", () => {
       signature: "hmac",
       enabled: true,
       created_at: NOW_MS / 1000,
+      revision: 1,
       secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/),
     });
     expect(headers.get("location")).toBe(`/v1/webhook-endpoints/${body.id}`);
@@ -210,6 +211,22 @@ describe("changes", () => {
     });
     expect(await call(OPERATOR, "PATCH", path, {})).toMatchObject({ status: 400 });
     expect(kept()[0]!.revision).toBe(2);
+  });
+
+  it("name the revision that was read, or any; another one than the endpoint's changes nothing", async () => {
+    const { body } = await create(OPERATOR);
+    const path = `/v1/webhook-endpoints/${body.id}`;
+    const read = await call(OPERATOR, "GET", path);
+    expect(read.headers.get("etag")).toBe('"1"');
+    const patch = (ifMatch: string) =>
+      call(OPERATOR, "PATCH", path, { description: ifMatch }, { "if-match": ifMatch });
+    const changed = await patch('"1"');
+    expect(changed).toMatchObject({ status: 200, body: { description: '"1"', revision: 2 } });
+    expect(changed.headers.get("etag")).toBe('"2"');
+    expect(await patch('"1"')).toMatchObject({ status: 412, body: { code: "precondition_failed" } });
+    expect(await patch("1")).toMatchObject({ status: 400 });
+    expect(kept()[0]).toMatchObject({ description: '"1"', revision: 2 });
+    expect((await call(OPERATOR, "PATCH", path, { description: "any" })).status).toBe(200);
   });
 
   it("that the object did not hear of are said to be unfinished", async () => {
@@ -428,7 +445,11 @@ describe("dead letters", () => {
       status: 202,
       body: { redelivered: 1_800_000_000_500 },
     });
-    for (const wrong of [{}, { since: -1 }, { since: "now" }, { since: 1, all: true }]) {
+    for (const wrong of [
+      ...[{}, { since: -1 }, { since: "now" }, { since: 1, all: true }],
+      ...[{ deliveries: [] }, { deliveries: ["dlv_1"], since: 1 }, { deliveries: [1] }],
+      { deliveries: Array.from({ length: 201 }, (_, i) => `dlv_${i}`) },
+    ]) {
       expect((await call(OPERATOR, "POST", path, wrong)).status).toBe(400);
     }
     expect((await call({ ...OPERATOR, scopes: ["webhooks:read"] }, "POST", path, { since: 1 })).status).toBe(
@@ -437,5 +458,25 @@ describe("dead letters", () => {
     expect((await call(OPERATOR, "POST", "/v1/webhook-endpoints/whe_1/redeliver", { since: 1 })).status).toBe(
       404,
     );
+  });
+
+  it("are counted without being sent, and chosen ones are sent whatever became of them", async () => {
+    start({
+      countDead: async (sinceMs) => ok({ redelivered: sinceMs, remaining: 1 }),
+      redeliverEach: async (ids) => ok({ redelivered: ids.length, remaining: 0 }),
+    });
+    const { body } = await create(OPERATOR);
+    const path = `/v1/webhook-endpoints/${body.id}/redeliver`;
+    expect(await call(OPERATOR, "POST", `${path}?dry_run=true`, { since: 2 })).toMatchObject({
+      status: 200,
+      body: { dry_run: true, redelivered: 2000, remaining: 1 },
+    });
+    const deliveries = ["dlv_1", "dlv_2"];
+    expect(await call(OPERATOR, "POST", path, { deliveries })).toMatchObject({
+      status: 202,
+      body: { redelivered: 2, remaining: 0 },
+    });
+    expect((await call(OPERATOR, "POST", `${path}?dry_run=true`, { deliveries })).status).toBe(400);
+    expect(endpoints.calls.map(({ method }) => method)).toEqual(["countDead", "redeliverEach"]);
   });
 });

@@ -1,0 +1,62 @@
+import type { Child } from "hono/jsx";
+import { type DiffLine, diffLines, type Hunk, hunksOf, MAX_CHANGED_LINES } from "./line-diff.ts";
+
+type Props = {
+  /** The document in force, and the one that would be, as they are edited. */
+  before: string;
+  after: string;
+};
+
+/** What changes in a document, line by line, as a unified diff: each line says by its first sign what it is. */
+export function PolicyDiff({ before, after }: Props) {
+  const lines = diffLines(before, after);
+  return (
+    <section aria-labelledby="lines">
+      <h2 id="lines">Line by line</h2>
+      {lines === undefined ? (
+        <p class="notice">
+          More than {MAX_CHANGED_LINES.toLocaleString("en")} lines differ, which is too much to show here:
+          compare the two documents with a tool of yours.
+        </p>
+      ) : (
+        <Lines lines={lines} />
+      )}
+    </section>
+  );
+}
+
+function Lines({ lines }: { lines: readonly DiffLine[] }) {
+  const count = (mark: DiffLine["mark"]) => lines.filter((line) => line.mark === mark).length;
+  const [added, removed] = [count("+"), count("-")];
+  if (added + removed === 0) return <p>No line differs.</p>;
+  return (
+    <>
+      <p class="quiet">
+        {linesText(added)} added, which begin with +; {linesText(removed)} removed, which begin with -.
+      </p>
+      <pre class="document diff" tabindex={0}>
+        {hunksOf(lines).map((hunk) => (
+          <>
+            <span class="quiet">{headOf(hunk)}</span>
+            {hunk.lines.map(shownLine)}
+          </>
+        ))}
+      </pre>
+    </>
+  );
+}
+
+function shownLine({ mark, text }: DiffLine): Child {
+  const line = `${mark}${text}\n`;
+  if (mark === "+") return <ins>{line}</ins>;
+  return mark === "-" ? <del>{line}</del> : line;
+}
+
+function headOf({ fromLine, toLine, lines }: Hunk): string {
+  const length = (without: "+" | "-") => lines.filter(({ mark }) => mark !== without).length;
+  return `@@ -${fromLine},${length("+")} +${toLine},${length("-")} @@\n`;
+}
+
+function linesText(count: number): string {
+  return count === 1 ? "1 line" : `${count} lines`;
+}
