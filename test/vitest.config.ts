@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./support/longest-first.ts";
 import { plant } from "./support/mutants.ts";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -19,22 +20,21 @@ const WITH_THE_CLOCK = readdirSync(`${root}test/unit`, { recursive: true, encodi
   );
 const pure = { include: ["test/unit/**/*.test.{ts,tsx}"], testTimeout: 30_000 };
 
-/** Real workerd processes; one file at a time where a test is about how long something takes. */
-const overHttp = {
-  globalSetup: ["test/support/bundle.ts"],
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
-  fileParallelism: false,
-};
+/** Real workerd processes. */
+const overHttp = { globalSetup: ["test/support/bundle.ts"], testTimeout: 60_000, hookTimeout: 60_000 };
+/** Files mostly wait: for bounds, kills, retries. More at once would want as many port ranges in support/runtime.ts. */
+const atOnce = { fileParallelism: true, maxWorkers: 3 };
 
 /**
  * Pure logic in Node; objects inside workerd; a simulation of many edges in virtual time; the whole product
- * over HTTP; and what takes minutes: many kills, a million entries, planted bugs (`npm run test:long`).
+ * over HTTP; what takes minutes: many kills, a million entries, planted bugs; and what measures how long the
+ * product takes, which wants the machine for itself (`npm run test:long` runs both).
  */
 export default defineConfig({
   root,
   test: {
     silent: "passed-only",
+    sequence: { sequencer: LongestFirst },
     projects: [
       // Modules are evaluated once for each worker: that was a third of the time.
       { root, test: { ...pure, name: "unit", exclude: WITH_THE_CLOCK, isolate: false } },
@@ -61,12 +61,31 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           ...overHttp,
-          fileParallelism: true,
-          maxWorkers: 3,
+          ...atOnce,
           sequence: { groupOrder: 1 },
         },
       },
-      { root, test: { name: "long", include: ["test/long/**/*.test.ts"], ...overHttp } },
+      {
+        root,
+        test: {
+          name: "long",
+          include: ["test/long/**/*.test.ts"],
+          ...overHttp,
+          ...atOnce,
+          testTimeout: 300_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        root,
+        test: {
+          name: "alone",
+          include: ["test/alone/**/*.test.ts"],
+          ...overHttp,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

@@ -49,13 +49,19 @@ export class CliUser {
 
   async run(
     args: readonly string[],
-    options: { stdin?: string; signal?: AbortSignal; onError?: (text: string) => void } = {},
+    options: {
+      stdin?: string;
+      signal?: AbortSignal;
+      onOutput?: (text: string) => void;
+      onError?: (text: string) => void;
+    } = {},
   ): Promise<CliAnswer> {
     const written = { out: "", err: "" };
     const sink = (name: "out" | "err") =>
       new PassThrough().on("data", (chunk) => {
         written[name] += String(chunk);
-        if (name === "err") options.onError?.(written.err);
+        if (name === "out") options.onOutput?.(written.out);
+        else options.onError?.(written.err);
       });
     const stdin = new PassThrough();
     stdin.end(options.stdin ?? "");
