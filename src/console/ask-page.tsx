@@ -15,6 +15,8 @@ export const ASK = "/console/ask";
 
 type AskPageProps = {
   grants: readonly GrantView[];
+  /** There are more of them than a page should show. */
+  moreGrants: boolean;
   requests: readonly RequestView[];
   rules: readonly RuleView[];
   now: number;
@@ -24,7 +26,7 @@ type AskPageProps = {
 };
 
 /** What the visitor has, what waits, and what they may ask for. */
-export function AskPage({ grants, requests, rules, now, version, query, next }: AskPageProps) {
+export function AskPage({ grants, moreGrants, requests, rules, now, version, query, next }: AskPageProps) {
   return (
     <>
       <p class="quiet" id="live-status" role="status"></p>
@@ -35,6 +37,7 @@ export function AskPage({ grants, requests, rules, now, version, query, next }: 
             {grants.map((grant) => (
               <GrantCard grant={grant} now={now} />
             ))}
+            {moreGrants ? <p>You have more: what you have asked for, below, leads to each.</p> : null}
           </section>
         )}
         <section aria-labelledby="may">

@@ -11,7 +11,7 @@ import { seeOther, show, showProblem } from "./respond.tsx";
 import type { GrantView, Listed, RequestView, RuleView } from "./wire.ts";
 
 /** A person has few at once. */
-const MAX_LIVE = 50;
+const MAX_LIVE = 24;
 const RULES_PER_PAGE = 24;
 const REQUESTS_PER_PAGE = 20;
 
@@ -49,6 +49,7 @@ async function showAsk(c: ConsoleContext) {
     grants: [...active.value.items, ...scheduled.value.items],
     requests: requests.value.items,
     rules: rules.value.items,
+    moreGrants: [active, scheduled].some(({ value }) => value.next_cursor !== undefined),
   };
   const version = await sha256Hex(JSON.stringify(shown));
   const next = { requests: requests.value.next_cursor, rules: rules.value.next_cursor };

@@ -30,6 +30,9 @@ export function detectionPath(id: string): string {
 export function DetectionsPage({ held, moreHeld, detections, now, version, query, next }: Props) {
   return (
     <>
+      <p>
+        <a href={`${DETECTIONS}/firings`}>All firings of rules, those in the shadow too</a>
+      </p>
       <p class="quiet" id="live-status" role="status"></p>
       <div data-live={version}>
         {held.length === 0 ? null : (
@@ -60,9 +63,6 @@ export function DetectionsPage({ held, moreHeld, detections, now, version, query
         </section>
       </div>
       <Pager path={DETECTIONS} query={query} next={next} />
-      <p>
-        <a href={`${DETECTIONS}/firings`}>All firings of rules, those in the shadow too</a>
-      </p>
     </>
   );
 }

@@ -15,7 +15,7 @@ import type { GrantView, RequestView } from "./wire.ts";
 
 type Props = {
   request: RequestView;
-  standing: Standing;
+  standing: Standing | undefined;
   visitor: Visitor;
   now: number;
   version: string;

@@ -41,14 +41,14 @@ async function showRequest(c: ConsoleContext, id: string, issuer: string, refusa
   const found = await api.get<RequestView>(apiPath(id));
   if (!found.ok) return showProblem(c, found.error);
   const request = found.value;
+  const own = request.requester === visitor.subject;
   const [standing, highRisk] = await Promise.all([
-    standingOf(request.requester, visitor, api),
+    own ? ok(undefined) : standingOf(request.requester, visitor, api),
     highRiskRules(visitor, api),
   ]);
   if (!standing.ok) return showProblem(c, standing.error);
   if (!highRisk.ok) return showProblem(c, highRisk.error);
   const version = await sha256Hex(JSON.stringify(request));
-  const own = request.requester === visitor.subject;
   const title = `${own ? "You ask" : `${request.requester} asks`} for ${request.resource}`;
   const props = { request, standing: standing.value, visitor, now, version, issuer };
   const risky = highRisk.value.has(request.rule);

@@ -7,15 +7,21 @@ import { Scopes } from "./state-badge.tsx";
 import { Time } from "./time.tsx";
 import type { RequestView } from "./wire.ts";
 
-type Props = { request: RequestView; standing: Standing; question?: Question | undefined; now: number };
+type Props = {
+  request: RequestView;
+  /** What helps whoever decides; undefined for who asks. */
+  standing: Standing | undefined;
+  question?: Question | undefined;
+  now: number;
+};
 
 /** What is asked for, what it adds, how the like of it went, and what deserves a second look. */
 export function Wish({ request, standing, question, now }: Props) {
-  const { grants, requests } = standing;
+  const { grants, requests } = standing ?? {};
   // What is decided is not looked at again.
   const diff = question && grants && rightsDiff(request, grants);
   const history = question && requests && historyOf(request, requests);
-  const risks = question ? riskFacts(request, history, now) : [];
+  const risks = question && standing ? riskFacts(request, history, now) : [];
   const more = question?.kind === "extension";
   const seconds = question?.duration_seconds ?? request.duration_seconds;
   return (

@@ -35,12 +35,11 @@ export async function standingsOf(
 }
 
 export async function standingOf(subject: string, visitor: Visitor, api: Api): Promise<Result<Standing>> {
-  const own = subject === visitor.subject;
   const [grants, requests] = await Promise.all([
-    own || hasAny(visitor, ["grants:read"])
+    hasAny(visitor, ["grants:read"])
       ? api.get<Listed<GrantView>>("/v1/grants", { subject, state: "active", limit: LATEST })
       : undefined,
-    own || hasAny(visitor, ["requests:read_all"])
+    hasAny(visitor, ["requests:read_all"])
       ? api.get<Listed<RequestView>>("/v1/access-requests", { requester: subject, limit: LATEST })
       : undefined,
   ]);

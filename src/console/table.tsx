@@ -56,8 +56,16 @@ export function Pager({
   if (cursor === undefined && next === undefined) return null;
   return (
     <nav class="pager" aria-label="Pages">
-      {cursor === undefined ? null : <a href={address(path, filters)}>First page</a>}
-      {next === undefined ? null : <a href={address(path, { ...filters, [name]: next })}>Next page</a>}
+      {cursor === undefined ? null : (
+        <a class="button second" href={address(path, filters)}>
+          First page
+        </a>
+      )}
+      {next === undefined ? null : (
+        <a class="button second" href={address(path, { ...filters, [name]: next })}>
+          Next page
+        </a>
+      )}
     </nav>
   );
 }

@@ -84,7 +84,8 @@ async function handle(
     const prepare = () => deps.signer.prepare(deps.replica.peek(), waitUntil);
     const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
-    const identity = await identityOf(decision, deps);
+    const naming = identityOf(decision, deps);
+    const identity = naming instanceof Promise ? await naming : naming;
     if (!identity.ok) {
       decision.use?.release();
       return identity;

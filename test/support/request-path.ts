@@ -5,6 +5,8 @@ import { build } from "esbuild";
 export type RequestPath = {
   /** npm packages and modules of Node in it. */
   packages: string[];
+  /** Our own rooms, of which something is in it. */
+  rooms: string[];
   gzipBytes: number;
 };
 
@@ -20,13 +22,16 @@ export async function requestPath(): Promise<RequestPath> {
   });
   const parts = new Set<string>();
   const packages = new Set<string>();
+  const rooms = new Set<string>();
   const visit = (path: string) => {
     if (parts.has(path)) return;
     parts.add(path);
     const { inputs, imports } = metafile.outputs[path]!;
     for (const [input, { bytesInOutput }] of Object.entries(inputs)) {
       const name = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1];
+      const room = /^src\/([^/]+)\//.exec(input)?.[1];
       if (name !== undefined && bytesInOutput > 0) packages.add(name);
+      if (room !== undefined && bytesInOutput > 0) rooms.add(room);
     }
     for (const { kind, path: to, external } of imports) {
       if (external) packages.add(to);
@@ -39,6 +44,7 @@ export async function requestPath(): Promise<RequestPath> {
   const weighed = outputFiles.filter(({ path }) => [...parts].some((part) => path.endsWith(`/${part}`)));
   return {
     packages: [...packages].filter((name) => !name.startsWith("cloudflare:")).sort(),
+    rooms: [...rooms].sort(),
     gzipBytes: weighed.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0),
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { assetPath } from "../../../src/console/assets.ts";
-import { NOW, sampleRequest } from "./samples.ts";
+import { NOW, sampleGrant, sampleRequest } from "./samples.ts";
 import { world } from "./world.ts";
 
 const REVIEWED = { "POST /v1/access-requests/req_1/reviews": sampleRequest({ state: "approved" }) };
@@ -75,6 +75,36 @@ describe("a page", () => {
     const text = await answer.text();
     expect(text).not.toMatch(/<style| style=| on[a-z]+=|<script(?![^>]* src=)/);
     expect(answer.headers.get("set-cookie")).toBeNull();
+  });
+});
+
+describe("asking", () => {
+  it("says where one has more grants than the page shows", async () => {
+    const scope = "requests:create";
+    const grants = { items: [sampleGrant()] };
+    const page = async (more: object) => {
+      const answers = { "GET /v1/grants": { ...grants, ...more } };
+      return (await world({ scope, answers }).open("/console/ask")).text();
+    };
+    expect(await page({ next_cursor: "grt_1" })).toContain("You have more");
+    expect(await page({})).not.toContain("You have more");
+  });
+});
+
+describe("a request", () => {
+  it.each([
+    ["corp|alice", true],
+    ["corp|bob", false],
+  ])("of %s is shown with what helps to decide: %s", async (requester, helped) => {
+    const answers = {
+      "GET /v1/access-requests/req_1": sampleRequest({ requester, duration_seconds: 36_000 }),
+    };
+    const scope = "requests:read requests:read_all requests:review grants:read";
+    const { open, asked } = world({ answers, scope });
+    const text = await (await open("/console/access-requests/req_1")).text();
+    expect(text.includes("They have not asked for this before.")).toBe(helped);
+    expect(text.includes("Is for long: 10 h")).toBe(helped);
+    expect(asked.some(({ path }) => path.startsWith("/v1/grants"))).toBe(helped);
   });
 });
 

@@ -52,10 +52,11 @@ async function render(text: string): Promise<string> {
       />
       <RequestPage {...props} request={request} standing={standing} />
       <RequestPage {...props} request={{ ...request, requester: "other" }} standing={{}} refusal={refusal} />
-      <RequestPage {...props} request={own} standing={{}} refusal={{ ...refusal, form: "extend" }} />
+      <RequestPage {...props} request={own} standing={undefined} refusal={{ ...refusal, form: "extend" }} />
       <BulkDenial requests={[request]} visitor={visitor} />
       <AskPage
         {...props}
+        moreGrants={true}
         grants={[own.grant]}
         requests={[request]}
         rules={[rule]}
