@@ -70,11 +70,6 @@ describe("a page whose origin fails", () => {
   it.each(failing)(
     "as it %s is a page, and the problem for programs",
     async (_what, origin, status, says) => {
-      world = await EdgeWorld.create(
-        policyOf([{ path: "/open", access: "public" }], {
-          origins: { orders: { ...policyOf([]).origins.orders, timeout_ms: 100 } },
-        }),
-      );
       world.origin = origin;
       const page = await open("/open");
       expect([page.status, page.headers.get("content-type")]).toEqual([status, "text/html; charset=utf-8"]);
