@@ -5,12 +5,12 @@ import { consoleLogger } from "../platform/log.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { LiveCount, LiveToken, OwnMatch } from "../revocation/live-token.ts";
-import type { SessionRecord } from "../revocation/session-record.ts";
+import type { SessionQuery, SessionRecord } from "../revocation/session-record.ts";
 import type { AccessRequest } from "./access-request.ts";
 import { ADMISSION_SCHEMA, type Admission, AdmissionStore } from "./admission-store.ts";
 import { DIRECTORY_MIGRATIONS, type DirectoryQuery, DirectoryStore } from "./directory-store.ts";
 import { LIVE_TOKEN_SCHEMA, LiveTokenStore } from "./live-token-store.ts";
-import { SESSION_INDEX_SCHEMA, type SessionIndexQuery, SessionIndexStore } from "./session-index-store.ts";
+import { SESSION_INDEX_SCHEMA, SessionIndexStore } from "./session-index-store.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
 /** What one alarm removes of tokens that are over; the next follows at once where there are more. */
@@ -96,7 +96,7 @@ export class DirectoryObject extends CausedObject {
     return ok(null);
   }
 
-  listSessions(query: SessionIndexQuery): Result<SessionRecord[]> {
+  listSessions(query: SessionQuery): Result<SessionRecord[]> {
     return ok(this.#sessions.list(query, this.#now()));
   }
 
