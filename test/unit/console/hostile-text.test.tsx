@@ -85,7 +85,7 @@ describe("text of others", () => {
     const textOf = (folder: string, files: string[]) =>
       files.map((file) => readFileSync(`${folder}/${file}`, "utf8")).join("\n");
     const componentsIn = (text: string) =>
-      new Set(Array.from(text.matchAll(/<([A-Z]\w+)\s/g), ([, name]) => name!));
+      new Set(Array.from(text.matchAll(/<([A-Z]\w+)(?:\s+[{a-z]|\s*\/>)/g), ([, name]) => name!));
     const routes = readdirSync(SOURCE).filter((file) => /routes\.tsx$/.test(file));
     const answered = componentsIn(textOf(SOURCE, routes));
     const tried = componentsIn(
