@@ -27,9 +27,7 @@ it.each(TEXTS)("a command is the same words to a shell, with %j in it", (text) =
 });
 
 it("quotes only what a shell would change, and breaks what is long", () => {
-  expect(portcullisText(["token", "projects/7"], { scope: "orders:read" })).toBe(
-    "portcullis token projects/7 --scope orders:read",
-  );
+  expect(portcullisText(["token", "a/7"], { scope: "orders" })).toBe("portcullis token a/7 --scope orders");
   expect(
     portcullisText(["request", "orders"], { scope: "orders:read orders:write", reason: "a".repeat(40) }),
   ).toBe(
