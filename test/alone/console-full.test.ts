@@ -85,7 +85,8 @@ describeInChromium("a console with hundreds of everything", { timeout: LOOKING_M
     const page = pages.get(person)!;
     const address = `${stand.issuer}/console${typeof where === "string" ? where : where(ids)}`;
     const complaints = complaintsOf(page, stand.own);
-    await page.goto(address);
+    const answer = await page.goto(address);
+    expect(answer?.status()).toBe(name === "not-found" ? 404 : 200);
     const outline = [
       page.locator("h1"),
       page.getByRole("main"),
