@@ -4,12 +4,10 @@ import type { AddressInfo } from "node:net";
 /** A server of the bench on loopback, on a port of its own. */
 export type Backstage = { port: number; url: string; close(): void };
 
-const BODY = JSON.stringify({ id: 42, state: "shipped", lines: [{ sku: "A-1", count: 2 }] });
-
-/** An origin that answers everything with the same small JSON. */
-export function startOrigin(): Promise<Backstage> {
+/** An origin that answers everything with the same JSON. */
+export function startNodeOrigin(body: string): Promise<Backstage> {
   return listen((_request, response) => {
-    response.writeHead(200, { "content-type": "application/json", "content-length": BODY.length }).end(BODY);
+    response.writeHead(200, { "content-type": "application/json", "content-length": body.length }).end(body);
   });
 }
 

@@ -8,11 +8,12 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../src/local/ports.ts";
-import { type Backstage, startKv, startOrigin } from "./backstage.ts";
+import { type Backstage, startKv } from "./backstage.ts";
 import { compare, type Measured, type Subject } from "./compare.ts";
 import { type GateSubject, startGate } from "./gate-subject.ts";
 import { haproxyVersion, startHaproxy } from "./haproxy.ts";
 import { missingLoader } from "./load.ts";
+import { startOrigin } from "./origin.ts";
 import { printTable, writeReport } from "./report.ts";
 import { bundleFigures, coldStart, type StartFigures } from "./start-figures.ts";
 import { type Algorithm, type Asymmetric, AUDIENCE, BenchIssuer, ISSUER, type TokenMix } from "./tokens.ts";
@@ -161,7 +162,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.e
 process.setMaxListeners(0);
 try {
   const issuer = new BenchIssuer(work);
-  const origin = await startOrigin();
+  const origin = await startOrigin(work, await port());
   stops.push(() => origin.close());
   const bundled = folder("bundle");
   bundle(bundled);

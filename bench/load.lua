@@ -11,6 +11,7 @@ end
 
 local headers = {
   ["Accept"] = "application/json",
+  ["CF-Connecting-IP"] = "203.0.113.7",
   ["Accept-Encoding"] = "gzip, deflate, br",
   ["Accept-Language"] = "en-GB,en;q=0.9",
   ["User-Agent"] = "bench/1.0",

@@ -16,6 +16,8 @@ export type Config = {
   signInSecrets: ReadonlyMap<string, string>;
   /** Service bindings, by their names: Workers that the policy may name as origins. */
   services: ReadonlyMap<string, Fetcher>;
+  /** While it is set the deployment does nothing but take a backup in, from whoever shows it. */
+  restoreSecret?: string;
   /** What proxies that ask for decisions show, the one in use first; none where forward auth is off. */
   proxySecrets: readonly string[];
   /** Rate limiters of the platform, by the name that the policy uses: `burst_10s` for `LIMITER_BURST_10S`. */
@@ -38,6 +40,7 @@ const OWN_SECRETS = {
   PORTCULLIS_OPERATOR_SECRET: "required",
   PORTCULLIS_FORWARD_AUTH_SECRET: "optional",
   PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS: "optional",
+  PORTCULLIS_RESTORE_SECRET: "optional",
 } as const;
 
 /** A secret must be generated, not typed or copied from an example. */
@@ -150,6 +153,7 @@ export function readConfig(env: Environment): Result<Config, string[]> {
         : {}),
     },
     operatorSecret: secrets.PORTCULLIS_OPERATOR_SECRET,
+    ...(secrets.PORTCULLIS_RESTORE_SECRET ? { restoreSecret: secrets.PORTCULLIS_RESTORE_SECRET } : {}),
     local: LOOPBACK.test(ISSUER),
     issuerSecrets,
     signInSecrets,

@@ -1,4 +1,5 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
+import type { restoreApp } from "./backup/restore-routes.ts";
 import type { BrowserDeps } from "./browser/ports.ts";
 import { type Config, readConfig } from "./config.ts";
 import type { controlApp } from "./control/app.ts";
@@ -54,6 +55,7 @@ type Isolate = {
   forwardAuth: ForwardAuth;
   service: ServiceWiring;
   control(): Promise<ReturnType<typeof controlApp>>;
+  restore(secret: string): Promise<ReturnType<typeof restoreApp>>;
   cron(waitUntil: WaitUntil): Promise<void>;
 };
 
@@ -68,9 +70,12 @@ export default {
     const requestId = nextRequestId(clock());
     isolate ??= wire(env);
     if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
-    const { config, control, gate, forwardAuth, browser } = isolate.value;
+    const { config, control, gate, forwardAuth, browser, restore } = isolate.value;
     const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
     if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
+    if (config.restoreSecret !== undefined) {
+      return (await restore(config.restoreSecret)).fetch(request, { requestId, waitUntil });
+    }
     const path = controlPathOf(request.url, config.issuer);
     if (path !== undefined && isForwardAuthPath(path)) return forwardAuth(request, requestId, waitUntil);
     if (request.headers.has(PROXY_SECRET_HEADER)) return strayProxyCall(requestId);
@@ -88,6 +93,8 @@ export default {
   async scheduled(_event, env, ctx) {
     isolate ??= wire(env);
     if (!isolate.ok) return log("error", "misconfigured", { faults: isolate.error });
+    // What is half restored is not looked after.
+    if (isolate.value.config.restoreSecret !== undefined) return;
     await isolate.value.cron((work) => ctx.waitUntil(work));
   },
 } satisfies ExportedHandler<Env>;
@@ -132,6 +139,9 @@ export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisServi
       // The caller sees it as a fault of the call, and must not take it for an answer.
       throw new Error("Portcullis is not configured: /readyz and its log say what is wrong.");
     }
+    if (isolate.value.config.restoreSecret !== undefined) {
+      throw new Error("Portcullis is being restored from a backup, and decides nothing meanwhile.");
+    }
     const waitUntil: WaitUntil = (work) => this.ctx.waitUntil(work);
     const { serviceFor } = await import("./wiring/service.ts");
     return serviceFor(isolate.value.service, { requestId: nextRequestId(clock()), waitUntil });
@@ -170,12 +180,16 @@ function wire(env: Env): Result<Isolate, string[]> {
     app ??= wireControl({ ...edge, config, objects, clock, log });
     return app;
   };
+  const restore = async (secret: string) => {
+    const { wireRestore } = await import("./wiring/restore.ts");
+    return wireRestore(config, secret, objects, clock);
+  };
   const cron = async (waitUntil: WaitUntil) => {
     const { runCron } = await import("./wiring/cron.ts");
     await runCron({ verifier: edge.verifier, config, objects, clock, log }, env.KV, waitUntil);
   };
   return ok({
-    ...{ config, gate, browser, forwardAuth, control, cron },
+    ...{ config, gate, browser, forwardAuth, control, restore, cron },
     service: { issuer: config.issuer, control, edge },
   });
 }

@@ -5,12 +5,13 @@ import { consoleLogger } from "../platform/log.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { LiveCount, LiveToken, OwnMatch } from "../revocation/live-token.ts";
-import type { SessionRecord } from "../revocation/session-record.ts";
+import type { SessionQuery, SessionRecord } from "../revocation/session-record.ts";
 import type { AccessRequest } from "./access-request.ts";
 import { ADMISSION_SCHEMA, type Admission, AdmissionStore } from "./admission-store.ts";
 import { DIRECTORY_MIGRATIONS, type DirectoryQuery, DirectoryStore } from "./directory-store.ts";
-import { LIVE_TOKEN_SCHEMA, LiveTokenStore } from "./live-token-store.ts";
-import { SESSION_INDEX_SCHEMA, type SessionIndexQuery, SessionIndexStore } from "./session-index-store.ts";
+import { LIVE_TOKEN_SCHEMA, LiveTokenStore, RECOUNT } from "./live-token-store.ts";
+import { type Enrolled, type NamesQuery, ROSTER_SCHEMA, RosterStore } from "./roster-store.ts";
+import { SESSION_INDEX_SCHEMA, SessionIndexStore } from "./session-index-store.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
 /** What one alarm removes of tokens that are over; the next follows at once where there are more. */
@@ -18,7 +19,8 @@ const MAX_PRUNED_TOKENS = 50_000;
 const MAX_PRUNED_SESSIONS = 10_000;
 
 /**
- * The index (`main`) of access requests, grants and sessions, for lists, and of live access tokens, for counts.
+ * The index (`main`) of access requests, grants and sessions, for lists, and of live access tokens, for counts; and
+ * the names of objects that a backup must find.
  * The truth is in each request's and session's own object and in the tokens.
  */
 export class DirectoryObject extends CausedObject {
@@ -27,19 +29,27 @@ export class DirectoryObject extends CausedObject {
   readonly #admissions: AdmissionStore;
   readonly #liveTokens: LiveTokenStore;
   readonly #sessions: SessionIndexStore;
+  readonly #roster: RosterStore;
   readonly #durable: Durable;
   #prunedAtMs = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, env, [RECOUNT]);
     this.#store = new DirectoryStore(ctx.storage.sql);
     this.#admissions = new AdmissionStore(ctx.storage.sql);
     this.#liveTokens = new LiveTokenStore(ctx.storage.sql);
     this.#sessions = new SessionIndexStore(ctx.storage.sql);
+    this.#roster = new RosterStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,
       log: consoleLogger,
-      migrations: [...DIRECTORY_MIGRATIONS, ADMISSION_SCHEMA, LIVE_TOKEN_SCHEMA, SESSION_INDEX_SCHEMA],
+      migrations: [
+        ...DIRECTORY_MIGRATIONS,
+        ADMISSION_SCHEMA,
+        LIVE_TOKEN_SCHEMA,
+        SESSION_INDEX_SCHEMA,
+        ROSTER_SCHEMA,
+      ],
       deliver: {},
       nextDueMs: () => this.#nextPruneMs(),
       onDue: (nowMs) => this.#prune(nowMs),
@@ -96,12 +106,22 @@ export class DirectoryObject extends CausedObject {
     return ok(null);
   }
 
-  listSessions(query: SessionIndexQuery): Result<SessionRecord[]> {
+  listSessions(query: SessionQuery): Result<SessionRecord[]> {
     return ok(this.#sessions.list(query, this.#now()));
   }
 
   overdueSessions(seconds: number, limit: number): Result<string[]> {
     return ok(this.#sessions.overdue(this.#now() - seconds, limit));
+  }
+
+  /** Notes whether the object of this name holds anything. */
+  noteHolder(kind: Enrolled, name: string, holds: boolean): Result<null> {
+    this.#durable.commit(() => (holds ? this.#roster.enrol(kind, name) : this.#roster.strike(kind, name)));
+    return ok(null);
+  }
+
+  names(query: NamesQuery): Result<string[]> {
+    return ok(this.#roster.names(query));
   }
 
   override alarm(): Promise<void> {

@@ -36,6 +36,9 @@ export const LIVE_TOKEN_SCHEMA = `
   INSERT INTO live_token_state VALUES (0, 0);
 `;
 
+/** What `held` is where the rows were written otherwise. */
+export const RECOUNT = "UPDATE live_token_state SET held = (SELECT COUNT(*) FROM live_tokens)";
+
 /** About 1.3 GB with its indexes. Beyond it those go that end first. */
 const MAX_LIVE_TOKENS = 5_000_000;
 

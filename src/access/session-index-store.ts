@@ -1,4 +1,4 @@
-import type { SessionRecord } from "../revocation/session-record.ts";
+import type { SessionQuery, SessionRecord } from "../revocation/session-record.ts";
 
 export const SESSION_INDEX_SCHEMA = `
   CREATE TABLE sessions (
@@ -23,18 +23,6 @@ export const SESSION_INDEX_SCHEMA = `
 const KEPT_SECONDS = 7 * 86_400;
 /** About 1 GB with its indexes. Beyond it those go that would be forgotten first. */
 const MAX_SESSIONS = 1_000_000;
-
-/** A page of sessions, newest first. All members that are given must hold. */
-export type SessionIndexQuery = {
-  limit: number;
-  /** The id after which the page begins. */
-  cursor?: string;
-  subject?: string;
-  client_id?: string;
-  /** The session at the identity provider that it grew from. */
-  provider_session?: string;
-  state?: SessionRecord["state"];
-};
 
 const STATES: Record<SessionRecord["state"], string> = {
   active: "state = 'active' AND absolute_end > ?",
@@ -72,7 +60,7 @@ export class SessionIndexStore {
     );
   }
 
-  list(query: SessionIndexQuery, now: number): SessionRecord[] {
+  list(query: SessionQuery, now: number): SessionRecord[] {
     const conditions: string[] = [];
     const bindings: (string | number)[] = [];
     const add = (condition: string, value: string | number | undefined) => {

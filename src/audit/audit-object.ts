@@ -16,7 +16,7 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { EventType, WebhookEvent } from "../webhooks/event.ts";
 import { publishEvent, publishPorts } from "../webhooks/publish.ts";
 import { AuditLog } from "./audit-log.ts";
-import { AUDIT_MIGRATIONS, type AuditQuery, AuditStore } from "./audit-store.ts";
+import { AUDIT_MIGRATIONS, AUDIT_RESTORING, type AuditQuery, AuditStore } from "./audit-store.ts";
 import { AuditUpkeep } from "./audit-upkeep.ts";
 import type { ExportPlan } from "./audit-view.ts";
 import { type AuditRecord, exportLine, presentRecord } from "./audit-view.ts";
@@ -66,7 +66,7 @@ export class AuditObject extends CausedObject {
   readonly #registry: RegistryPort;
 
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env);
+    super(ctx, env, AUDIT_RESTORING);
     this.#store = new AuditStore(ctx.storage.sql);
     this.#durable = new Durable(ctx, {
       clock: this.#clock,

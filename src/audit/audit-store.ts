@@ -37,6 +37,15 @@ export const AUDIT_MIGRATIONS = [
    CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL);`,
 ];
 
+const SIZE = "(SELECT COALESCE(MAX(seq) + 1, 0) FROM records)";
+
+/** Records may have come while the log was read: what was read later is taken back to where the records end. */
+export const AUDIT_RESTORING = [
+  `DELETE FROM persons WHERE seq >= ${SIZE}`,
+  `DELETE FROM nodes WHERE ((idx + 1) << level) > ${SIZE}`,
+  `DELETE FROM checkpoints WHERE size > ${SIZE}`,
+];
+
 /** A record as it is kept: the leaf's exact text; both null once retention has taken them. */
 export type StoredRecord = { seq: number; leaf: string | null; disclosures: string | null };
 

@@ -1,4 +1,4 @@
-import { type Access, tokenSource } from "../client/access-token.ts";
+import { type Access, type TokenSource, tokenSource } from "../client/access-token.ts";
 import { refusalOf } from "../client/errors.ts";
 import { Portcullis } from "../client/portcullis.ts";
 import { Sender } from "../client/sending.ts";
@@ -18,6 +18,8 @@ export class Connection {
   readonly keyring: KeyringFile;
   readonly #environment: Environment;
   readonly #issuer: string | undefined;
+  readonly #sender = new Sender({});
+  #tokens: TokenSource | undefined;
 
   constructor(environment: Environment, issuer: string | undefined) {
     this.#environment = environment;
@@ -44,15 +46,32 @@ export class Connection {
   }
 
   /** What the client has no method for: the answer of a path as it is, where it is 200. */
-  async get(path: string): Promise<Response> {
+  get(path: string): Promise<Response> {
+    return this.#send(path, { method: "GET" }, true);
+  }
+
+  /** The same of a call that may be repeated; `token`: another one than that of whoever is signed in. */
+  call(path: string, init: { method: string; body?: string }, token?: string): Promise<Response> {
+    return this.#send(path, init, false, token);
+  }
+
+  async #send(
+    path: string,
+    init: { method: string; body?: string },
+    streamed: boolean,
+    token?: string,
+  ): Promise<Response> {
     const issuer = await this.issuer();
-    const sender = new Sender({});
-    const tokens = tokenSource(issuer, this.#access(issuer), sender, undefined);
+    this.#tokens ??= tokenSource(issuer, this.#access(issuer), this.#sender, undefined);
     const attempt = async () => {
-      const headers = { authorization: `Bearer ${await tokens.token()}` };
-      return { url: `${issuer}${path}`, init: { headers } };
+      const authorization = `Bearer ${token ?? (await this.#tokens!.token())}`;
+      const headers = {
+        authorization,
+        ...(init.body === undefined ? {} : { "content-type": "application/json" }),
+      };
+      return { url: `${issuer}${path}`, init: { ...init, headers } };
     };
-    const answer = await sender.send({ attempt, repeatable: true, streamed: true });
+    const answer = await this.#sender.send({ attempt, repeatable: true, streamed });
     if (answer.ok) return answer;
     throw await refusalOf(answer);
   }

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { type Commands, examples, type World } from "./cli.ts";
 import { accessCommands } from "./commands/access.ts";
 import { auditCommands } from "./commands/audit.ts";
+import { backupCommands } from "./commands/backup.ts";
 import { denylistCommands } from "./commands/denylist.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -26,6 +27,7 @@ const GROUPS: readonly Commands[] = [
   policyCommands,
   webhookCommands,
   auditCommands,
+  backupCommands,
   explainCommand,
   doctorCommand,
   initCommand,

@@ -3,7 +3,10 @@ import { type Column, Table } from "./table.tsx";
 
 const COLUMNS: Column<Change>[] = [
   { head: "What", isHead: true, cell: ({ what }) => what },
-  { head: "Now", cell: ({ before, after }) => <Values of={before} others={after} word="taken" tone="bad" /> },
+  {
+    head: "Now",
+    cell: ({ before, after }) => <Values of={before} others={after} word="removed" tone="bad" />,
+  },
   {
     head: "Then",
     cell: ({ before, after }) => <Values of={after} others={before} word="new" tone="waiting" />,

@@ -24,6 +24,7 @@ import { show, showProblem } from "./respond.tsx";
 import { revocationRoutes } from "./revocations-routes.tsx";
 import { trafficRoutes } from "./traffic-routes.tsx";
 import { visitorOf } from "./visitor.ts";
+import { webhookEditRoutes } from "./webhook-edit-routes.tsx";
 import { webhooksRoutes } from "./webhooks-routes.tsx";
 import { whyRoutes } from "./why-routes.tsx";
 
@@ -83,6 +84,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.route("/", keyRoutes());
   app.route("/", policyRoutes());
   app.route("/", clientRoutes(deps));
+  app.route("/", webhookEditRoutes());
   app.route("/", webhooksRoutes());
   app.route("/", passkeyRoutes());
   return app;

@@ -1,6 +1,6 @@
 import { Command } from "./command.tsx";
-import { Confirm } from "./confirm.tsx";
 import { Facts } from "./facts.tsx";
+import { FilterForm, FilterSelect } from "./filter-form.tsx";
 import { Form } from "./form.tsx";
 import { Empty } from "./notice.tsx";
 import type { DeliveryView, EndpointView } from "./operator-wire.ts";
@@ -14,14 +14,14 @@ type Props = {
   endpoint: EndpointView;
   deliveries: readonly DeliveryView[];
   visitor: Visitor;
-  cursor: string | undefined;
+  query: { state: string | undefined; cursor: string | undefined };
   next: string | undefined;
   now: number;
   version: string;
 };
 
 /** One endpoint: what it was sent, and how that went. */
-export function WebhookPage({ endpoint, deliveries, visitor, cursor, next, now, version }: Props) {
+export function WebhookPage({ endpoint, deliveries, visitor, query, next, now, version }: Props) {
   const mayWrite = visitor.scopes.has("webhooks:write");
   const path = endpointPath(endpoint.id);
   return (
@@ -29,10 +29,13 @@ export function WebhookPage({ endpoint, deliveries, visitor, cursor, next, now, 
       <EndpointFacts endpoint={endpoint} now={now} />
       {mayWrite ? <Actions endpoint={endpoint} visitor={visitor} /> : null}
       <h2>Deliveries</h2>
+      <FilterForm action={path}>
+        <FilterSelect name="state" label="State" options={STATES} value={query.state} />
+      </FilterForm>
       <p class="quiet" id="live-status" role="status"></p>
       <div data-live={version}>
         {deliveries.length === 0 ? (
-          <Empty title="Nothing was sent yet">
+          <Empty title={query.state === undefined ? "Nothing was sent yet" : "None is like that"}>
             Events that it is told of appear here, with every attempt.
           </Empty>
         ) : (
@@ -42,13 +45,36 @@ export function WebhookPage({ endpoint, deliveries, visitor, cursor, next, now, 
             rows={deliveries}
           />
         )}
+        {mayWrite && deliveries.some(isOver) ? <Again path={path} visitor={visitor} /> : null}
       </div>
-      <Pager path={path} query={{ cursor }} next={next} />
+      <Pager path={path} query={query} next={next} />
     </>
   );
 }
 
-function EndpointFacts({ endpoint, now }: Pick<Props, "endpoint" | "now">) {
+const STATES = ["pending", "delivered", "dead_letter"] as const;
+
+function isOver({ state }: DeliveryView): boolean {
+  return state !== "pending";
+}
+
+/** For those that are selected in the table, and all that were given up. */
+function Again({ path, visitor }: { path: string; visitor: Visitor }) {
+  return (
+    <Form action={`${path}/redeliver`} visitor={visitor} id="again" label="Send several again">
+      <p class="actions">
+        <button type="submit" class="second">
+          Send the selected again
+        </button>
+        <a class="button second" href={`${path}/again`}>
+          Send again what was given up…
+        </a>
+      </p>
+    </Form>
+  );
+}
+
+export function EndpointFacts({ endpoint, now }: Pick<Props, "endpoint" | "now">) {
   return (
     <Facts
       of={{
@@ -58,11 +84,29 @@ function EndpointFacts({ endpoint, now }: Pick<Props, "endpoint" | "now">) {
         For: endpoint.description,
         "Signed with": endpoint.slack ? "Slack's own secrets" : endpoint.signature,
         "Public keys": endpoint.public_keys && <Scopes scopes={endpoint.public_keys} />,
+        ...slackFacts(endpoint),
+        "Its reviews count": endpoint.reviews_as && reviewersText(endpoint.reviews_as),
         Added: <Time at={endpoint.created_at} now={now} />,
         Id: <code>{endpoint.id}</code>,
       }}
     />
   );
+}
+
+function slackFacts({ slack }: EndpointView) {
+  if (!slack) return {};
+  const people = Object.entries(slack.approvers).map(([user, { subject, roles }]) =>
+    [`${user} as ${subject}`, ...roles].join(", "),
+  );
+  return {
+    Channel: slack.channel,
+    "Decides by a click": people.length === 0 ? "nobody" : people.join("; "),
+  };
+}
+
+function reviewersText({ roles, subjects }: NonNullable<EndpointView["reviews_as"]>): string {
+  const as = `with the roles ${roles.join(", ") || "none"}`;
+  return subjects === undefined ? as : `${as}, of ${subjects.join(", ") || "nobody"}`;
 }
 
 function Actions({ endpoint, visitor }: Pick<Props, "endpoint" | "visitor">) {
@@ -74,10 +118,28 @@ function Actions({ endpoint, visitor }: Pick<Props, "endpoint" | "visitor">) {
           Send a test
         </button>
       </Form>
-      {endpoint.slack ? null : (
+      <a class="button second" href={`${path}/edit`}>
+        Edit…
+      </a>
+      {endpoint.slack ? (
+        <a class="button second" href={`${path}/slack`}>
+          Slack's settings…
+        </a>
+      ) : (
         <a class="button second" href={`${path}/rotate`}>
           New secret…
         </a>
+      )}
+      {endpoint.enabled ? (
+        <a class="button second" href={`${path}/pause`}>
+          Pause…
+        </a>
+      ) : (
+        <Form action={`${path}/enable`} visitor={visitor}>
+          <button type="submit" class="second">
+            Enable again
+          </button>
+        </Form>
       )}
       <a class="button second" href={`${path}/delete`}>
         Delete…
@@ -103,16 +165,22 @@ function columns(path: string, visitor: Visitor | undefined, now: number): Colum
   if (!visitor) return shown;
   const again: Column<DeliveryView> = {
     head: "Again",
-    cell: ({ id, state }) =>
-      state === "pending" ? (
-        "–"
+    cell: (delivery) =>
+      isOver(delivery) ? (
+        <>
+          <Form action={`${path}/redeliver`} visitor={visitor} label={`Send ${delivery.id} again`}>
+            <input type="hidden" name="delivery" value={delivery.id} />
+            <button type="submit" class="second">
+              Send again
+            </button>
+          </Form>
+          <label class="choice">
+            <input type="checkbox" name="delivery" value={delivery.id} form="again" />
+            Select
+          </label>
+        </>
       ) : (
-        <Form action={`${path}/redeliver`} visitor={visitor} label={`Send ${id} again`}>
-          <input type="hidden" name="delivery" value={id} />
-          <button type="submit" class="second">
-            Send again
-          </button>
-        </Form>
+        "–"
       ),
   };
   return [...shown, again];
@@ -166,40 +234,5 @@ export function EndpointSecret({ endpoint }: Pick<Props, "endpoint">) {
         </a>
       </p>
     </>
-  );
-}
-
-export type EndpointAct = "rotate" | "delete";
-
-const ACTS: Record<EndpointAct, { verb: string; says: string }> = {
-  rotate: {
-    verb: "Make a new secret",
-    says: "What is sent from now on is signed with the new secret and the one before it; older ones stop now. The next page shows the new one once.",
-  },
-  delete: {
-    verb: "Delete the endpoint",
-    says: "It is told of nothing more. What waits for it is not sent, and its deliveries and dead letters are gone for good.",
-  },
-};
-
-/** Says what an act on an endpoint ends. */
-export function ConfirmEndpointAct({
-  endpoint,
-  act,
-  visitor,
-  now,
-}: {
-  endpoint: EndpointView;
-  act: EndpointAct;
-  visitor: Pick<Visitor, "csrfToken">;
-  now: number;
-}) {
-  const { verb, says } = ACTS[act];
-  const path = endpointPath(endpoint.id);
-  return (
-    <Confirm action={`${path}/${act}`} visitor={visitor} verb={verb} back={path}>
-      <p>{says}</p>
-      <EndpointFacts endpoint={endpoint} now={now} />
-    </Confirm>
   );
 }

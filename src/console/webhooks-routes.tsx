@@ -1,17 +1,20 @@
 import { Hono } from "hono";
 import { newSecret } from "../platform/ids.ts";
 import { sha256Hex } from "../protocol/encoding.ts";
-import { type Problem, problemStatus } from "../protocol/problem.ts";
+import { type Problem, problem, problemStatus } from "../protocol/problem.ts";
+import { ConfirmEndpointAct, type Counted, type EndpointAct } from "./endpoint-act.tsx";
+import { readEndpoint } from "./endpoint-editing.ts";
+import { EndpointForm } from "./new-endpoint.tsx";
 import type { DeliveryView, EndpointView } from "./operator-wire.ts";
 import type { ConsoleContext, ConsoleEnv } from "./ports.ts";
 import { seeOther, show, showProblem } from "./respond.tsx";
-import { textOf } from "./review.ts";
 import { hasAny } from "./visitor.ts";
-import { ConfirmEndpointAct, type EndpointAct, EndpointSecret, WebhookPage } from "./webhook-page.tsx";
-import { EndpointForm, endpointPath, WEBHOOKS, WebhooksPage } from "./webhooks-page.tsx";
+import { EndpointSecret, WebhookPage } from "./webhook-page.tsx";
+import { endpointPath, WEBHOOKS, WebhooksPage } from "./webhooks-page.tsx";
 import type { Listed } from "./wire.ts";
 
 const PER_PAGE = 25;
+const MAX_COUNTED = 200;
 
 /** Webhook endpoints: who is told of what, every attempt to tell them, and telling them again. */
 export function webhooksRoutes() {
@@ -22,8 +25,10 @@ export function webhooksRoutes() {
     .get("/webhooks/:id", (c) => showEndpoint(c, c.req.param("id")))
     .post("/webhooks/:id/test", (c) => sendTest(c, c.req.param("id")))
     .post("/webhooks/:id/redeliver", (c) => redeliver(c, c.req.param("id")))
-    .get("/webhooks/:id/:act{rotate|delete}", (c) => askAct(c, c.req.param("id"), c.req.param("act")))
+    .get("/webhooks/:id/:act{rotate|pause|delete}", (c) => askAct(c, c.req.param("id"), c.req.param("act")))
     .post("/webhooks/:id/rotate", (c) => rotate(c, c.req.param("id")))
+    .post("/webhooks/:id/pause", (c) => enable(c, c.req.param("id"), false))
+    .post("/webhooks/:id/enable", (c) => enable(c, c.req.param("id"), true))
     .post("/webhooks/:id/delete", (c) => remove(c, c.req.param("id")));
 }
 
@@ -50,13 +55,7 @@ function showForm(c: ConsoleContext, filled: URLSearchParams, refusal?: Problem)
 /** The answer is the page with the secret: no address ever holds it. */
 async function add(c: ConsoleContext) {
   const { api, form } = c.var;
-  const description = textOf(form, "description");
-  const body = {
-    url: textOf(form, "url") ?? "",
-    events: (textOf(form, "events") ?? "").split(/[\s,]+/).filter((word) => word !== ""),
-    ...(description === undefined ? {} : { description }),
-    signature: form.get("signature") ?? "hmac",
-  };
+  const body = { ...readEndpoint(form), signature: form.get("signature") ?? "hmac" };
   const key = await sha256Hex(JSON.stringify([form.get("nonce"), body]));
   const added = await api.post<EndpointView>("/v1/webhook-endpoints", body, { key });
   if (!added.ok) return showForm(c, form, added.error);
@@ -69,16 +68,16 @@ function showSecret(c: ConsoleContext, title: string, endpoint: EndpointView) {
 
 async function showEndpoint(c: ConsoleContext, id: string) {
   const { api, visitor, now } = c.var;
-  const cursor = c.req.query("cursor");
+  const query = { state: c.req.query("state") || undefined, cursor: c.req.query("cursor") };
   const [endpoint, listed] = await Promise.all([
     api.get<EndpointView>(apiPath(id)),
-    api.get<Listed<DeliveryView>>(apiPath(id, "/deliveries"), { limit: PER_PAGE, cursor }),
+    api.get<Listed<DeliveryView>>(apiPath(id, "/deliveries"), { ...query, limit: PER_PAGE }),
   ]);
   if (!endpoint.ok) return showProblem(c, endpoint.error, WEBHOOKS);
   if (!listed.ok) return showProblem(c, listed.error, WEBHOOKS);
   const { items: deliveries, next_cursor: next } = listed.value;
   const version = await sha256Hex(JSON.stringify(deliveries));
-  const props = { endpoint: endpoint.value, deliveries, visitor, cursor, next, now, version };
+  const props = { endpoint: endpoint.value, deliveries, visitor, query, next, now, version };
   return show(c, { title: "Webhook endpoint", place: WEBHOOKS }, <WebhookPage {...props} />);
 }
 
@@ -88,20 +87,43 @@ async function sendTest(c: ConsoleContext, id: string) {
   return seeOther(c, endpointPath(id), "test-sent");
 }
 
+/** One delivery, or those that were chosen. */
 async function redeliver(c: ConsoleContext, id: string) {
-  const delivery = encodeURIComponent(c.var.form.get("delivery") ?? "");
-  const queued = await c.var.api.post(`/v1/deliveries/${delivery}/redeliver`);
+  const deliveries = c.var.form.getAll("delivery");
+  if (deliveries.length === 0) {
+    return showProblem(c, problem("invalid_body", "Choose what is to be sent again."), endpointPath(id));
+  }
+  const queued = await c.var.api.post<{ remaining: number }>(apiPath(id, "/redeliver"), { deliveries });
   if (!queued.ok) return showProblem(c, queued.error, endpointPath(id));
-  return seeOther(c, endpointPath(id), "sent-again");
+  return seeOther(c, endpointPath(id), queued.value.remaining > 0 ? "sent-again-in-part" : "sent-again");
 }
 
 /** Says what will end; nothing is changed by it. */
 async function askAct(c: ConsoleContext, id: string, act: string) {
   const { api, visitor, now } = c.var;
-  const found = await api.get<EndpointView>(apiPath(id));
-  if (!found.ok) return showProblem(c, found.error, WEBHOOKS);
-  const props = { endpoint: found.value, act: act as EndpointAct, visitor, now };
+  const count = (state: DeliveryView["state"]) =>
+    api.get<Listed<DeliveryView>>(apiPath(id, "/deliveries"), { state, limit: MAX_COUNTED });
+  const [found, pending, dead] = await Promise.all([
+    api.get<EndpointView>(apiPath(id)),
+    count("pending"),
+    count("dead_letter"),
+  ]);
+  for (const read of [found, pending, dead]) if (!read.ok) return showProblem(c, read.error, WEBHOOKS);
+  if (!found.ok || !pending.ok || !dead.ok) throw new Error("what was not read was shown");
+  const [waiting, givenUp] = [countOf(pending.value), countOf(dead.value)];
+  const props = { endpoint: found.value, act: act as EndpointAct, waiting, givenUp, visitor, now };
   return show(c, { title: "Webhook endpoint", place: WEBHOOKS }, <ConfirmEndpointAct {...props} />);
+}
+
+/** Exact below what one page of the contract holds. */
+function countOf({ items, next_cursor: next }: Listed<DeliveryView>): Counted {
+  return { count: items.length, exact: next === undefined };
+}
+
+async function enable(c: ConsoleContext, id: string, enabled: boolean) {
+  const changed = await c.var.api.patch(apiPath(id), { enabled });
+  if (!changed.ok) return showProblem(c, changed.error, endpointPath(id));
+  return seeOther(c, endpointPath(id), enabled ? "endpoint-enabled" : "endpoint-paused");
 }
 
 async function rotate(c: ConsoleContext, id: string) {

@@ -7,6 +7,7 @@ import { type LinkDeps, linkPageRoutes, linkRoutes } from "../access/link-routes
 import { type AccessDeps, accessRequestRoutes } from "../access/routes.ts";
 import { accessRuleRoutes } from "../access/rule-routes.ts";
 import { type AuditDeps, auditRoutes } from "../audit/routes.ts";
+import { type BackupDeps, backupRoutes } from "../backup/routes.ts";
 import type { DevicePageDeps } from "../browser/device-page.ts";
 import { type LogoutRouteDeps, logoutRoutes } from "../browser/logout-routes.ts";
 import { browserRoutes } from "../browser/routes.ts";
@@ -54,6 +55,7 @@ export type ControlDeps = {
   access: AccessDeps;
   audit: AuditDeps;
   auditedCalls: AuditedCallDeps;
+  backup: BackupDeps;
   browser: DevicePageDeps;
   links: LinkDeps;
   clients: ClientRouteDeps;
@@ -149,6 +151,7 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", signalRoutes(deps.signals));
   app.route("/", streamRoutes(deps.streams));
   app.route("/", auditRoutes(deps.audit));
+  app.route("/", backupRoutes(deps.backup));
   app.route("/", keyRoutes(deps.keys));
   app.route("/", policyRoutes(deps.policy));
   app.route("/", decisionRoutes(deps.decisions));

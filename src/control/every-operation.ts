@@ -1,5 +1,6 @@
 import { accessOperations } from "../access/operations.ts";
 import { auditOperations } from "../audit/operations.ts";
+import { backupOperations } from "../backup/operations.ts";
 import { browserOperations } from "../browser/operations.ts";
 import type { Operations } from "../platform/operation.ts";
 import { registryOperations } from "../registry/operations.ts";
@@ -22,6 +23,7 @@ export const EVERY_OPERATION: Operations = {
   ...remediationOperations,
   ...signalOperations,
   ...auditOperations,
+  ...backupOperations,
   ...controlOperations,
   ...browserOperations,
 };

@@ -37,7 +37,8 @@ export function createDecider(deps: DeciderDeps): Decider {
     const prepare = () => signer.prepare(replica.peek(), waitUntil);
     const decision = await authorize(ask, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return { ok: false, error: decision };
-    const identity = await identityOf(decision, deps);
+    const naming = identityOf(decision, deps);
+    const identity = naming instanceof Promise ? await naming : naming;
     if (!identity.ok) {
       decision.use?.release();
       return identity;

@@ -71,7 +71,7 @@ export class DetectionFeed implements Observer {
       if (why) this.#refused(why, decision, ask, atMs, waitUntil);
     } else if (decision.token && decision.reason === "token") {
       const { token } = decision;
-      const news = this.#sketch.use(token, clientAddress(ask), ask.cf as CloudflareFacts | undefined, atMs);
+      const news = this.#sketch.use(token, clientAddress(ask), ask, atMs);
       if (news === undefined) return;
       if (news === "place") this.#seen(token, ask, atMs);
       this.#later.ask(atMs, waitUntil);

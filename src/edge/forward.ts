@@ -48,11 +48,13 @@ export async function forward(
     redirect: "manual",
     duplex: "half",
   };
-  const { promise: late, resolve: giveUp } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(giveUp, to.timeoutMs);
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     // The runtime gives up what is still under way when the client has its answer: no signal is needed for that.
-    const answer = await Promise.race([fetch(to.url, init), late]);
+    const answer = await new Promise<Response | undefined>((resolve, reject) => {
+      timer = setTimeout(() => resolve(undefined), to.timeoutMs);
+      fetch(to.url, init).then(resolve, reject);
+    });
     // An answer that cannot be passed on, such as an upgrade that nobody asked for, is a fault of the origin.
     return answer ? ok(clientResponse(answer, to.requestId)) : err("origin_timeout");
   } catch {

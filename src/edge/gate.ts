@@ -62,11 +62,21 @@ export function createGate(deps: GateDeps): Gate {
       elsewhere.headers.set("x-request-id", requestId);
       return elsewhere;
     }
-    const told = refusalResponse(answer.error, deps.issuer, requestId, request.url);
-    if (!wantsPage(request)) return told;
-    const { refusalPage } = await import("./refusal-page.ts");
-    return refusalPage(told, answer.error, deps.issuer, requestId);
+    return tellWhoAsked(answer.error, request, requestId, deps.issuer);
   };
+}
+
+/** The problem, or before a browser that loads a page, the same as a page. */
+async function tellWhoAsked(
+  why: Refusal,
+  request: Request,
+  requestId: string,
+  issuer: string,
+): Promise<Response> {
+  const told = refusalResponse(why, issuer, requestId, request.url);
+  if (!wantsPage(request)) return told;
+  const { refusalPage } = await import("./refusal-page.ts");
+  return refusalPage(told, why, issuer, requestId);
 }
 
 /** Programs get the problem, also those that would take a page as well. */
@@ -84,7 +94,8 @@ async function handle(
     const prepare = () => deps.signer.prepare(deps.replica.peek(), waitUntil);
     const decision = await authorize(request, { ...deps, waitUntil, prepare });
     if (decision.outcome === "refuse") return err(decision);
-    const identity = await identityOf(decision, deps);
+    const naming = identityOf(decision, deps);
+    const identity = naming instanceof Promise ? await naming : naming;
     if (!identity.ok) {
       decision.use?.release();
       return identity;
@@ -139,7 +150,7 @@ async function send(
   const fault = answer.ok ? undefined : refusal(answer.error, { route });
   const answeredAtMs = clock();
   observer.answered(allowance, fault, request, requestId, answeredAtMs, answeredAtMs - sentAtMs, waitUntil);
-  if (!answer.ok) return ok(refusalResponse(fault!, deps.issuer, requestId, request.url));
+  if (!answer.ok) return ok(await tellWhoAsked(fault!, request, requestId, deps.issuer));
   // To whoever proved possession here, a nonce of the origin's would be one of ours.
   if (stripped && token?.confirmation) answer.value.headers.delete("dpop-nonce");
   if (count) {

@@ -168,9 +168,11 @@ const NOT_UTF8 = "\ufffd";
  * the runtime: then, and only then, the fields are a copy of the client's.
  */
 export function withClientBytes(fields: Fields, client: Headers): Fields | Headers {
-  const unread = Object.keys(fields).filter(
-    (name) => fields[name]!.includes(NOT_UTF8) && !isStripped(name) && fields[name] === client.get(name),
-  );
+  const unread: string[] = [];
+  for (const name in fields) {
+    const value = fields[name]!;
+    if (value.includes(NOT_UTF8) && !isStripped(name) && value === client.get(name)) unread.push(name);
+  }
   if (unread.length === 0) return fields;
   const copy = new Headers(client);
   for (const name of [...copy.keys()]) if (!unread.includes(name)) copy.delete(name);

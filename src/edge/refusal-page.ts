@@ -24,9 +24,17 @@ const FOR_PEOPLE: Partial<Record<ProblemCode, readonly [title: string, text?: st
   stale: ["Not available right now"],
   unavailable: ["Not available right now"],
   issuer_keys_unavailable: ["Not available right now"],
+  bad_origin: [
+    "Not available right now",
+    "You may open this, but what is behind it could not be reached. Try again in a moment.",
+  ],
+  origin_timeout: [
+    "Not available right now",
+    "You may open this, but what is behind it did not answer in time. Try again in a moment.",
+  ],
 };
 
-/** The same refusal for somebody before a browser: what happened, its id, and where access can be asked for. */
+/** The same refusal, or fault of an origin, for somebody before a browser: what happened, its id, and where access can be asked for. */
 export async function refusalPage(
   told: Response,
   { reason, ask }: Refusal,

@@ -40,27 +40,30 @@ export class TokenSketch {
   readonly #sights = new WeakMap<VerifiedToken, Sight>();
   readonly #often = new Set<Sight>();
 
-  /** Counts one use. Answers whether there is something to tell: a place that is new, or that it is used often. */
+  /**
+   * Counts one use. Answers whether there is something to tell: a place that is new, or that it is used often. `from`
+   * has a getter for `cf`, at which the runtime takes its text apart: an address that is the same is in the same country.
+   */
   use(
     token: VerifiedToken,
     address: string | undefined,
-    cf: CloudflareFacts | undefined,
+    from: { cf?: unknown },
     atMs: number,
   ): "place" | "often" | undefined {
     const sight = this.#sights.get(token);
     if (sight === undefined) {
-      this.#sights.set(token, newSight(token, address, cf?.country, atMs));
+      this.#sights.set(token, newSight(token, address, countryOf(from), atMs));
       return "place";
     }
     const news = this.#count(sight, atMs);
     if (
       sight.address === address &&
-      sight.country === cf?.country &&
-      atMs < sight.toldAtMs + TELL_PLACE_AGAIN_MS
+      atMs < sight.toldAtMs + TELL_PLACE_AGAIN_MS &&
+      (address !== undefined || sight.country === countryOf(from))
     ) {
       return news;
     }
-    return move(sight, address, cf?.country, atMs) ? "place" : news;
+    return move(sight, address, countryOf(from), atMs) ? "place" : news;
   }
 
   /** The uses that are to be told, once. */
@@ -86,6 +89,10 @@ export class TokenSketch {
     this.#often.add(sight);
     return "often";
   }
+}
+
+function countryOf({ cf }: { cf?: unknown }): unknown {
+  return (cf as CloudflareFacts | undefined)?.country;
 }
 
 function newSight(token: VerifiedToken, address: string | undefined, country: unknown, atMs: number): Sight {

@@ -20,7 +20,8 @@ export type IdPrefix =
   | "det"
   | "rmd"
   | "sig"
-  | "str";
+  | "str"
+  | "bak";
 
 export type RandomBytes = (length: number) => Uint8Array;
 

@@ -1,5 +1,5 @@
+import { deriveKey } from "../protocol/derived-key.ts";
 import { base64url, canonicalBase64url, utf8 } from "../protocol/encoding.ts";
-import { deriveKey } from "./derived-key.ts";
 
 const VERSION = "v1";
 const IV_BYTES = 12;

@@ -15,6 +15,7 @@ export const CONTROL_SCOPES: readonly string[] = [
   "decisions:read",
   ...["webhooks:read", "webhooks:write", "audit:read", "metrics:read", "sessions:read", "sessions:revoke"],
   "audit:erase",
+  "backup:read",
   ...["remediation:read", "remediation:write"],
   ...["signals:read", "signals:revoke", "ssf:manage"],
 ];

@@ -69,6 +69,8 @@ export const AUDIT_TYPES = [
   "remediation.undone",
   "remediation.dismissed",
   "signal.received",
+  "backup.taken",
+  "backup.restored",
   "call.refused",
   "audit.erased",
   "audit.pruned",

@@ -82,6 +82,8 @@ class ExportVerifier {
   #prunedBefore = 0;
   #erased = 0;
   readonly #sources = new Map<string, number>();
+  /** A backup was restored: objects went on from where it had them, which the log may have been beyond. */
+  #restored = false;
   /** What a record commits to and does not say, until an erasure accounts for it: the line that it is in. */
   readonly #unsaid = new Map<string, AuditFault>();
 
@@ -190,7 +192,7 @@ class ExportVerifier {
   #sequence({ source, source_seq: number }: AuditLeaf): void {
     if (number === undefined) return;
     const before = this.#sources.get(source);
-    const whole = this.#header!.from === 0 && this.#pruned === 0;
+    const whole = this.#header!.from === 0 && this.#pruned === 0 && !this.#restored;
     const expected = before === undefined ? (whole ? 1 : number) : before + 1;
     if (number !== expected)
       this.#broken(`the record ${expected} of ${source} is not here; ${number} follows`);
@@ -216,6 +218,10 @@ class ExportVerifier {
 
   /** What the log says of itself: which text and which members are gone. */
   #account({ type, data }: AuditLeaf): void {
+    if (type === "backup.restored") {
+      this.#sources.clear();
+      this.#restored = true;
+    }
     if (type === "audit.pruned" && isCount(data?.before)) {
       this.#prunedBefore = Math.max(this.#prunedBefore, data.before);
     }

@@ -4,6 +4,7 @@ import { systemClock } from "../platform/clock.ts";
 import { Durable } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
 import type { Confirmed } from "../platform/passkey-answer.ts";
+import { objectPort } from "../platform/rpc.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { Passkey } from "./passkey.ts";
 import {
@@ -14,10 +15,15 @@ import {
 } from "./passkey-register.ts";
 import { PASSKEY_SCHEMA } from "./passkey-store.ts";
 
+type DirectoryPort = {
+  noteHolder(kind: "passkeys", name: string, holds: boolean): Promise<Result<null>>;
+};
+
 /** The passkeys of one person (name: the subject), and the challenges that wait for one. Nothing is due but its outbox. */
 export class PasskeyObject extends CausedObject {
   readonly #durable: Durable;
   readonly #passkeys: PasskeyRegister;
+  readonly #directory: DirectoryPort;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -26,11 +32,12 @@ export class PasskeyObject extends CausedObject {
       clock,
       log: consoleLogger,
       migrations: [PASSKEY_SCHEMA],
-      deliver: {},
+      deliver: { "directory.holder": (row) => this.#tellDirectory(row.payload as string) },
       // Its name is the person's, who may have it erased.
       audit: auditSink(env, () => `passkeys/${ctx.id}`),
     });
     this.#durable = durable;
+    this.#directory = objectPort<DirectoryPort>(env.DIRECTORY, "main", { log: consoleLogger });
     this.#passkeys = new PasskeyRegister({ sql: ctx.storage.sql, durable, clock });
   }
 
@@ -60,5 +67,11 @@ export class PasskeyObject extends CausedObject {
 
   override alarm(): Promise<void> {
     return this.#durable.alarm();
+  }
+
+  /** As it is by then, so that a late word is never wrong. */
+  async #tellDirectory(subject: string): Promise<void> {
+    const told = await this.#directory.noteHolder("passkeys", subject, this.#passkeys.of(subject).length > 0);
+    if (!told.ok) throw new Error(told.error.detail);
   }
 }

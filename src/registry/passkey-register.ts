@@ -1,6 +1,7 @@
 import { type Clock, epochSeconds } from "../platform/clock.ts";
 import type { Durable } from "../platform/durable.ts";
 import { newSecret } from "../platform/ids.ts";
+import type { Outbox } from "../platform/outbox.ts";
 import type { Confirmed } from "../platform/passkey-answer.ts";
 import { equalText } from "../protocol/equal-text.ts";
 import { problem } from "../protocol/problem.ts";
@@ -36,7 +37,11 @@ export type PasskeyAddition = {
 
 export type PasskeyRemoval = { subject: string; id: string; proof: AuthenticationResponse; site: Site };
 
-type PasskeyRegisterOptions = { sql: SqlStorage; durable: Pick<Durable, "commit">; clock: Clock };
+type PasskeyRegisterOptions = {
+  sql: SqlStorage;
+  durable: Pick<Durable, "commit"> & { outbox: Pick<Outbox, "put"> };
+  clock: Clock;
+};
 
 /**
  * The passkeys of people, and what each of them has confirmed. The first one is whoever's is signed in; every further
@@ -110,6 +115,7 @@ export class PasskeyRegister {
     const passkey = { id: answer.id, subject, name, transports, created_at: this.#now(), ...read.value };
     this.#o.durable.commit((note) => {
       this.#store.put(passkey);
+      this.#putHolder(subject);
       note({ type: "passkey.added", about: subject, data: { passkeys: passkeys.length + 1 } });
     });
     return ok(passkey);
@@ -123,6 +129,7 @@ export class PasskeyRegister {
     if (!confirmed.ok) return confirmed;
     this.#o.durable.commit((note) => {
       this.#store.delete(id);
+      this.#putHolder(subject);
       note({ type: "passkey.removed", about: subject, data: { passkeys: this.of(subject).length } });
     });
     return ok(null);
@@ -133,9 +140,16 @@ export class PasskeyRegister {
     const removed = this.of(subject).length;
     this.#o.durable.commit((note) => {
       this.#store.deleteAll(subject);
+      this.#putHolder(subject);
       note({ type: "passkey.reset", about: subject, data: { removed } });
     });
     return { removed };
+  }
+
+  /** The directory knows who has passkeys, and nobody else. */
+  #putHolder(subject: string): void {
+    const row = { id: "holder", lane: "directory", kind: "directory.holder" };
+    this.#o.durable.outbox.put({ ...row, payload: subject });
   }
 
   /** The challenge of an answer, which is gone with it; it must be for this person and exactly this. */

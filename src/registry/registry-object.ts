@@ -237,9 +237,9 @@ export class RegistryObject extends CausedObject {
     return ok(this.#streams.ofClient(clientId) ?? null);
   }
 
-  /** Of clients that may act. */
-  streamIds(): Result<string[]> {
-    return ok(this.#streams.live().map(({ id }) => id));
+  /** Of clients that may act, or of all. */
+  streamIds(ofAll = false): Result<string[]> {
+    return ok((ofAll ? this.#streams.all() : this.#streams.live()).map(({ id }) => id));
   }
 
   override alarm(): Promise<void> {

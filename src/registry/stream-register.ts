@@ -28,12 +28,12 @@ export class StreamRegister {
 
   /** The client's entry: the one that it has, or this one. */
   open(entry: StreamEntry): Result<StreamEntry> {
-    const known = this.#all().find(({ client_id }) => client_id === entry.client_id);
+    const known = this.all().find(({ client_id }) => client_id === entry.client_id);
     if (known) return ok(known);
     if (!this.#o.isLive(entry.client_id)) {
       return err(problem("forbidden", "A stream is for a registered client; this one is none."));
     }
-    if (this.#all().length >= MAX_STREAMS) {
+    if (this.all().length >= MAX_STREAMS) {
       return err(problem("conflict", `There are ${MAX_STREAMS} streams already: delete one first.`));
     }
     this.#o.durable.commit((note) => {
@@ -54,15 +54,15 @@ export class StreamRegister {
   }
 
   ofClient(clientId: string): StreamEntry | undefined {
-    return this.#all().find(({ client_id }) => client_id === clientId);
+    return this.all().find(({ client_id }) => client_id === clientId);
   }
 
   /** Those whose client may act: one that is disabled or deleted is told nothing. */
   live(): StreamEntry[] {
-    return this.#all().filter(({ client_id }) => this.#o.isLive(client_id));
+    return this.all().filter(({ client_id }) => this.#o.isLive(client_id));
   }
 
-  #all(): StreamEntry[] {
+  all(): StreamEntry[] {
     return this.#records.list(MAX_STREAMS, undefined).items;
   }
 }

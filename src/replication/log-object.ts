@@ -23,9 +23,11 @@ import { checkDrift, type DriftReport } from "./drift.ts";
 import { DriftStore } from "./drift-store.ts";
 import type { Delta, LogEntry, Snapshot } from "./entry.ts";
 import { KvProjection } from "./kv-projection.ts";
-import { LOG_MIGRATIONS, LogStore } from "./log-store.ts";
+import { LOG_MIGRATIONS, LOG_RESTORING, LogStore } from "./log-store.ts";
 import { ManifestStore } from "./manifest-store.ts";
 import { PendingStore } from "./pending-store.ts";
+import { type LoadedPage, Restoration } from "./restoration.ts";
+import type { RestorationState, ToWake } from "./restoration-store.ts";
 import { RevocationBook } from "./revocation-book.ts";
 import type { RevocationEvent } from "./revocation-events.ts";
 
@@ -48,13 +50,15 @@ export class LogObject extends CausedObject {
   readonly #book: RevocationBook;
   readonly #compaction: Compaction;
   readonly #projection: KvProjection;
+  readonly #restoration: Restoration;
   #prunedAtMs = 0;
 
   constructor(ctx: DurableObjectState, env: Env, clock: Clock = systemClock, limits: LogLimits = {}) {
-    super(ctx, env);
+    super(ctx, env, LOG_RESTORING);
     this.#clock = clock;
     this.#store = new LogStore(ctx.storage.sql);
     this.#manifests = new ManifestStore(ctx.storage.sql);
+    this.#restoration = new Restoration(ctx.storage.sql);
     const apply: Apply = (entry, nowMs, note) => this.#apply(entry, nowMs, note);
     this.#compaction = new Compaction({
       clock,
@@ -97,6 +101,8 @@ export class LogObject extends CausedObject {
 
   /** Adds an entry, once for each id: a repeat answers the first receipt, another entry under the id is refused. */
   async append(entry: LogEntry): Promise<Result<Receipt>> {
+    const closed = this.#restoration.problem();
+    if (closed) return err(closed);
     const known = this.#store.entry(entry.id);
     if (known) {
       if (known.body === JSON.stringify(entry)) return ok(known.receipt);
@@ -113,11 +119,15 @@ export class LogObject extends CausedObject {
   }
 
   since(seq: number): Result<Delta> {
+    const closed = this.#restoration.problem();
+    if (closed) return err(closed);
     const entries = this.#store.since(seq, MAX_DELTA_ENTRIES);
     return ok(entries ? { too_old: false, head_seq: this.#store.headSeq(), entries } : { too_old: true });
   }
 
   snapshot(): Result<Snapshot> {
+    const closed = this.#restoration.problem();
+    if (closed) return err(closed);
     return ok(this.#store.snapshot(this.#clock()));
   }
 
@@ -166,6 +176,36 @@ export class LogObject extends CausedObject {
   announceImport(eventId: string, actor: string): Result<null> {
     this.#book.tellEmergencyImport(eventId, actor);
     return ok(null);
+  }
+
+  restoration(): Result<RestorationState | null> {
+    return ok(this.#restoration.read());
+  }
+
+  beginRestoration(first: RestorationState): Result<RestorationState> {
+    return this.#restoration.begin(first);
+  }
+
+  pageLoaded(page: LoadedPage): Result<RestorationState> {
+    return this.#restoration.loaded(page);
+  }
+
+  /** What was restored is in force from now on. */
+  openRestored(): Result<RestorationState | null> {
+    return ok(this.#restoration.open(epochSeconds(this.#clock())));
+  }
+
+  toWake(limit: number): Result<ToWake[]> {
+    return ok(this.#restoration.toWake(limit));
+  }
+
+  woken(objects: ToWake[]): Result<null> {
+    this.#restoration.woken(objects);
+    return ok(null);
+  }
+
+  finishRestoration(): Result<RestorationState | null> {
+    return ok(this.#restoration.finish(epochSeconds(this.#clock())));
   }
 
   override alarm(): Promise<void> {

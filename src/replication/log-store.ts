@@ -10,6 +10,7 @@ import { COMPACTION_SCHEMA } from "./compaction-store.ts";
 import type { LogEntry, SequencedEntry, Snapshot } from "./entry.ts";
 import { ManifestStore } from "./manifest-store.ts";
 import { PENDING_SCHEMA, type Position } from "./pending-store.ts";
+import { RESTORATION_SCHEMA } from "./restoration-store.ts";
 
 export const LOG_MIGRATIONS = [
   `CREATE TABLE entries (
@@ -36,6 +37,25 @@ export const LOG_MIGRATIONS = [
    CREATE INDEX revocations_seq ON revocations (seq);`,
   PENDING_SCHEMA,
   COMPACTION_SCHEMA,
+  RESTORATION_SCHEMA,
+];
+
+/** Further than any log gets between a backup and its loss: at a thousand entries a second, 31 years. */
+const EPOCH_STEP = 1_000_000_000_000;
+
+/**
+ * A log that was restored is behind whom it has told more, and beside who knows an empty one. It goes on above both,
+ * without entries to catch up by, so that everybody takes its snapshot; and KV is told all of it anew.
+ */
+export const LOG_RESTORING = [
+  `UPDATE sqlite_sequence SET seq = seq + ${EPOCH_STEP} WHERE name = 'entries'`,
+  "DELETE FROM entries",
+  "DELETE FROM state WHERE name LIKE 'drift:%'",
+  `INSERT OR IGNORE INTO outbox (id, lane, kind, payload, next_at_ms)
+   VALUES ('kv:snapshot', 'kv:snapshot', 'kv.snapshot', 'null', 1)`,
+  `INSERT OR IGNORE INTO outbox (id, lane, kind, payload, next_at_ms)
+   SELECT DISTINCT 'kv:deny:' || file_key, 'kv:deny:' || (unicode(substr(file_key, -1)) % 8), 'kv.deny',
+     json_quote(file_key), 1 FROM revocations WHERE lifted_at IS NULL`,
 ];
 
 /** Entries that stay readable as a delta; an edge that is further behind takes the snapshot. */

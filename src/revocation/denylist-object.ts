@@ -16,6 +16,7 @@ import { DenylistProjection } from "./denylist-projection.ts";
 import {
   type Cursor,
   DENYLIST_MIGRATIONS,
+  DENYLIST_RESTORING,
   DenylistStore,
   rangeOfPart,
   type TokenPage,
@@ -58,7 +59,7 @@ export class DenylistObject extends CausedObject {
   readonly #log: LogPort;
 
   constructor(ctx: DurableObjectState, env: Env, clock: Clock = systemClock) {
-    super(ctx, env);
+    super(ctx, env, DENYLIST_RESTORING);
     this.#clock = clock;
     this.#tokens = new DenylistStore(ctx.storage.sql);
     this.#state = new PublicationState(this.#tokens);

@@ -23,6 +23,16 @@ export const DENYLIST_MIGRATIONS = [
    CREATE TABLE state (name TEXT PRIMARY KEY, value NOT NULL);`,
 ];
 
+/** The filter is built anew from the tokens, in builds above all that anybody knows, and published. */
+export const DENYLIST_RESTORING = [
+  "DELETE FROM parts",
+  "DELETE FROM state WHERE name IN ('published', 'handed_over', 'lost_build')",
+  "INSERT OR REPLACE INTO state SELECT 'count', CAST(COUNT(*) AS TEXT) FROM denied",
+  `INSERT OR REPLACE INTO state SELECT 'wanted',
+     json_object('change', CAST(value AS INTEGER), 'since_ms', 1, 'due_ms', 1)
+   FROM state WHERE name = 'changes' AND CAST(value AS INTEGER) > 0`,
+];
+
 const MAX_JSON_CHARS = 512 * 1024;
 
 /** A half-open range of the first half of the hash. */

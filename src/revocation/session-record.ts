@@ -23,3 +23,15 @@ export type SessionRecord = {
   absolute_end: number;
   ended?: { at: number; by: string; reason: string };
 };
+
+/** A page of sessions, newest first. All members that are given must hold. */
+export type SessionQuery = {
+  limit: number;
+  /** The id after which the page begins. */
+  cursor?: string;
+  subject?: string;
+  client_id?: string;
+  /** The session at the identity provider that it grew from. */
+  provider_session?: string;
+  state?: SessionRecord["state"];
+};

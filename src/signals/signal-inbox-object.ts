@@ -34,6 +34,9 @@ type LogEntry =
   | { id: string; kind: "revocation.added"; rule: Revocation }
   | { id: string; kind: "revocation.lifted"; revocation_id: string; actor: string; reason: string };
 type LogPort = { append(entry: LogEntry): Promise<Result<Receipt>> };
+type DirectoryPort = SessionListPort & {
+  noteHolder(kind: "signal_inboxes", name: string, holds: boolean): Promise<Result<null>>;
+};
 type Ending = { whose: SessionEnding; rule: Revocation };
 
 /** Longer than the oldest token that any policy takes: one that is forgotten is too old to count again. */
@@ -49,6 +52,7 @@ export class SignalInboxObject extends CausedObject {
   readonly #store: SignalInboxStore;
   readonly #durable: Durable;
   readonly #log: LogPort;
+  readonly #directory: DirectoryPort;
   readonly #sessions: EndSessionsPorts;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -56,8 +60,9 @@ export class SignalInboxObject extends CausedObject {
     const log = consoleLogger;
     this.#store = new SignalInboxStore(ctx.storage.sql);
     this.#log = objectPort<LogPort>(env.LOG, "main", { log });
+    this.#directory = objectPort<DirectoryPort>(env.DIRECTORY, "main", { log });
     this.#sessions = {
-      directory: objectPort<SessionListPort>(env.DIRECTORY, "main", { log }),
+      directory: this.#directory,
       session: (id) => objectPort<BrowserSessionPort>(env.SESSION, id, { log }),
     };
     this.#durable = new Durable(ctx, {
@@ -66,6 +71,7 @@ export class SignalInboxObject extends CausedObject {
       migrations: SIGNAL_INBOX_MIGRATIONS,
       deliver: {
         "log.append": (row) => this.#append(row),
+        "directory.holder": (row) => this.#tellDirectory(row.payload as string),
         "sessions.end": (row) => this.#endSessions(row.payload as Ending),
         "webhook.publish": (row) =>
           publishEvent(row.payload as WebhookEvent & { type: EventType }, publishPorts(env)),
@@ -117,6 +123,7 @@ export class SignalInboxObject extends CausedObject {
         if (!rule.effect) this.#putEnding(rule);
       }
       if (signal.action === "restore_subject") record.lifted = this.#lift(record, signal);
+      if (this.#store.list(1, undefined).length === 0) this.#putHolder();
       const bans = rule !== undefined && rule.expires_at === undefined;
       this.#store.insert(record, bans ? rule.match.sub : undefined);
       if (signal.action !== "ignore") {
@@ -142,6 +149,17 @@ export class SignalInboxObject extends CausedObject {
   #putEnding(rule: Revocation): void {
     const row = { id: `end:${rule.id}`, lane: "sessions", kind: "sessions.end" };
     this.#durable.outbox.put({ ...row, payload: endingOf(rule) });
+  }
+
+  /** The first signal tells the directory that there is this inbox. */
+  #putHolder(): void {
+    const row = { id: "holder", lane: "directory", kind: "directory.holder" };
+    this.#durable.outbox.put({ ...row, payload: this.ctx.id.name });
+  }
+
+  async #tellDirectory(issuer: string): Promise<void> {
+    const told = await this.#directory.noteHolder("signal_inboxes", issuer, true);
+    if (!told.ok) throw new Error(told.error.detail);
   }
 
   #putEntry(signalId: string, entry: LogEntry): void {

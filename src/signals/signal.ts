@@ -1,7 +1,7 @@
 import type { AuditNote } from "../platform/audit-outbox.ts";
 import type { SignalAction } from "../policy/signal-schema.ts";
 import { defaultExpiry, MAX_TOKEN_LIFE_SECONDS, type Revocation } from "../revocation/rule.ts";
-import type { SessionQuery } from "../tokens/session-ports.ts";
+import type { SessionQuery } from "../revocation/session-record.ts";
 import type { NamedSubject } from "./subject-identifier.ts";
 
 /** What somebody who may told us, and what it is to lead to. Times are epoch seconds. */

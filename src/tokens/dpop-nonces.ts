@@ -1,5 +1,5 @@
 import type { Clock } from "../platform/clock.ts";
-import { deriveKey } from "../platform/derived-key.ts";
+import { deriveKey } from "../protocol/derived-key.ts";
 import { base64url, utf8 } from "../protocol/encoding.ts";
 
 /** A nonce is given out for this long, and taken for as long again. */

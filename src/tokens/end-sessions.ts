@@ -1,6 +1,7 @@
 import { ok, type Result } from "../protocol/result.ts";
 import type { Revocation } from "../revocation/rule.ts";
-import type { SessionListPort, SessionQuery } from "./session-ports.ts";
+import type { SessionQuery } from "../revocation/session-record.ts";
+import type { SessionListPort } from "./session-ports.ts";
 
 export type EndSessionsPorts = {
   directory: SessionListPort;

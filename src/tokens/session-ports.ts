@@ -1,7 +1,7 @@
 import type { Result } from "../protocol/result.ts";
 import type { Receipt } from "../revocation/receipt.ts";
 import type { Revocation, TokenFacts } from "../revocation/rule.ts";
-import type { SessionRecord } from "../revocation/session-record.ts";
+import type { SessionQuery, SessionRecord } from "../revocation/session-record.ts";
 import type { MintedToken, MintInput } from "./access-token.ts";
 import type { CookieUse } from "./browser-session.ts";
 import type { CookieAnswer, CookieToken, HandOverCall, SignInCall } from "./browser-session-flow.ts";
@@ -40,16 +40,6 @@ export type SessionKeyringPort = { mint(input: MintInput): Promise<Result<Minted
 /** What a session tells the directory. */
 export type SessionDirectoryPort = {
   putSession(session: SessionRecord, version: number): Promise<Result<null>>;
-};
-
-/** A page of sessions, newest first. */
-export type SessionQuery = {
-  limit: number;
-  cursor?: string;
-  subject?: string;
-  client_id?: string;
-  provider_session?: string;
-  state?: SessionRecord["state"];
 };
 
 export type SessionListPort = {

@@ -63,7 +63,7 @@ export type RegistryPort = {
   /** The enabled endpoints that subscribe to the type (`matchesEvent`). */
   endpointsFor(type: EventType): Promise<Result<EndpointRecord[]>>;
   /** Ids of the streams of shared signals whose clients may act. */
-  streamIds(): Promise<Result<string[]>>;
+  streamIds(ofAll?: boolean): Promise<Result<string[]>>;
   /** The enabled endpoints with `reviews_as`, at most `MAX_DECISION_ENDPOINTS`. */
   decisionEndpoints(): Promise<Result<EndpointRecord[]>>;
 };

@@ -31,6 +31,7 @@ import type { SignedReview } from "../webhooks/decision.ts";
 import { EndpointSecrets } from "../webhooks/endpoint-secret.ts";
 import type { InboundDeps } from "../webhooks/inbound-routes.ts";
 import { SlackSecretBox } from "../webhooks/slack-settings.ts";
+import { wireBackup } from "./backup.ts";
 import { confirmations } from "./confirmations.ts";
 import { lazyConsole } from "./console.ts";
 import type { SharedVerifier } from "./edge.ts";
@@ -120,6 +121,7 @@ export function wireControl({ config, objects, verifier, browser, decisions, clo
     authenticate,
     access,
     audit: { audit: objects.audit },
+    backup: wireBackup(config, objects, clock),
     auditedCalls: {
       ...{ audit: objects.audit, clock, logger: log },
       recordsAddresses: () => {

@@ -1,6 +1,8 @@
 import type { JWK } from "jose";
 import type { AccessRequestPort, DirectoryReadPort } from "../access/ports.ts";
+import type { NamesQuery } from "../access/roster-store.ts";
 import type { AuditReadPort } from "../audit/routes.ts";
+import type { RestorationPort } from "../backup/restore.ts";
 import type { LogoutDeps } from "../browser/backchannel-logout.ts";
 import type { AuditedCallDeps } from "../control/audited-calls.ts";
 import type { CanaryDeps } from "../control/canary.ts";
@@ -11,11 +13,14 @@ import type { UsePort } from "../edge/counted-uses.ts";
 import type { DetectorPort } from "../edge/detection-feed.ts";
 import type { TrafficPort } from "../edge/traffic-reporter.ts";
 import { type BucketPort, bucketShard } from "../limits/limits.ts";
+import { causedBy } from "../platform/cause.ts";
 import type { Swept } from "../platform/durable.ts";
 import type { ReservationPort } from "../platform/idempotency.ts";
 import { siblingId } from "../platform/ids.ts";
 import type { Logger } from "../platform/log.ts";
 import { type Namespace, objectPort, type Port } from "../platform/rpc.ts";
+import type { LoadedPart, TableCursor, TablePage } from "../platform/stored-tables.ts";
+import type { AuditEntry } from "../protocol/audit-record.ts";
 import type { DecisionQuery, DecisionRecord } from "../protocol/decision-trace.ts";
 import type { Result } from "../protocol/result.ts";
 import type { SigningAlgorithm } from "../protocol/signature-algorithm.ts";
@@ -57,6 +62,8 @@ const LOG_TIMEOUT_MS = 2_000;
 const WAIT_TIMEOUT_MS = 75_000;
 /** Millions of tokens take seconds to count. */
 const COUNT_TIMEOUT_MS = 30_000;
+/** A page of rows is read or written. */
+const STORAGE_TIMEOUT_MS = 30_000;
 
 /** Every Durable Object, as what the rooms need of it. Each port is what one caller may ask. */
 export function objectPorts(env: Env, log: Logger) {
@@ -75,13 +82,15 @@ export function objectPorts(env: Env, log: Logger) {
       port<TrafficReadPort>(env.TRAFFIC, String(shard)),
     ),
     directory: port<
-      DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & SweptObject
+      DirectoryReadPort & SessionListPort & ReservationPort & SweepDeps["directory"] & NamesPort & SweptObject
     >(env.DIRECTORY),
     liveTokens: objectPort<LiveTokenPort>(env.DIRECTORY, MAIN, { log, timeoutMs: COUNT_TIMEOUT_MS }),
-    audit: port<AuditReadPort & AuditedCallDeps["audit"] & SweptObject>(env.AUDIT),
+    audit: port<AuditReadPort & AuditedCallDeps["audit"] & AuditWritePort & SweptObject>(env.AUDIT),
     denylist: port<DenylistPort & SweptObject>(env.DENYLIST),
     devices: port<DeviceLoginPort & SweptObject>(env.DEVICE_LOGIN),
     log: port<RevocationLogPort & EmergencyPort & SweepDeps["log"] & SweptObject>(env.LOG),
+    restoration: port<RestorationPort>(env.LOG),
+    storage: (binding: string, name: string): StoragePort => storagePort(env, binding, name, log),
     edge: {
       log: edgePort<LogReader>(env.LOG),
       denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
@@ -124,6 +133,30 @@ export function objectPorts(env: Env, log: Logger) {
 }
 
 export type ObjectPorts = ReturnType<typeof objectPorts>;
+
+/** What every object answers for a backup. */
+type StoragePort = {
+  readStorage(maxChars: number, cursor?: TableCursor): Promise<Result<TablePage>>;
+  loadStorage(part: LoadedPart): Promise<Result<null>>;
+  storageSchema(): Promise<Result<string>>;
+  wake(): Promise<Result<null>>;
+};
+
+function storagePort(env: Env, binding: string, name: string, log: Logger): StoragePort {
+  const namespace = env[binding as keyof Env] as unknown as Namespace;
+  const port = objectPort<StoragePort>(namespace, name, { log, timeoutMs: STORAGE_TIMEOUT_MS });
+  // They change nothing that anybody could be the cause of, and are none of an object's own methods.
+  return {
+    readStorage: (...args) => causedBy(undefined, () => port.readStorage(...args)),
+    loadStorage: (part) => causedBy(undefined, () => port.loadStorage(part)),
+    storageSchema: () => causedBy(undefined, () => port.storageSchema()),
+    wake: () => causedBy(undefined, () => port.wake()),
+  };
+}
+
+type NamesPort = { names(query: NamesQuery): Promise<Result<string[]>> };
+
+type AuditWritePort = { append(entries: AuditEntry[]): Promise<Result<null>> };
 
 type EmergencyPort = { announceImport: ImportDeps["announce"] } & Pick<LogoutDeps["log"], "revocation">;
 

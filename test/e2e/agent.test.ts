@@ -4,8 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { ask as askFor, read, review } from "../support/access.ts";
 import { bodyOf, type Client, clientToken } from "../support/deployment.ts";
-import { peopleIssuer } from "../support/people-issuer.ts";
-import { type Stand, standUp } from "../support/stand.ts";
+import { type PeopleStand, standUpWithPeople } from "../support/people-stand.ts";
 import { REQUESTER_SCOPES } from "../support/test-policy.ts";
 
 type Ask = { resource: string; scope: string; request_url: string; authorization_details: object[] };
@@ -22,8 +21,7 @@ type Program = {
   askByBackchannel(gate: string, client: Client, hint: string, ask: Ask, message: string): Promise<string>;
 };
 
-let stand: Stand;
-let people: Awaited<ReturnType<typeof peopleIssuer>>;
+let stand: PeopleStand;
 let program: Program;
 let agent: Client;
 
@@ -31,8 +29,7 @@ beforeAll(async () => {
   const text = readFileSync(new URL("../../docs/agents.md", import.meta.url).pathname, "utf8");
   const code = Array.from(text.matchAll(/```js\n([\s\S]*?)```/g), ([, block]) => block).join("\n");
   program = await import(`data:text/javascript,${encodeURIComponent(code)}`);
-  people = await peopleIssuer();
-  stand = await standUp((policy) => ({ ...policy, issuers: [...policy.issuers, people.trusted] }));
+  stand = await standUpWithPeople();
   agent = await stand.gate.newClient({
     grant_types: ["client_credentials", "urn:openid:params:grant-type:ciba"],
     scopes: REQUESTER_SCOPES,
@@ -78,7 +75,7 @@ describe("an agent without a screen", () => {
 
   it("goes from 403 to 200 by CIBA, for a person who is named beside it", async () => {
     const { gate, approver } = stand;
-    const hint = await people.token("ann", { scope: "requests:create", roles: ["developer"] });
+    const hint = await stand.people.token("ann", { scope: "requests:create", roles: ["developer"] });
     const ask = await refused();
     const asking = program.askByBackchannel(gate.issuer, agent, hint, ask, "W4SCT");
     const id = await approveNext();

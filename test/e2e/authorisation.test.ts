@@ -4,9 +4,8 @@ import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { ask, collect, review } from "../support/access.ts";
 import { bodyOf, type Client } from "../support/deployment.ts";
-import { peopleIssuer } from "../support/people-issuer.ts";
+import { type PeopleStand, standUpWithPeople } from "../support/people-stand.ts";
 import { RATE_LIMITS } from "../support/rate-limits.ts";
-import { type Stand, standUp } from "../support/stand.ts";
 
 const QUOTA = 10;
 const PARALLEL = 50;
@@ -21,20 +20,17 @@ type Trace = {
 };
 type Tokens = { access_token: string; refresh_token: string };
 
-let stand: Stand;
-let people: Awaited<ReturnType<typeof peopleIssuer>>;
+let stand: PeopleStand;
 let app: Client;
 let pep: string;
 let count = 0;
 
 beforeAll(async () => {
-  people = await peopleIssuer();
-  stand = await standUp((policy) => {
+  stand = await standUpWithPeople((policy) => {
     const route = { origin: "demo", methods: ["GET"] };
     const scoped = { access: { scopes: ["things:read"] } };
     return {
       ...policy,
-      issuers: [...policy.issuers, people.trusted],
       roles: { ...policy.roles, editor: { scopes: ["things:read", "requests:create", "requests:read"] } },
       sessions: { idle_seconds: 600, absolute_seconds: 3600 },
       routes: [
@@ -90,7 +86,7 @@ const now = () => Math.floor(Date.now() / 1000);
 /** Somebody who has signed in, with our tokens for the origin. */
 async function signedIn(claims: Record<string, unknown> = {}, audience = ORIGIN_AUDIENCE) {
   const sub = `person-${++count}`;
-  const theirs = await people.token(sub, { roles: ["editor"], ...claims });
+  const theirs = await stand.people.token(sub, { roles: ["editor"], ...claims });
   const tokens = bodyOf<Tokens>(await stand.gate.exchange(app, theirs, { audience }), 200);
   return { ...tokens, subject: `people|${sub}` };
 }

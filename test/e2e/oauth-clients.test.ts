@@ -6,8 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { ask, collect, read, review, type ShownRequest } from "../support/access.ts";
 import { bodyOf, type Client, clientToken, type Receipt } from "../support/deployment.ts";
-import { peopleIssuer } from "../support/people-issuer.ts";
-import { type Stand, standUp } from "../support/stand.ts";
+import { type PeopleStand, standUpWithPeople } from "../support/people-stand.ts";
 
 const CIBA = "urn:openid:params:grant-type:ciba";
 const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -15,18 +14,15 @@ const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
 const SCOPES = ["requests:create", "requests:read", "machine:use"];
 const CC = { grant_type: "client_credentials" };
 
-let stand: Stand;
-let people: Awaited<ReturnType<typeof peopleIssuer>>;
+let stand: PeopleStand;
 /** Acts for itself, exchanges and asks by the backchannel. */
 let machine: Client;
 /** May act for `machine`. */
 let actor: Client;
 
 beforeAll(async () => {
-  people = await peopleIssuer();
-  stand = await standUp((policy) => ({
+  stand = await standUpWithPeople((policy) => ({
     ...policy,
-    issuers: [...policy.issuers, people.trusted],
     routes: [
       ...policy.routes,
       { id: "machine", path: "/machine", origin: "demo", access: { scopes: ["machine:use"] } },
@@ -245,7 +241,10 @@ describe("a backchannel request", () => {
 
   it("for somebody else names the client as the one who acts, to approvers and in its tokens", async () => {
     const { gate, approver } = stand;
-    const login_hint_token = await people.token("ann", { scope: "requests:create", roles: ["developer"] });
+    const login_hint_token = await stand.people.token("ann", {
+      scope: "requests:create",
+      roles: ["developer"],
+    });
     const form = { login_hint_token, scope: "payouts:read" };
     const opened = await gate.call("/oauth/bc-authorize", { client: machine, form });
     const { auth_req_id } = bodyOf<{ auth_req_id: string }>(opened, 200);

@@ -6,9 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { bodyOf, type Client, clientToken, type Receipt } from "../support/deployment.ts";
-import { peopleIssuer } from "../support/people-issuer.ts";
+import { type PeopleStand, standUpWithPeople } from "../support/people-stand.ts";
 import { Receiver } from "../support/receiver.ts";
-import { type Stand, standUp } from "../support/stand.ts";
 
 const ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token";
 const SCOPES = ["things:read", "things:write", "requests:read"];
@@ -17,20 +16,17 @@ const INACTIVE = { status: 200, body: { active: false } };
 
 type Tokens = { access_token: string; refresh_token: string; expires_in: number; scope: string };
 
-let stand: Stand;
-let people: Awaited<ReturnType<typeof peopleIssuer>>;
+let stand: PeopleStand;
 let app: Client;
 let document: Record<string, unknown> & { roles: Record<string, { scopes: string[] }> };
 let persons = 0;
 const secrets: string[] = [];
 
 beforeAll(async () => {
-  people = await peopleIssuer();
-  stand = await standUp((policy) => {
+  stand = await standUpWithPeople((policy) => {
     const thing = { path: "/things/**", origin: "demo" };
     document = {
       ...policy,
-      issuers: [...policy.issuers, people.trusted],
       routes: [
         ...policy.routes,
         { ...thing, id: "things-read", methods: ["GET"], access: { scopes: ["things:read"] } },
@@ -64,7 +60,7 @@ function kept(tokens: Tokens): Tokens {
 /** Somebody new who has signed in through a client, for the origin unless another audience is named. */
 async function signedIn(through = app, audience = ORIGIN_AUDIENCE, roles = ["editor"]) {
   const sub = `person-${++persons}`;
-  const answer = await stand.gate.exchange(through, await people.token(sub, { roles }), { audience });
+  const answer = await stand.gate.exchange(through, await stand.people.token(sub, { roles }), { audience });
   const tokens = kept(bodyOf<Tokens>(answer, 200));
   return { sub, subject: `people|${sub}`, sid: String(decodeJwt(tokens.access_token).sid), ...tokens };
 }
@@ -86,7 +82,7 @@ describe("unmodified clients", () => {
         auth,
         TOKEN_EXCHANGE,
         {
-          subject_token: await people.token("ann", { roles: ["editor"] }),
+          subject_token: await stand.people.token("ann", { roles: ["editor"] }),
           subject_token_type: ACCESS_TOKEN_TYPE,
           audience: ORIGIN_AUDIENCE,
         },
@@ -124,7 +120,7 @@ describe("unmodified clients", () => {
       { algorithm: "oauth2", execute: [openid.allowInsecureRequests] },
     );
     const exchanged = await openid.genericGrantRequest(config, TOKEN_EXCHANGE, {
-      subject_token: await people.token("ben", { roles: ["reader"] }),
+      subject_token: await stand.people.token("ben", { roles: ["reader"] }),
       subject_token_type: ACCESS_TOKEN_TYPE,
       audience: ORIGIN_AUDIENCE,
     });
@@ -199,7 +195,7 @@ describe("who gets a refresh token", () => {
     expect(decodeJwt(access_token).sid).toMatch(/^ses_/);
     expect(expires_in).toBe(300);
     const without = await gate.newExchangeClient(SCOPES);
-    const alone = bodyOf(await gate.exchange(without, await people.token("dan")), 200);
+    const alone = bodyOf(await gate.exchange(without, await stand.people.token("dan")), 200);
     expect(alone).not.toHaveProperty("refresh_token");
     expect(decodeJwt(String(alone.access_token))).not.toHaveProperty("sid");
     const machine = await gate.newClient({
@@ -265,7 +261,7 @@ describe("a refresh", () => {
       own: refresh_token,
       changed,
       issuer: stand.gate.issuer,
-      foreign: await people.token("somebody-else"),
+      foreign: await stand.people.token("somebody-else"),
     };
     const sent = Object.fromEntries(
       Object.entries(members).map(([name, value]) => [name, values[value] ?? value]),
@@ -298,7 +294,7 @@ describe("a refresh", () => {
 
   it("takes a fresh token of the identity provider: a person who lost a role loses it", async () => {
     const { sub, refresh_token } = await signedIn();
-    const subject_token = await people.token(sub, { roles: ["reader"] });
+    const subject_token = await stand.people.token(sub, { roles: ["reader"] });
     const fresh = { subject_token, subject_token_type: ACCESS_TOKEN_TYPE };
     const { scope, access_token } = bodyOf<Tokens>(await refresh(refresh_token, fresh), 200);
     expect(scope).toBe("things:read");
@@ -346,7 +342,7 @@ describe("introspection", () => {
   it("says active: false and nothing else of whatever is not good", async () => {
     const { access_token, refresh_token } = await signedIn();
     const { refresh_token: next } = kept(bodyOf<Tokens>(await refresh(refresh_token), 200));
-    const theirs = await people.token("somebody");
+    const theirs = await stand.people.token("somebody");
     const changed = `${access_token.slice(0, -2)}AA`;
     for (const token of [refresh_token, theirs, changed, "x", `${next}x`, `prt_v1.AAAA.AAAA`]) {
       expect((await introspect(token)).body).toEqual({ active: false });
@@ -424,7 +420,7 @@ describe("revocation (RFC 7009)", () => {
       refresh_token,
       "x",
       `${access_token.slice(0, -2)}AA`,
-      await people.token("p"),
+      await stand.people.token("p"),
     ]) {
       expect((await revoke(token, other)).status).toBe(200);
     }

@@ -142,6 +142,9 @@ describe("every operation", () => {
     await decide(operator);
     await speakOAuth();
     await readAudit(operator);
+    expect(await send({ method: "POST", path: "/v1/backup" }, stand.gate.operator, {})).toMatchObject({
+      status: 200,
+    });
     await readEverything();
     expect(api.faults).toEqual([]);
   });

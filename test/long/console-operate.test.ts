@@ -343,7 +343,7 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await olivia.getByLabel("Scopes").fill("audit:read");
     await olivia.getByLabel("Sends its secret").selectOption("client_secret_basic");
     await olivia.getByRole("button", { name: "See what changes" }).click();
-    await olivia.getByRole("row", { name: /have at most metrics:read ?taken audit:read ?new/ }).waitFor();
+    await olivia.getByRole("row", { name: /have at most metrics:read ?removed audit:read ?new/ }).waitFor();
     await olivia.getByText("keep what they have until they end").waitFor();
     await looked("client-change", "every");
     await olivia.getByRole("button", { name: "Change the client" }).click();
@@ -421,6 +421,52 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await olivia.getByRole("button", { name: "Send again" }).click();
     await said(olivia, "It is sent again");
     await expect.poll(() => receiver.received.length, { timeout: 30_000 }).toBe(2);
+    await expect.poll(delivered, { timeout: 30_000 }).toBe(1);
+    await olivia.getByLabel("Select").check();
+    await olivia.getByRole("button", { name: "Send the selected again" }).click();
+    await said(olivia, "It is sent again");
+    await expect.poll(() => receiver.received.length, { timeout: 30_000 }).toBe(3);
+
+    await olivia.getByRole("link", { name: "Edit…" }).click();
+    await looked("webhook-edit", "every");
+    await olivia.getByLabel("Events").fill("grant.revoked *");
+    await olivia.getByRole("button", { name: "See what changes" }).click();
+    await olivia.getByRole("row", { name: /Is told of grant\.\* ?removed grant\.revoked ?new/ }).waitFor();
+    await looked("webhook-change", "every");
+    await olivia.getByRole("button", { name: "Change the endpoint" }).click();
+    await said(olivia, "Changed.");
+
+    // What waits when it is paused is given up, and sent again later; the page says how much.
+    receiver.answerWith(() => ({ status: 503 }));
+    await olivia.getByRole("button", { name: "Send a test" }).click();
+    await said(olivia, "A test event is on its way");
+    const tried = async () => {
+      await olivia.reload();
+      return olivia.getByText("503, http status").count();
+    };
+    await expect.poll(tried, { timeout: 30_000 }).toBeGreaterThan(0);
+    await olivia.getByRole("link", { name: "Pause…" }).click();
+    await olivia.getByText("Not sent now: 1 delivery that waits").waitFor();
+    await looked("webhook-pause", "every");
+    await olivia.getByRole("button", { name: "Pause the endpoint" }).click();
+    await said(olivia, "Paused");
+    await looked("webhook-paused");
+    await olivia.getByRole("button", { name: "Enable again" }).click();
+    await said(olivia, "Enabled");
+    receiver.answerWith(() => ({ status: 204 }));
+    await olivia.getByLabel("State").selectOption("dead letter");
+    await olivia.getByRole("button", { name: "Filter" }).click();
+    expect(await olivia.locator("tbody tr").count()).toBe(1);
+    await olivia.getByRole("link", { name: "Send again what was given up…" }).click();
+    await looked("webhook-again", "every");
+    const before = receiver.received.length;
+    await olivia.getByRole("button", { name: "Send 1 dead letter again" }).click();
+    await said(olivia, "All of them are sent again");
+    await expect.poll(() => receiver.received.length - before, { timeout: 30_000 }).toBe(1);
+    await olivia.getByRole("link", { name: "Send again what was given up…" }).click();
+    await olivia.getByText("Nothing was given up since").waitFor();
+    await looked("webhook-again-none");
+    await olivia.getByRole("link", { name: "To the endpoint" }).click();
     await olivia.getByRole("link", { name: "New secret…" }).click();
     await looked("webhook-rotate");
     await olivia.getByRole("button", { name: "Make a new secret" }).click();
@@ -433,6 +479,39 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     await said(olivia, "Deleted");
     expect(await olivia.getByRole("link", { name: receiver.url }).count()).toBe(0);
     expect(await olivia.title()).toBe("Webhooks – Portcullis");
+    expect(complaints).toEqual([]);
+  });
+
+  it.each(SCRIPTS)("send to Slack, and replace its settings, %s", async (_how, javaScriptEnabled) => {
+    const olivia = await stand.signedIn("olivia", { javaScriptEnabled });
+    const complaints = complaintsOf(olivia, stand.own);
+    const looked = async (name: string, looks?: "every") => {
+      if (javaScriptEnabled) expect(await faultsOfPage(olivia, name, looks)).toEqual([]);
+    };
+    await olivia.goto(path("/webhooks"));
+    await olivia.getByRole("link", { name: "Send to Slack…" }).click();
+    await looked("slack-form", "every");
+    const hook = `https://hooks.slack.com/services/${javaScriptEnabled ? "A" : "B"}`;
+    await olivia.getByLabel("Address").fill(hook);
+    await olivia.getByLabel("Who decides by a click").fill("U024BE7LH demo|olivia operator");
+    await olivia.getByRole("button", { name: "Add the endpoint" }).click();
+    await olivia.getByRole("alert").filter({ hasText: "signing_secret" }).waitFor();
+    await looked("slack-refused");
+    await olivia.getByLabel("Signing secret").fill("0123456789abcdef0123456789abcdef");
+    await olivia.getByRole("button", { name: "Add the endpoint" }).click();
+    await said(olivia, "The endpoint is added.");
+    await olivia.getByText("U024BE7LH as demo|olivia, operator").waitFor();
+    await looked("slack", "every");
+    await olivia.getByRole("link", { name: "Slack's settings…" }).click();
+    await looked("slack-settings", "every");
+    await olivia.getByLabel("Who decides by a click").fill("");
+    await olivia.getByRole("button", { name: "Replace Slack's settings" }).click();
+    await said(olivia, "Changed.");
+    await olivia.getByText("nobody").waitFor();
+    expect(await olivia.content()).not.toContain("0123456789abcdef");
+    await olivia.getByRole("link", { name: "Delete…" }).click();
+    await olivia.getByRole("button", { name: "Delete the endpoint" }).click();
+    await said(olivia, "Deleted");
     expect(complaints).toEqual([]);
   });
 

@@ -3,22 +3,18 @@ import type { Detection, DetectionKind } from "../../src/protocol/detection.ts";
 import { ask, hold } from "../support/access.ts";
 import { DeadReceiver } from "../support/dead-receivers.ts";
 import { bodyOf } from "../support/deployment.ts";
-import { peopleIssuer } from "../support/people-issuer.ts";
+import { type PeopleStand, standUpWithPeople } from "../support/people-stand.ts";
 import { Receiver } from "../support/receiver.ts";
-import { type Stand, standUp } from "../support/stand.ts";
 
 /** Isolates tell after a second, and the machine may be busy. */
 const TOLD_WITHIN_MS = 30_000;
 
-let stand: Stand;
-let people: Awaited<ReturnType<typeof peopleIssuer>>;
+let stand: PeopleStand;
 let receiver: Receiver;
 
 beforeAll(async () => {
-  people = await peopleIssuer();
-  stand = await standUp((policy) => ({
+  stand = await standUpWithPeople((policy) => ({
     ...policy,
-    issuers: [...policy.issuers, people.trusted],
     detections: { token_used_after_expiry: { grace_seconds: 0 }, token_overused: { threshold: 301 } },
     // What is only to be noticed is let go on.
     remediation: { rules: [] },
@@ -75,10 +71,10 @@ it("detects forged, expired, revoked, over-used and scattered tokens from what t
   expect(tampered.about).not.toHaveProperty("jti");
 
   const now = Math.floor(Date.now() / 1000);
-  const old = await people.token("eve", { iat: now - 900, exp: now - 300 });
+  const old = await stand.people.token("eve", { iat: now - 900, exp: now - 300 });
   await send(old, 12, alone, 401);
   expect((await detected("token_used_after_expiry")).about).toMatchObject({
-    ...{ iss: people.issuer, sub: "eve", jti: claimsOf(old).jti, route: "orders-read" },
+    ...{ iss: stand.people.issuer, sub: "eve", jti: claimsOf(old).jti, route: "orders-read" },
   });
 
   const held = await hold(gate, stand);

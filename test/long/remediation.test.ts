@@ -5,10 +5,9 @@ import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { hold } from "../support/access.ts";
 import { bodyOf, type Client, clientToken, Deployment } from "../support/deployment.ts";
-import { peopleIssuer } from "../support/people-issuer.ts";
+import { type PeopleStand, standUpWithPeople } from "../support/people-stand.ts";
 import { CUT_AND_UNDONE, type Firing, RuleFirings, until } from "../support/rule-firings.ts";
 import { OPERATOR_SECRET } from "../support/runtime.ts";
-import { type Stand, standUp } from "../support/stand.ts";
 
 /** The rules are those that hold by default; only what is a detection comes sooner than in production. */
 const DETECTIONS = {
@@ -23,16 +22,13 @@ const BOUND_MS = 2_000;
 type Tokens = { access_token: string; refresh_token: string };
 type Detection = { id: string; kind: string; about: Record<string, string>; outcomes: { outcome: string }[] };
 
-let stand: Stand;
-let people: Awaited<ReturnType<typeof peopleIssuer>>;
+let stand: PeopleStand;
 let app: Client;
 let machine: Client;
 
 beforeAll(async () => {
-  people = await peopleIssuer();
-  stand = await standUp((policy) => ({
+  stand = await standUpWithPeople((policy) => ({
     ...policy,
-    issuers: [...policy.issuers, people.trusted],
     routes: [
       ...policy.routes,
       { id: "things", path: "/things/**", origin: "demo", access: { scopes: ["things:read"] } },
@@ -84,7 +80,7 @@ const cuts = async () => {
 
 /** Somebody who has signed in, with a session of their own. */
 async function signedIn(sub: string): Promise<Tokens> {
-  const token = await people.token(sub, { roles: ["reader"] });
+  const token = await stand.people.token(sub, { roles: ["reader"] });
   return bodyOf(await stand.gate.exchange(app, token, { audience: ORIGIN_AUDIENCE }), 200);
 }
 async function refreshed(refresh_token: string): Promise<{ status: number; body: Tokens }> {

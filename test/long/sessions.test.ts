@@ -3,9 +3,8 @@ import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { bodyOf, type Client } from "../support/deployment.ts";
-import { peopleIssuer } from "../support/people-issuer.ts";
+import { type PeopleStand, standUpWithPeople } from "../support/people-stand.ts";
 import { playSessions } from "../support/session-model.ts";
-import { type Stand, standUp } from "../support/stand.ts";
 import { seededRandom } from "../support/token-factory.ts";
 
 const STEPS = Number(process.env.SESSION_STEPS ?? 100_000);
@@ -22,15 +21,12 @@ it(`a session is what the reference model says, over ${STEPS} steps`, { timeout:
 });
 
 describe(`${KILLS} times kill -9 while a session is refreshed ${PARALLEL} times at once`, () => {
-  let stand: Stand;
+  let stand: PeopleStand;
   let client: Client;
-  let people: Awaited<ReturnType<typeof peopleIssuer>>;
 
   beforeAll(async () => {
-    people = await peopleIssuer();
-    stand = await standUp((policy) => ({
+    stand = await standUpWithPeople((policy) => ({
       ...policy,
-      issuers: [...policy.issuers, people.trusted],
       sessions: {},
     }));
     client = await stand.gate.newClient({
@@ -55,7 +51,7 @@ describe(`${KILLS} times kill -9 while a session is refreshed ${PARALLEL} times 
     const random = seededRandom(SEED);
     const { gate, runtime } = stand;
     const opened = bodyOf<Record<string, string>>(
-      await gate.exchange(client, await people.token("ann")),
+      await gate.exchange(client, await stand.people.token("ann")),
       200,
     );
     const { sid } = decodeJwt(opened.access_token!);

@@ -8,8 +8,7 @@ import { TOKEN_EXCHANGE } from "../../src/local/set-up.ts";
 import { type SecurityEventName, securityEventUri } from "../../src/protocol/security-event.ts";
 import { ask, review } from "../support/access.ts";
 import { bodyOf, type Client } from "../support/deployment.ts";
-import { peopleIssuer } from "../support/people-issuer.ts";
-import { type Stand, standUp } from "../support/stand.ts";
+import { type PeopleStand, standUpWithPeople } from "../support/people-stand.ts";
 import { newKey, signToken, type TestKey } from "../support/token-factory.ts";
 
 /** What `bounded` promises, and what a loaded machine adds. */
@@ -18,20 +17,17 @@ const AUD = "urn:gate:signals";
 const TRANSMITTER = "https://signals.example.com";
 const OTHER = "https://other-signals.example.com";
 
-let stand: Stand;
+let stand: PeopleStand;
 let client: Client;
-let people: Awaited<ReturnType<typeof peopleIssuer>>;
 let key: TestKey;
 let otherKey: TestKey;
 let made = 0;
 
 beforeAll(async () => {
-  people = await peopleIssuer();
   [key, otherKey] = await Promise.all([newKey("ES256", "t-1"), newKey("ES256", "o-1")]);
   const transmitter = { algorithms: ["ES256"], audience: AUD, global_token_revocation: true };
-  stand = await standUp((policy) => ({
+  stand = await standUpWithPeople((policy) => ({
     ...policy,
-    issuers: [...policy.issuers, people.trusted],
     sessions: {},
     access_rules: [
       ...policy.access_rules,
@@ -66,7 +62,7 @@ beforeAll(async () => {
 afterAll(() => stand?.stop());
 
 const now = () => Math.floor(Date.now() / 1000);
-const idOf = (sub: string) => ({ format: "iss_sub", iss: people.issuer, sub });
+const idOf = (sub: string) => ({ format: "iss_sub", iss: stand.people.issuer, sub });
 
 type Change = { claims?: object; header?: object; by?: TestKey };
 const setOf = (event: SecurityEventName, sub: string, { claims, header, by = key }: Change = {}) =>
@@ -90,7 +86,7 @@ async function push(body: string): Promise<number> {
 async function signedIn(sub: string) {
   const opened = await stand.gate.exchange(
     client,
-    await people.token(sub, { scope: "requests:read", sid: `sid-${sub}` }),
+    await stand.people.token(sub, { scope: "requests:read", sid: `sid-${sub}` }),
   );
   const { access_token = "", refresh_token = "" } = bodyOf<Record<string, string>>(opened, 200);
   return {
@@ -153,13 +149,13 @@ describe("a security event token", () => {
       await setOf("session-revoked", "carol", { header: { typ: "JWT" } }),
       await setOf("session-revoked", "carol", { header: { typ: "at+jwt" } }),
       await setOf("session-revoked", "carol", { header: { alg: "none" } }),
-      await change({ iss: people.issuer }),
+      await change({ iss: stand.people.issuer }),
       await change({ aud: "urn:gate" }),
       await change({ iat: now() - 86_500 }),
       await change({ iat: now() + 120 }),
       await change({ jti: undefined }),
       await change({ sub_id: { format: "iss_sub", iss: "http://127.0.0.1:9", sub: "carol" } }),
-      await people.token("carol"),
+      await stand.people.token("carol"),
     ];
     for (const body of refused) expect(await push(body)).toBe(400);
     expect(await push(spent)).toBe(202);
@@ -194,7 +190,7 @@ describe("a security event token", () => {
     expect(await push(await setOf("account-disabled", "erin"))).toBe(202);
     await expect.poll(erin.call, WAIT).toBe(401);
     const again = async () =>
-      (await stand.gate.exchange(client, await people.token("erin", { sid: `sid-${++made}` }))).status;
+      (await stand.gate.exchange(client, await stand.people.token("erin", { sid: `sid-${++made}` }))).status;
     expect(await again()).toBe(400);
     expect(await push(await setOf("account-enabled", "erin"))).toBe(202);
     await expect.poll(again, WAIT).toBe(200);
@@ -207,7 +203,7 @@ describe("a security event token", () => {
     const other = bodyOf<Record<string, string>>(
       await stand.gate.exchange(
         client,
-        await people.token("frank", { scope: "requests:read", sid: "sid-frank-2" }),
+        await stand.people.token("frank", { scope: "requests:read", sid: "sid-frank-2" }),
       ),
       200,
     );

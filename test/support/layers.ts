@@ -8,7 +8,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ["revocation"],
   ["policy", "webhooks"],
   ["remediation"],
-  ["replication", "registry", "tokens", "access", "limits", "audit"],
+  ["replication", "registry", "tokens", "access", "limits", "audit", "backup"],
   ["browser", "signals"],
   ["edge", "control", "console"],
   ["wiring", "library"],

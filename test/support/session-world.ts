@@ -1,7 +1,11 @@
 import { policySchema, type SessionPolicy } from "../../src/policy/document.ts";
+import { ok } from "../../src/protocol/result.ts";
+import type { Revocation } from "../../src/revocation/rule.ts";
+import type { MintInput } from "../../src/tokens/access-token.ts";
 import type { BrowserTerms } from "../../src/tokens/browser-session.ts";
 import type { SessionTerms } from "../../src/tokens/entitlement.ts";
-import type { Assertion, SessionOpening } from "../../src/tokens/session.ts";
+import { type Assertion, endSession, type Session, type SessionOpening } from "../../src/tokens/session.ts";
+import type { SessionFlowDeps } from "../../src/tokens/session-flow.ts";
 
 export const SESSION_ISSUER = "https://auth.example.com";
 export const PROVIDER = "https://idp.example.com";
@@ -53,4 +57,50 @@ export function openingWith(over: Partial<SessionOpening> = {}): SessionOpening 
     assertion: assertionWith(),
     ...over,
   };
+}
+
+/** One stored session as a flow sees it: in memory, with what the flow did to it, in order. */
+export class SessionWorld {
+  session: Session | undefined;
+  nowMs = NOW * 1000;
+  /** What revocation the session's tokens are under. */
+  rule: Revocation | null = null;
+  readonly steps: string[] = [];
+  readonly minted: MintInput[] = [];
+  #made = 0;
+
+  later(seconds: number): void {
+    this.nowMs += seconds * 1000;
+  }
+
+  deps(over: Partial<SessionFlowDeps> = {}): SessionFlowDeps {
+    return {
+      issuer: SESSION_ISSUER,
+      clock: () => this.nowMs,
+      read: () => this.session,
+      write: (next) => {
+        this.steps.push("write");
+        this.session = structuredClone(next);
+      },
+      end: async (of, end) => {
+        this.steps.push("end");
+        this.session = endSession(of, end);
+      },
+      mint: async (input) => {
+        this.steps.push("mint");
+        this.minted.push(input);
+        const { jti, ttlSeconds: expiresInSeconds } = input;
+        const accessToken = `access-${this.minted.length}`;
+        return ok({ accessToken, jti, expiresAt: this.nowMs / 1000 + expiresInSeconds, expiresInSeconds });
+      },
+      hit: async () => {
+        this.steps.push("hit");
+        return ok(this.rule);
+      },
+      newCredential: async (kind) => `${kind}-${++this.#made}`,
+      seal: async (answer, of) => `${of}:${answer}`,
+      open: async (sealed, of) => (sealed.startsWith(`${of}:`) ? sealed.slice(of.length + 1) : undefined),
+      ...over,
+    };
+  }
 }

@@ -1,7 +1,7 @@
 /** A file's commits that change nobody's authority, so that they take no note for the audit log: how many, and why. */
 export const UPKEEP: Readonly<Record<string, readonly [commits: number, why: string]>> = {
   "src/access/access-request-effects.ts": [2, "what has been told, and the log's receipt"],
-  "src/access/directory-object.ts": [5, "an index, limits and idempotency keys"],
+  "src/access/directory-object.ts": [6, "an index, limits, idempotency keys and names of objects"],
   "src/access/grant-tokens.ts": [3, "tokens within a grant that is recorded, and the polling for them"],
   "src/access/grant-uses.ts": [3, "uses of a grant that is recorded, leased and given back"],
   "src/audit/audit-log.ts": [2, "the audit log itself"],

@@ -45,6 +45,19 @@ describe("readConfig", () => {
     }
   });
 
+  it("knows that a deployment is to be restored by a secret of its own, which is generated too", () => {
+    const restored = readConfig({
+      ...good,
+      PORTCULLIS_RESTORE_SECRET: "YW5vdGhlci1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3Rz",
+    });
+    expect(restored.ok && restored.value.restoreSecret).toBe("YW5vdGhlci1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3Rz");
+    for (const absent of [good, { ...good, PORTCULLIS_RESTORE_SECRET: "" }]) {
+      const read = readConfig(absent);
+      expect(read.ok && "restoreSecret" in read.value).toBe(false);
+    }
+    expect(readConfig({ ...good, PORTCULLIS_RESTORE_SECRET: "changeme" }).ok).toBe(false);
+  });
+
   it("takes a previous secret where there is one, and secrets of issuers by their names", () => {
     const previous = "YW5vdGhlci1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3Rz";
     const only = readConfig(good);

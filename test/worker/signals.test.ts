@@ -62,6 +62,9 @@ describe("the object of a transmitter's signals", () => {
     expect(expectValue(await log.revocation(id))).toMatchObject({ state: "in_force" });
     expect(await rows(stub, "signals")).toHaveLength(1);
     expect(await rows(stub, "owed")).toEqual([]);
+    // A backup finds the inbox by this.
+    const inboxes = { of: "signal_inboxes", after: "", until: "", limit: 100 } as const;
+    await vi.waitFor(async () => expect(expectValue(await directory.names(inboxes))).toContain(stub.name));
   });
 
   it("knows after an eviction what it was told, and says so", async () => {

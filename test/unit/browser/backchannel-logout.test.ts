@@ -4,8 +4,8 @@ import { policySchema } from "../../../src/policy/document.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
 import { hits, type Revocation } from "../../../src/revocation/rule.ts";
+import type { SessionQuery } from "../../../src/revocation/session-record.ts";
 import { RemoteKeys } from "../../../src/tokens/remote-keys.ts";
-import type { SessionQuery } from "../../../src/tokens/session-ports.ts";
 import { newKey, signToken, type TestKey } from "../../support/token-factory.ts";
 
 const NOW = 1_800_000_000;

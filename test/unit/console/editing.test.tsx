@@ -2,7 +2,13 @@ import { describe, expect, it } from "vitest";
 import { consequencesOf, filledFrom, readClientEdit } from "../../../src/console/client-editing.ts";
 import { ConfirmClientEdit, EditClient } from "../../../src/console/edit-client.tsx";
 import { changesOf, patchOf } from "../../../src/console/editing.ts";
-import type { ClientView } from "../../../src/console/operator-wire.ts";
+import {
+  endpointConsequences,
+  endpointFilled,
+  readEndpointEdit,
+  readSlack,
+} from "../../../src/console/endpoint-editing.ts";
+import type { ClientView, EndpointView } from "../../../src/console/operator-wire.ts";
 import { NOW, VISITOR } from "./samples.ts";
 import { world } from "./world.ts";
 
@@ -99,7 +105,7 @@ describe("the form of a client", () => {
     const page = await html(
       <ConfirmClientEdit client={CLIENT} patch={{ scopes: ["new"] }} visitor={VISITOR} mayRevoke={true} />,
     );
-    expect(page.match(/badge bad">taken/g)).toHaveLength(2);
+    expect(page.match(/badge bad">removed/g)).toHaveLength(2);
     expect(page.match(/badge waiting">new/g)).toHaveLength(1);
     expect(page).toContain("/console/revocations/new?client_id=cli_1");
     expect(
@@ -141,5 +147,84 @@ describe("a client that is edited", () => {
     const refused = await other.send("/console/clients/cli_1/change", { patch: "{}", revision: "7" });
     expect(refused.status).toBe(412);
     expect(await refused.text()).toContain("Somebody changed it meanwhile");
+  });
+});
+
+describe("an endpoint of Slack", () => {
+  it("is read from lines of people, each once", () => {
+    const form = (approvers: string) =>
+      readSlack(new URLSearchParams({ bot_token: "xoxb-1", channel: " C1 ", signing_secret: "", approvers }));
+    expect(form("U1 corp|bob approver, lead\r\n\r\nU2 corp|ann\n")).toEqual({
+      ok: true,
+      value: {
+        ...{ bot_token: "xoxb-1", channel: "C1" },
+        approvers: {
+          U1: { subject: "corp|bob", roles: ["approver", "lead"] },
+          U2: { subject: "corp|ann", roles: [] },
+        },
+      },
+    });
+    for (const wrong of ["U1", "U1 corp|bob\nU1 corp|ann"])
+      expect(form(wrong)).toMatchObject({ ok: false, error: { code: "invalid_body" } });
+    const odd = form("__proto__ corp|bob");
+    expect(JSON.stringify(odd.ok && odd.value)).toContain('"approvers":{"__proto__":{"subject":"corp|bob"');
+  });
+
+  it("never shows a secret again that was typed, not where the form is refused either", async () => {
+    const { send } = world({ scope: "webhooks:write" });
+    const answer = await send("/console/webhooks/new/slack", {
+      ...{
+        url: "https://hooks.slack.com/x",
+        events: "*",
+        bot_token: "xoxb-s3cret",
+        signing_secret: "5ecret",
+      },
+      ...{ approvers: "U1", nonce: "n" },
+    });
+    expect(answer.status).toBe(400);
+    const text = await answer.text();
+    expect(text).toContain("one person a line");
+    expect(text).not.toMatch(/s3cret|5ecret/);
+  });
+});
+
+describe("the form of an endpoint", () => {
+  const endpoint: EndpointView = {
+    ...{ id: "whe_1", url: "https://x.example/hook", events: ["grant.*", "revocation.*"], enabled: true },
+    ...{ description: "chat", created_at: NOW, revision: 3, signature: "hmac" },
+  };
+  const read = (fields: Record<string, string>) => {
+    const form = endpointFilled(endpoint);
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
+    return readEndpointEdit(form, endpoint);
+  };
+
+  it("changes what differs, and takes a description away", () => {
+    expect(read({})).toMatchObject({ error: { code: "invalid_body" } });
+    expect(read({ events: "revocation.* grant.*" }).ok).toBe(false);
+    expect(read({ events: "grant.*" })).toEqual({ ok: true, value: { events: ["grant.*"] } });
+    expect(read({ description: "" })).toEqual({ ok: true, value: { description: null } });
+    expect(read({ url: "https://y.example/" })).toEqual({ ok: true, value: { url: "https://y.example/" } });
+  });
+
+  it("says what that means", () => {
+    expect(endpointConsequences(endpoint, { events: ["grant.*"] }).join()).toContain(
+      "not told of those any more",
+    );
+    expect(endpointConsequences(endpoint, { url: "https://y.example/" }).join()).toContain("new address");
+    expect(endpointConsequences(endpoint, { events: ["*", ...endpoint.events], description: null })).toEqual(
+      [],
+    );
+  });
+
+  it("is sent chosen deliveries again, and none where none is chosen", async () => {
+    const answers = { "POST /v1/webhook-endpoints/whe_1/redeliver": { redelivered: 1, remaining: 0 } };
+    const { send, asked } = world({ scope: "webhooks:write", answers });
+    const sent = await send("/console/webhooks/whe_1/redeliver", { delivery: "dlv_1" });
+    expect(sent.headers.get("location")).toBe("/console/webhooks/whe_1?done=sent-again");
+    expect(JSON.parse(asked.at(-1)!.body)).toEqual({ deliveries: ["dlv_1"] });
+    expect((await send("/console/webhooks/whe_1/redeliver", {})).status).toBe(400);
+    expect((await send("/console/webhooks/whe_1/again", { since: "soon" })).status).toBe(400);
+    expect(asked).toHaveLength(1);
   });
 });

@@ -4,11 +4,15 @@ import { filledFrom } from "../../../src/console/client-editing.ts";
 import { ClientPage, ClientSecret, ConfirmClientAct } from "../../../src/console/client-page.tsx";
 import { ClientsPage } from "../../../src/console/clients-page.tsx";
 import { ConfirmClientEdit, EditClient } from "../../../src/console/edit-client.tsx";
+import { ConfirmEndpointEdit, EditEndpoint } from "../../../src/console/edit-endpoint.tsx";
+import { ConfirmEndpointAct } from "../../../src/console/endpoint-act.tsx";
+import { endpointFilled } from "../../../src/console/endpoint-editing.ts";
 import { GrantPage, RevokeGrant } from "../../../src/console/grant-page.tsx";
 import { windowOf } from "../../../src/console/grants-chart.tsx";
 import { GrantsPage } from "../../../src/console/grants-page.tsx";
 import { KeyReplaced, KeysPage, ReplaceKey, RotateKeys } from "../../../src/console/keys-page.tsx";
 import { ClientForm, readClient } from "../../../src/console/new-client.tsx";
+import { EndpointForm } from "../../../src/console/new-endpoint.tsx";
 import { ConfirmRevocation, RevocationForm } from "../../../src/console/new-revocation.tsx";
 import type {
   ClientView,
@@ -28,8 +32,10 @@ import { ConfirmProposal, LiftRevocation, RevocationPage } from "../../../src/co
 import { effectText, ruleText } from "../../../src/console/revocation-words.ts";
 import { RevocationsPage } from "../../../src/console/revocations-page.tsx";
 import { readRevocation } from "../../../src/console/revoking.ts";
-import { ConfirmEndpointAct, EndpointSecret, WebhookPage } from "../../../src/console/webhook-page.tsx";
-import { EndpointForm, WebhooksPage } from "../../../src/console/webhooks-page.tsx";
+import { SendAgain } from "../../../src/console/send-again.tsx";
+import { SlackForm } from "../../../src/console/slack-form.tsx";
+import { EndpointSecret, WebhookPage } from "../../../src/console/webhook-page.tsx";
+import { WebhooksPage } from "../../../src/console/webhooks-page.tsx";
 import { problem } from "../../../src/protocol/problem.ts";
 import { addresses, HOSTILE, skeleton } from "./hostile.ts";
 import { NOW, sampleGrant, VISITOR } from "./samples.ts";
@@ -59,6 +65,8 @@ function sampleClient(members: Partial<ClientView> = {}): ClientView {
     ...members,
   };
 }
+
+const NONE_LEFT = { waiting: { count: 0, exact: true }, givenUp: { count: 200, exact: false } };
 
 const html = async (children: object) => String(await children);
 
@@ -96,7 +104,13 @@ async function render(text: string): Promise<string> {
   const endpoint = {
     ...{ id: text, url: text, events: [word], description: text, enabled: true, created_at: NOW },
     ...{ public_keys: [text], revision: 1 },
+    reviews_as: { roles: [text], subjects: [text] },
   };
+  const slack = {
+    ...endpoint,
+    slack: { channel: text, approvers: { U024BE7LH: { subject: text, roles: [text] } } },
+  };
+  const filledEndpoint = endpointFilled(slack);
   const delivery = {
     ...{ id: text, event_id: text, event_type: word, state: "dead_letter" as const, created_at: NOW },
     dead_reason: word,
@@ -178,11 +192,30 @@ async function render(text: string): Promise<string> {
         visitor={{ ...visitor, scopes: new Set(["webhooks:write"]) }}
         endpoint={endpoint}
         deliveries={[delivery]}
-        cursor={text}
+        query={{ state: text, cursor: text }}
         next={text}
       />
+      <WebhookPage
+        {...props}
+        endpoint={slack}
+        deliveries={[]}
+        query={{ state: undefined, cursor: undefined }}
+        next={undefined}
+      />
+      <EditEndpoint endpoint={slack} visitor={visitor} filled={filledEndpoint} problem={refused} />
+      <ConfirmEndpointEdit
+        endpoint={endpoint}
+        patch={{ url: `${text} now`, description: null }}
+        visitor={visitor}
+      />
+      <SlackForm visitor={visitor} filled={filledEndpoint} problem={refused} nonce={text} />
+      <SlackForm visitor={visitor} filled={filledEndpoint} problem={undefined} endpoint={slack} />
+      <SendAgain
+        {...{ endpoint, visitor, period: "3600", since: NOW, now: NOW }}
+        counted={{ redelivered: 2, remaining: 1 }}
+      />
       <EndpointSecret endpoint={{ ...endpoint, secret: text }} />
-      <ConfirmEndpointAct {...props} endpoint={endpoint} act="delete" />
+      <ConfirmEndpointAct {...props} {...NONE_LEFT} endpoint={endpoint} act="delete" />
       <KeyReplaced receipt={{ ...RECEIPT, id: text }} now={NOW} />
       <KeysPage keys={[key, { ...key, state: "next", signs_from: NOW }]} alarms={[text]} now={NOW} />
       <RotateKeys {...props} keys={[{ ...key, state: "next" }]} nonce={text} />
@@ -475,7 +508,8 @@ describe("a webhook endpoint", () => {
   const shown = (deliveries: DeliveryView[], scopes = ["webhooks:write"]) => {
     const visitor = { ...VISITOR, scopes: new Set(scopes) };
     const props = { endpoint, deliveries, visitor, now: NOW, version: "v" };
-    return html(<WebhookPage {...props} cursor={undefined} next={undefined} />);
+    const query = { state: undefined, cursor: undefined };
+    return html(<WebhookPage {...props} query={query} next={undefined} />);
   };
 
   it("shows every attempt, and when the next is due", async () => {
@@ -493,6 +527,19 @@ describe("a webhook endpoint", () => {
     expect(await shown([delivery({ state: "dead_letter" })])).toContain("Send again");
     expect(await shown([delivery({ state: "pending" })])).not.toContain("Send again");
     expect(await shown([delivery({})], ["webhooks:read"])).not.toContain("Send");
+  });
+
+  it("that is paused or deleted says how much will not be sent", async () => {
+    const says = (act: "pause" | "delete", waiting: number, givenUp = NONE_LEFT.givenUp) => {
+      const props = { endpoint, act, waiting: { count: waiting, exact: true }, givenUp };
+      return html(<ConfirmEndpointAct {...props} visitor={VISITOR} now={NOW} />);
+    };
+    expect(await says("pause", 0)).toContain("Nothing waits to be sent.");
+    expect(await says("pause", 12)).toContain("12 deliveries that wait; each becomes a dead letter");
+    expect(await says("delete", 1)).toContain("1 delivery that waits, 200 dead letters or more and");
+    expect(await says("delete", 0, { count: 0, exact: true })).toContain(
+      "no delivery that waits, no dead letter",
+    );
   });
 
   it("shows a secret where it was just made, and says so where it was not", async () => {

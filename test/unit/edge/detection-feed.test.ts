@@ -14,7 +14,7 @@ import { DetectionWorld, ISS, START_MS, verifiedToken } from "../../support/dete
 
 const HOUR_MS = 3_600_000;
 const token = (jti = "tok_1") => verifiedToken({ jti }, START_MS + HOUR_MS);
-const DE = { country: "DE" };
+const DE = { cf: { country: "DE" } };
 const unverified = { iss: ISS, kid: "own-1" };
 const forgery = { address: "203.0.113.7", refused: "token_signature", unverified } as const;
 
@@ -31,16 +31,35 @@ describe("the sketch of a token's uses", () => {
     expect(use(3 + TELL_PLACE_AGAIN_MS, "b")).toBe("place");
   });
 
-  it("tells each change of the country", () => {
+  it("tells each change of the country, with an address or without one", () => {
+    for (const addresses of [undefined, ["a", "b", "b", "a"]]) {
+      const sketch = new TokenSketch();
+      const one = token();
+      const use = (country: string, n: number) =>
+        sketch.use(one, addresses?.[n], { cf: { country } }, START_MS + n);
+      expect([use("DE", 0), use("US", 1), use("US", 2), use("DE", 3)]).toEqual([
+        "place",
+        "place",
+        undefined,
+        "place",
+      ]);
+    }
+  });
+
+  it("does not ask where an address is that is the same as before", () => {
     const sketch = new TokenSketch();
     const one = token();
-    const use = (country: string, atMs: number) => sketch.use(one, "a", { country }, START_MS + atMs);
-    expect([use("DE", 0), use("US", 1), use("US", 2), use("DE", 3)]).toEqual([
-      "place",
-      "place",
-      undefined,
-      "place",
-    ]);
+    let asked = 0;
+    const from = {
+      get cf() {
+        asked++;
+        return { country: "DE" };
+      },
+    };
+    for (let n = 0; n < 3; n++) sketch.use(one, "a", from, START_MS + n);
+    expect(asked).toBe(1);
+    sketch.use(one, "b", from, START_MS + 3);
+    expect(asked).toBe(2);
   });
 
   it("tells of a token that is used fifty times in ten seconds, with all of its uses once", () => {

@@ -114,7 +114,7 @@ describe("each attack is its detection, within seconds, and no other", () => {
     ],
     [
       "token_many_countries",
-      (world) => places(world, 6, (n) => ({ address: "203.0.113.7", cf: { country: `A${n}` } })),
+      (world) => places(world, 6, (n) => ({ address: `203.0.113.${n}`, cf: { country: `A${n}` } })),
       { jti: "tok_1" },
     ],
     [

@@ -61,6 +61,35 @@ describe("a browser that is refused a page", () => {
   });
 });
 
+describe("a page whose origin fails", () => {
+  const failing: [string, () => Response | Promise<Response>, number, string][] = [
+    ["cannot be reached", () => Promise.reject(new Error("connect ECONNREFUSED 10.0.0.7")), 502, "reached"],
+    ["does not answer in time", () => new Promise<Response>(() => {}), 504, "in time"],
+  ];
+
+  it.each(failing)(
+    "as it %s is a page, and the problem for programs",
+    async (_what, origin, status, says) => {
+      world.origin = origin;
+      const page = await open("/open");
+      expect([page.status, page.headers.get("content-type")]).toEqual([status, "text/html; charset=utf-8"]);
+      const text = await page.text();
+      expect(text).toContain("<h1>Not available right now</h1>");
+      expect(text).toContain(says);
+      expect(text).toContain("<code>request-1</code>");
+      expect(text).not.toMatch(/10\.0\.0\.7|ECONNREFUSED|Ask for/);
+      const told = await open("/open", { accept: "*/*" });
+      expect([told.status, told.headers.get("content-type")]).toEqual([status, "application/problem+json"]);
+    },
+  );
+
+  it("with an answer of its own, whatever it says, is passed on", async () => {
+    world.origin = () => Response.json({ fault: "mine" }, { status: 502 });
+    const answer = await open("/open");
+    expect([answer.status, await answer.json()]).toEqual([502, { fault: "mine" }]);
+  });
+});
+
 describe("who gets the problem as it is", () => {
   it.each([
     ["a program", {}, "GET"],

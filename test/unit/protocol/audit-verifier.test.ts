@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import type { AuditEntry } from "../../../src/protocol/audit-record.ts";
 import { type AuditVerdict, verifyExport } from "../../../src/protocol/audit-verifier.ts";
 import { base64, utf8 } from "../../../src/protocol/encoding.ts";
 import { leafHash } from "../../../src/protocol/merkle.ts";
@@ -92,6 +93,25 @@ describe("an export", () => {
     const short = await exportOf(someEntries(20), key);
     expect(await verify(short, { anchors: [noteAt(whole, 20)] })).toMatchObject({ intact: true });
     expect(await broken(short, { anchors: [noteAt(whole, 40)] })).toMatchObject({ seq: 20 });
+  });
+
+  it("goes on after a backup was restored, from wherever objects were then, and without a gap from there", async () => {
+    const restored: AuditEntry = {
+      ...{ id: "evt_restored", at: 1_800_000_100, type: "backup.restored", source: "control" },
+      ...{ actor: { subject: "portcullis" }, data: { backup: "bak_1" } },
+    };
+    const before = someEntries(12);
+    const again = someEntries(12)
+      .slice(6)
+      .map((entry) => ({ ...entry, id: `${entry.id}_again` }));
+    expect(await verify(await exportOf([...before, restored, ...again], key))).toMatchObject({
+      intact: true,
+    });
+    expect(await broken(await exportOf([...before, ...again], key))).toMatchObject({ seq: 12 });
+    // Of session/ses_0, whose third record comes first since, the fourth is not there.
+    const more = someEntries(24).slice(12);
+    const gap = await exportOf([...before, restored, ...again.slice(0, 3), ...more], key);
+    expect(await broken(gap)).toMatchObject({ seq: 16, fault: expect.stringContaining("is not here") });
   });
 
   it("has no gap in what an object has noted", async () => {

@@ -16,14 +16,16 @@ const APPROVAL: Confirmed = {
 const REFUSED = { ok: false, error: { code: "passkey_required" } };
 
 let nowMs: number;
+let told: unknown[];
 let register: PasskeyRegister;
 let passkey: SoftwarePasskey;
 
 beforeEach(async () => {
   nowMs = 1_800_000_000_000;
+  told = [];
   register = new PasskeyRegister({
     sql: memorySql([PASSKEY_SCHEMA]),
-    durable: { commit: (change) => change(() => {}) },
+    durable: { commit: (change) => change(() => {}), outbox: { put: (row) => told.push(row.payload) } },
     clock: () => nowMs,
   });
   passkey = await added(ANN);
@@ -99,6 +101,14 @@ describe("a passkey", () => {
     expect(await register.use({ subject: ANN, confirms: APPROVAL, answer, site: SITE })).toMatchObject(
       REFUSED,
     );
+  });
+
+  it("tells the directory whose they are, when one comes and when all go", async () => {
+    expect(told).toEqual([ANN]);
+    await use(APPROVAL, APPROVAL);
+    expect(told).toEqual([ANN]);
+    register.reset(ANN);
+    expect(told).toEqual([ANN, ANN]);
   });
 
   it("is needed first: nobody without one gets a challenge", async () => {

@@ -2,11 +2,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { sha256Hex } from "../../../src/protocol/encoding.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
-import type { Revocation } from "../../../src/revocation/rule.ts";
-import type { MintInput } from "../../../src/tokens/access-token.ts";
 import { BROWSER_CLIENT, type BrowserTerms } from "../../../src/tokens/browser-session.ts";
 import { BrowserSessionFlow, type SignInCall } from "../../../src/tokens/browser-session-flow.ts";
-import { endSession, type Session } from "../../../src/tokens/session.ts";
+import { endSession } from "../../../src/tokens/session.ts";
 import type { SessionFlowDeps } from "../../../src/tokens/session-flow.ts";
 import {
   assertionWith,
@@ -14,6 +12,7 @@ import {
   NOW,
   openingWith,
   SESSION_ISSUER,
+  SessionWorld,
   sessionPolicy,
 } from "../../support/session-world.ts";
 
@@ -23,52 +22,13 @@ const ORIGIN = "urn:origin";
 const { id } = openingWith();
 const over = { ok: false, error: { code: "invalid_token" } };
 
-let session: Session | undefined;
-let nowMs: number;
-let steps: string[];
-let minted: MintInput[];
-let rule: Revocation | null;
-let made: number;
+let world: SessionWorld;
 
 beforeEach(() => {
-  session = undefined;
-  nowMs = NOW * 1000;
-  steps = [];
-  minted = [];
-  rule = null;
-  made = 0;
+  world = new SessionWorld();
 });
 
-function flowWith(changed: Partial<SessionFlowDeps> = {}): BrowserSessionFlow {
-  return new BrowserSessionFlow({
-    issuer: SESSION_ISSUER,
-    clock: () => nowMs,
-    read: () => session,
-    write: (next) => {
-      steps.push("write");
-      session = structuredClone(next);
-    },
-    end: async (of, end) => {
-      steps.push("end");
-      session = endSession(of, end);
-    },
-    mint: async (input) => {
-      steps.push("mint");
-      minted.push(input);
-      const { jti, ttlSeconds: expiresInSeconds } = input;
-      const accessToken = `access-${minted.length}`;
-      return ok({ accessToken, jti, expiresAt: nowMs / 1000 + expiresInSeconds, expiresInSeconds });
-    },
-    hit: async () => {
-      steps.push("hit");
-      return ok(rule);
-    },
-    newCredential: async (kind) => `${kind}-${++made}`,
-    seal: async (answer, of) => `${of}:${answer}`,
-    open: async (sealed, of) => (sealed.startsWith(`${of}:`) ? sealed.slice(of.length + 1) : undefined),
-    ...changed,
-  });
-}
+const flowWith = (over: Partial<SessionFlowDeps> = {}) => new BrowserSessionFlow(world.deps(over));
 
 const signInWith = (flow: BrowserSessionFlow, changed: Partial<SignInCall> = {}) => {
   const call = {
@@ -94,9 +54,7 @@ async function tokenFor(
   return flow.token({ host, credential: await sha256Hex(cookie), terms }, audience, refused || undefined);
 }
 
-const later = (seconds: number) => {
-  nowMs += seconds * 1000;
-};
+const later = (seconds: number) => world.later(seconds);
 const revocation = {
   id: "rev_1",
   match: { sub: "idp|alice" },
@@ -109,22 +67,22 @@ describe("a sign-in", () => {
   it("opens a session with what its person may have through a browser, and a cookie for one host", async () => {
     const flow = flowWith();
     expect(await signInWith(flow)).toEqual(ok({ cookie: "session_cookie-1", expires_at: NOW + 86_400 }));
-    expect(session).toMatchObject({
+    expect(world.session).toMatchObject({
       subject: "idp|alice",
       kind: "session_cookie",
       binding: { client_id: BROWSER_CLIENT },
       scopes: ["profile", "orders:read", "orders:write"],
       browser: { hosts: { [HOME]: await sha256Hex("session_cookie-1") } },
     });
-    expect(JSON.stringify(session)).not.toContain("session_cookie-1");
+    expect(JSON.stringify(world.session)).not.toContain("session_cookie-1");
   });
 
   it("never continues a session that is there: an id that was set by somebody else is refused", async () => {
     const flow = flowWith();
     await signInWith(flow);
-    const before = structuredClone(session);
+    const before = structuredClone(world.session);
     expect(await signInWith(flow)).toMatchObject(over);
-    expect(session).toEqual(before);
+    expect(world.session).toEqual(before);
   });
 
   it.each([
@@ -134,16 +92,16 @@ describe("a sign-in", () => {
     expect(await signInWith(flowWith(), { terms: browserTermsWith(changed) })).toMatchObject({
       error: { code },
     });
-    expect(session).toBeUndefined();
+    expect(world.session).toBeUndefined();
   });
 
   it("is refused where a revocation is in force for the person, and where nobody can tell", async () => {
-    rule = revocation;
+    world.rule = revocation;
     expect(await signInWith(flowWith())).toMatchObject({ error: { code: "forbidden" } });
     const down = flowWith({ hit: async () => err(problem("unavailable", "down")) });
     expect(await signInWith(down)).toMatchObject({ error: { code: "unavailable" } });
-    expect(session).toBeUndefined();
-    rule = null;
+    expect(world.session).toBeUndefined();
+    world.rule = null;
     expect((await signInWith(flowWith())).ok).toBe(true);
   });
 });
@@ -152,10 +110,15 @@ describe("the access token of a cookie", () => {
   it("is one for all who ask, and one more for all who ask when it is due: nobody forks the session", async () => {
     const flow = flowWith({
       mint: async (input) => {
-        minted.push(input);
+        world.minted.push(input);
         await new Promise((resolve) => setTimeout(resolve, 1));
-        const accessToken = `access-${minted.length}`;
-        return ok({ accessToken, jti: input.jti, expiresAt: nowMs / 1000 + 300, expiresInSeconds: 300 });
+        const accessToken = `access-${world.minted.length}`;
+        return ok({
+          accessToken,
+          jti: input.jti,
+          expiresAt: world.nowMs / 1000 + 300,
+          expiresInSeconds: 300,
+        });
       },
     });
     await signInWith(flow);
@@ -165,9 +128,9 @@ describe("the access token of a cookie", () => {
       expect(new Set(tokens)).toEqual(new Set([expected]));
       later(250);
     }
-    expect(minted).toHaveLength(3);
-    expect(session).toMatchObject({ generation: 4 });
-    expect(session?.ended).toBeUndefined();
+    expect(world.minted).toHaveLength(3);
+    expect(world.session).toMatchObject({ generation: 4 });
+    expect(world.session?.ended).toBeUndefined();
   });
 
   it.each([
@@ -180,7 +143,7 @@ describe("the access token of a cookie", () => {
     await tokenFor(flow);
     later(seconds);
     expect((await tokenFor(flow)).ok).toBe(true);
-    expect(minted).toHaveLength(count);
+    expect(world.minted).toHaveLength(count);
   });
 
   it("is not given again where it was refused: all who say so get the next one, and it stays theirs", async () => {
@@ -196,16 +159,16 @@ describe("the access token of a cookie", () => {
     expect([await given(), await given("access-1"), await given("of-another-session")]).toEqual(
       Array.from({ length: 3 }, () => "access-2"),
     );
-    expect(minted).toHaveLength(2);
+    expect(world.minted).toHaveLength(2);
   });
 
   it("that was refused as the whole session was revoked is followed by none", async () => {
     const flow = flowWith();
     await signInWith(flow);
     await tokenFor(flow);
-    rule = revocation;
+    world.rule = revocation;
     expect(await tokenFor(flow, { refused: "access-1" })).toMatchObject(over);
-    expect(session).toMatchObject({ ended: { how: "revoked", by: "operator" } });
+    expect(world.session).toMatchObject({ ended: { how: "revoked", by: "operator" } });
   });
 
   it("is for one audience, with the session's id, and none is made for an audience that the policy does not have", async () => {
@@ -221,7 +184,7 @@ describe("the access token of a cookie", () => {
       "access-2",
       "access-1",
     ]);
-    expect(minted.map(({ audience, session: sid, clientId }) => [audience, sid, clientId])).toEqual([
+    expect(world.minted.map(({ audience, session: sid, clientId }) => [audience, sid, clientId])).toEqual([
       [ORIGIN, id, BROWSER_CLIENT],
       [SESSION_ISSUER, id, BROWSER_CLIENT],
     ]);
@@ -235,20 +198,20 @@ describe("the access token of a cookie", () => {
     const flow = flowWith();
     await signInWith(flow, { assertion: assertionWith({ sign_in }) });
     await tokenFor(flow);
-    session = undefined;
+    world.session = undefined;
     await signInWith(flow);
     await tokenFor(flow, { cookie: "session_cookie-2" });
-    expect(minted.map(({ signIn }) => signIn)).toEqual([sign_in, undefined]);
+    expect(world.minted.map(({ signIn }) => signIn)).toEqual([sign_in, undefined]);
   });
 
   it("is given for the cookie of this host only, and a wrong one changes nothing", async () => {
     const flow = flowWith();
     await signInWith(flow);
-    const before = structuredClone(session);
+    const before = structuredClone(world.session);
     expect(await tokenFor(flow, { cookie: "session_cookie-2" })).toMatchObject(over);
     expect(await tokenFor(flow, { host: APP })).toMatchObject(over);
     expect(await tokenFor(flow, { host: "__proto__" })).toMatchObject(over);
-    expect(session).toEqual(before);
+    expect(world.session).toEqual(before);
     expect((await tokenFor(flow)).ok).toBe(true);
   });
 
@@ -260,7 +223,7 @@ describe("the access token of a cookie", () => {
     await tokenFor(flow, { terms: browserTermsWith({ roles: { developer: { scopes: ["orders:read"] } } }) });
     later(250);
     await tokenFor(flow, { terms: browserTermsWith({ ceilings: { idp: ["profile"] } }) });
-    expect(minted.map(({ scopes }) => scopes)).toEqual([
+    expect(world.minted.map(({ scopes }) => scopes)).toEqual([
       ["profile", "orders:read", "orders:write"],
       ["profile", "orders:read"],
       ["profile"],
@@ -276,7 +239,7 @@ describe("the access token of a cookie", () => {
     }
     later(24);
     expect(await tokenFor(flow)).toMatchObject(over);
-    session = undefined;
+    world.session = undefined;
     await signInWith(flow);
     later(3_600);
     expect(await tokenFor(flow)).toMatchObject(over);
@@ -298,35 +261,36 @@ describe("the access token of a cookie", () => {
   it("signs, then asks the log, then commits; a revocation ends the session for good", async () => {
     const flow = flowWith();
     await signInWith(flow);
-    steps.length = 0;
+    world.steps.length = 0;
     await tokenFor(flow);
-    expect(steps).toEqual(["mint", "hit", "write"]);
+    expect(world.steps).toEqual(["mint", "hit", "write"]);
     later(250);
-    rule = revocation;
+    world.rule = revocation;
     expect(await tokenFor(flow)).toMatchObject(over);
-    expect(session).toMatchObject({ ended: { how: "revoked", by: "operator" } });
-    expect(session).not.toHaveProperty("browser");
-    rule = null;
+    expect(world.session).toMatchObject({ ended: { how: "revoked", by: "operator" } });
+    expect(world.session).not.toHaveProperty("browser");
+    world.rule = null;
     expect(await tokenFor(flow)).toMatchObject(over);
   });
 
   it("is not given where the session ended while it was signed", async () => {
     const flow = flowWith({
       hit: async () => {
-        if (session) session = endSession(session, { how: "revoked", at: NOW, by: "x", reason: "y" });
+        if (world.session)
+          world.session = endSession(world.session, { how: "revoked", at: NOW, by: "x", reason: "y" });
         return ok(null);
       },
     });
-    session = undefined;
+    world.session = undefined;
     await signInWith(flow);
     expect(await tokenFor(flow)).toMatchObject(over);
-    expect(session).not.toHaveProperty("browser");
+    expect(world.session).not.toHaveProperty("browser");
   });
 
   it("is not there where the log cannot say, and comes once it can", async () => {
     let down = true;
     const flow = flowWith({
-      hit: async () => (down && session ? err(problem("unavailable", "down")) : ok(null)),
+      hit: async () => (down && world.session ? err(problem("unavailable", "down")) : ok(null)),
     });
     await signInWith(flow);
     expect(await tokenFor(flow)).toMatchObject({ error: { code: "unavailable" } });
@@ -372,14 +336,14 @@ describe("a hand-over", () => {
     [
       "is of a session that ended",
       () => {
-        session = endSession(session!, { how: "revoked", at: NOW, by: "x", reason: "y" });
+        world.session = endSession(world.session!, { how: "revoked", at: NOW, by: "x", reason: "y" });
       },
     ],
     [
       "is of a family that has refresh tokens",
       () => {
-        const { browser: _none, ...rest } = session!;
-        session = rest;
+        const { browser: _none, ...rest } = world.session!;
+        world.session = rest;
       },
     ],
   ])("gives nothing where it %s", async (_what, change) => {
@@ -395,6 +359,6 @@ describe("a hand-over", () => {
     await give(flow);
     later(61);
     await give(flow, { id: "code-2", expires_at: NOW + 120 });
-    expect(Object.keys(session?.browser?.redeemed ?? {})).toEqual(["code-2"]);
+    expect(Object.keys(world.session?.browser?.redeemed ?? {})).toEqual(["code-2"]);
   });
 });

@@ -2,14 +2,13 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { sha256Hex } from "../../../src/protocol/encoding.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok } from "../../../src/protocol/result.ts";
-import type { MintInput } from "../../../src/tokens/access-token.ts";
-import { endSession, type Session } from "../../../src/tokens/session.ts";
+import { endSession } from "../../../src/tokens/session.ts";
 import { type RefreshCall, SessionFlow, type SessionFlowDeps } from "../../../src/tokens/session-flow.ts";
 import {
   assertionWith,
   NOW,
   openingWith,
-  SESSION_ISSUER,
+  SessionWorld,
   sessionPolicy,
   termsWith,
 } from "../../support/session-world.ts";
@@ -18,49 +17,13 @@ const down = err(problem("unavailable", "down"));
 const refused = { ok: false, error: { code: "invalid_token" } };
 const postponed = { ok: false, error: { code: "unavailable" } };
 
-let session: Session | undefined;
-let nowMs: number;
-let steps: string[];
-let minted: MintInput[];
-let made: number;
+let world: SessionWorld;
 
 beforeEach(() => {
-  session = undefined;
-  nowMs = NOW * 1000;
-  steps = [];
-  minted = [];
-  made = 0;
+  world = new SessionWorld();
 });
 
-function flowWith(over: Partial<SessionFlowDeps> = {}): SessionFlow {
-  return new SessionFlow({
-    issuer: SESSION_ISSUER,
-    clock: () => nowMs,
-    read: () => session,
-    write: (next) => {
-      steps.push("write");
-      session = next;
-    },
-    end: async (of, end) => {
-      steps.push("end");
-      session = endSession(of, end);
-    },
-    mint: async (input) => {
-      steps.push("mint");
-      minted.push(input);
-      const { jti, ttlSeconds: expiresInSeconds } = input;
-      return ok({ accessToken: "access", jti, expiresAt: NOW + expiresInSeconds, expiresInSeconds });
-    },
-    hit: async () => {
-      steps.push("hit");
-      return ok(null);
-    },
-    newCredential: async () => `refresh-${++made}`,
-    seal: async (answer, id) => `${id}:${answer}`,
-    open: async (sealed, id) => (sealed.startsWith(`${id}:`) ? sealed.slice(id.length + 1) : undefined),
-    ...over,
-  });
-}
+const flowWith = (over: Partial<SessionFlowDeps> = {}) => new SessionFlow(world.deps(over));
 
 const open = (flow: SessionFlow, terms = termsWith()) => {
   const opening = openingWith();
@@ -81,27 +44,29 @@ describe("a session of a key", () => {
     const opening = openingWith({ binding: bound });
     const opened = await flow.open({ opening, terms: termsWith(), scopes: opening.scopes });
     expect(opened).toMatchObject({ value: { token_type: "DPoP" } });
-    expect(await refreshed(flow, "refresh-1")).toMatchObject(refused);
-    expect(await refreshed(flow, "refresh-1", { binding: { ...bound, jkt: "other" } })).toMatchObject(
+    expect(await refreshed(flow, "refresh_token-1")).toMatchObject(refused);
+    expect(await refreshed(flow, "refresh_token-1", { binding: { ...bound, jkt: "other" } })).toMatchObject(
       refused,
     );
-    const next = await refreshed(flow, "refresh-1", { binding: bound });
+    const next = await refreshed(flow, "refresh_token-1", { binding: bound });
     expect(next).toMatchObject({ value: { token_type: "DPoP" } });
-    expect(minted.map((input) => input.confirmation)).toEqual([confirmation, confirmation]);
+    expect(world.minted.map((input) => input.confirmation)).toEqual([confirmation, confirmation]);
   });
 
   it("is not needed for a proof to bind one answer, which is repeated for the same key only", async () => {
     const flow = flowWith();
     await open(flow);
     const proven = { binding: { client_id: "cli_1", jkt: "key" } };
-    const answer = await refreshed(flow, "refresh-1", proven);
+    const answer = await refreshed(flow, "refresh_token-1", proven);
     expect(answer).toMatchObject({ value: { token_type: "DPoP" } });
-    expect(minted.map((input) => input.confirmation)).toEqual([undefined, { jkt: "key" }]);
-    expect(await refreshed(flow, "refresh-1", proven)).toEqual(answer);
-    expect(await refreshed(flow, "refresh-1")).toMatchObject(refused);
-    expect(await refreshed(flow, "refresh-1", { binding: { ...bound, x5t: "x" } })).toMatchObject(refused);
-    expect(await refreshed(flow, "refresh-2")).toMatchObject({ value: { token_type: "Bearer" } });
-    expect(minted).toHaveLength(3);
+    expect(world.minted.map((input) => input.confirmation)).toEqual([undefined, { jkt: "key" }]);
+    expect(await refreshed(flow, "refresh_token-1", proven)).toEqual(answer);
+    expect(await refreshed(flow, "refresh_token-1")).toMatchObject(refused);
+    expect(await refreshed(flow, "refresh_token-1", { binding: { ...bound, x5t: "x" } })).toMatchObject(
+      refused,
+    );
+    expect(await refreshed(flow, "refresh_token-2")).toMatchObject({ value: { token_type: "Bearer" } });
+    expect(world.minted).toHaveLength(3);
   });
 });
 
@@ -109,10 +74,10 @@ describe("a refresh", () => {
   it("signs, then asks the log, then commits: a revocation that came while it signed is not missed", async () => {
     const flow = flowWith();
     await open(flow);
-    expect(steps).toEqual(["mint", "hit", "write"]);
-    expect((await refreshed(flow, "refresh-1")).ok).toBe(true);
-    expect(steps.slice(3)).toEqual(["mint", "hit", "write"]);
-    expect(minted[1]).toMatchObject({
+    expect(world.steps).toEqual(["mint", "hit", "write"]);
+    expect((await refreshed(flow, "refresh_token-1")).ok).toBe(true);
+    expect(world.steps.slice(3)).toEqual(["mint", "hit", "write"]);
+    expect(world.minted[1]).toMatchObject({
       session: openingWith().id,
       subject: "idp|alice",
       roles: ["developer"],
@@ -124,9 +89,9 @@ describe("a refresh", () => {
     ["the key ring", { mint: async () => down }],
   ])("is postponed where %s does not answer, and the token is not spent by it", async (_what, over) => {
     expect((await open(flowWith())).ok).toBe(true);
-    expect(await refreshed(flowWith(over), "refresh-1")).toMatchObject(postponed);
-    expect(session?.generation).toBe(1);
-    expect((await refreshed(flowWith(), "refresh-1")).ok).toBe(true);
+    expect(await refreshed(flowWith(over), "refresh_token-1")).toMatchObject(postponed);
+    expect(world.session?.generation).toBe(1);
+    expect((await refreshed(flowWith(), "refresh_token-1")).ok).toBe(true);
   });
 
   it("that fails by a fault holds up none that comes after", async () => {
@@ -138,7 +103,10 @@ describe("a refresh", () => {
         return `${id}:${answer}`;
       },
     });
-    const both = await Promise.allSettled([refreshed(flow, "refresh-1"), refreshed(flow, "refresh-1")]);
+    const both = await Promise.allSettled([
+      refreshed(flow, "refresh_token-1"),
+      refreshed(flow, "refresh_token-1"),
+    ]);
     // Which of the two takes the first turn is not promised.
     both.sort((a, b) => b.status.localeCompare(a.status));
     expect(both).toMatchObject([{ status: "rejected" }, { status: "fulfilled", value: { ok: true } }]);
@@ -148,12 +116,12 @@ describe("a refresh", () => {
     await open(flowWith());
     const flow = flowWith({
       hit: async () => {
-        nowMs += 10_001;
+        world.nowMs += 10_001;
         return ok(null);
       },
     });
     const call = {
-      credential: await sha256Hex("refresh-1"),
+      credential: await sha256Hex("refresh_token-1"),
       binding: { client_id: "cli_1" },
       ask: {},
       terms: termsWith(),
@@ -161,27 +129,29 @@ describe("a refresh", () => {
     const [first, second] = await Promise.all([flow.refresh(call), flow.refresh(call)]);
     expect(first.ok).toBe(true);
     expect(second).toMatchObject(postponed);
-    expect(session?.generation).toBe(2);
+    expect(world.session?.generation).toBe(2);
   });
 
   it("of a session that ended while it was on its way gives nothing out", async () => {
     await open(flowWith());
     const flow = flowWith({
       mint: async ({ jti }) => {
-        session = endSession(session!, { how: "revoked", at: NOW, by: "operator", reason: "r" });
+        world.session = endSession(world.session!, { how: "revoked", at: NOW, by: "operator", reason: "r" });
         return ok({ accessToken: "access", jti, expiresAt: NOW + 300, expiresInSeconds: 300 });
       },
     });
-    expect(await refreshed(flow, "refresh-1")).toMatchObject(refused);
-    expect(session?.ended?.by).toBe("operator");
+    expect(await refreshed(flow, "refresh_token-1")).toMatchObject(refused);
+    expect(world.session?.ended?.by).toBe("operator");
   });
 
   it("repeats nothing that it cannot open, and does not take that for reuse", async () => {
     await open(flowWith());
-    await refreshed(flowWith(), "refresh-1");
-    expect(await refreshed(flowWith({ open: async () => undefined }), "refresh-1")).toMatchObject(refused);
-    expect(session?.ended).toBeUndefined();
-    expect((await refreshed(flowWith(), "refresh-1")).ok).toBe(true);
+    await refreshed(flowWith(), "refresh_token-1");
+    expect(await refreshed(flowWith({ open: async () => undefined }), "refresh_token-1")).toMatchObject(
+      refused,
+    );
+    expect(world.session?.ended).toBeUndefined();
+    expect((await refreshed(flowWith(), "refresh_token-1")).ok).toBe(true);
   });
 
   it("says how the person signed in, as the identity provider said it last", async () => {
@@ -189,24 +159,24 @@ describe("a refresh", () => {
     const signedIn = (acr: string) => assertionWith({ sign_in: { acr, auth_time: NOW } });
     const opening = openingWith({ assertion: signedIn("pwd") });
     await flow.open({ opening, terms: termsWith(), scopes: opening.scopes });
-    await refreshed(flow, "refresh-1");
-    await refreshed(flow, "refresh-2", { assertion: signedIn("mfa") });
-    await refreshed(flow, "refresh-3");
-    expect(minted.map(({ signIn }) => signIn?.acr)).toEqual(["pwd", "pwd", "mfa", "mfa"]);
+    await refreshed(flow, "refresh_token-1");
+    await refreshed(flow, "refresh_token-2", { assertion: signedIn("mfa") });
+    await refreshed(flow, "refresh_token-3");
+    expect(world.minted.map(({ signIn }) => signIn?.acr)).toEqual(["pwd", "pwd", "mfa", "mfa"]);
   });
 
   it("gives no access token a longer life than the session, as the policy has it now", async () => {
     const flow = flowWith();
     await open(flow);
-    nowMs += 50_000;
+    world.nowMs += 50_000;
     const terms = termsWith({ sessions: sessionPolicy({ idle_seconds: 60, absolute_seconds: 60 }) });
-    expect(await refreshed(flow, "refresh-1", { terms })).toMatchObject({ value: { expires_in: 10 } });
+    expect(await refreshed(flow, "refresh_token-1", { terms })).toMatchObject({ value: { expires_in: 10 } });
   });
 });
 
 it("no session is opened for what the log denies at that moment", async () => {
   const rule = { id: "rev_1", match: { sub: "idp|alice" }, reason: "r", actor: "operator", created_at: NOW };
   expect(await open(flowWith({ hit: async () => ok(rule) }))).toMatchObject(refused);
-  expect(session).toBeUndefined();
+  expect(world.session).toBeUndefined();
   expect((await open(flowWith())).ok).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { utf8 } from "../protocol/encoding.ts";
+import { utf8 } from "./encoding.ts";
 
 /** A key for one purpose from the deployment's secret, by HKDF-SHA-256 (RFC 5869); `info` separates the purposes. */
 export async function deriveKey(
