@@ -1,6 +1,14 @@
 import { kindText } from "./detections-page.tsx";
 import { dateText } from "./duration.ts";
-import { aboutText, actionText, confirmationsLeft, cutText, isUndoable, upshotOf } from "./firing.ts";
+import {
+  aboutText,
+  actionText,
+  confirmationsLeft,
+  cutText,
+  isUndoable,
+  undoText,
+  upshotOf,
+} from "./firing.ts";
 import { Field, Form } from "./form.tsx";
 import { NeedsScript } from "./passkey-page.tsx";
 import { revocationPath } from "./revocations-page.tsx";
@@ -103,6 +111,7 @@ function Deeds({ firing, visitor, withPasskey }: Omit<Props, "now">) {
   if (!isUndoable(firing)) return null;
   return (
     <Form action={firingPath(firing, "undo")} visitor={visitor} label="Undo">
+      <p>{undoText(firing)}</p>
       <Reason id={`undo-${firing.id}`} label="Why it is taken back" />
       <p class="actions">
         <button type="submit">Take back what can be taken back</button>

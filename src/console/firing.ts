@@ -58,6 +58,21 @@ export function isUndoable({ state, actions }: Pick<FiringView, "state" | "actio
   return state === "acted" && actions.some(({ revocation_id: id }) => id !== undefined);
 }
 
+/** What taking it back lets in again, and what stays. */
+export function undoText({ actions }: Pick<FiringView, "actions">): string {
+  const lifted = actions.filter(({ revocation_id: id }) => id !== undefined).length;
+  const sessions = actions.some(({ kind }) => kind === "force_sign_in");
+  return [
+    `Lifts ${lifted === 1 ? "the revocation" : `the ${lifted} revocations`} that it made: what they hit and has not expired is accepted again, within the bound of each route.`,
+    sessions ? "A session that was refreshed meanwhile stays over." : "",
+    actions.some(({ kind }) => kind !== "revoke" && kind !== "count") && lifted < actions.length
+      ? "What was sent, and a rotation that began, stays."
+      : "",
+  ]
+    .filter((part) => part !== "")
+    .join(" ");
+}
+
 /** How many persons must still confirm what is held. */
 export function confirmationsLeft({ held }: Pick<FiringView, "held">): number {
   return held ? Math.max(0, held.needed - held.confirmations.length) : 0;

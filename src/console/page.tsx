@@ -1,5 +1,6 @@
-import { html } from "hono/html";
+import { html, raw } from "hono/html";
 import type { Child } from "hono/jsx";
+import { withUnseenShown } from "../platform/visible-text.ts";
 import { assetPath } from "./assets.ts";
 import { type Done, doneText } from "./done.ts";
 import { type PlaceGroup, placesFor } from "./navigation.ts";
@@ -18,8 +19,8 @@ export type PageProps = {
 };
 
 /** A whole document: header, navigation, what was done, and the page itself. */
-export function page(props: PageProps) {
-  return html`<!doctype html>${<Document {...props} />}`;
+export async function page(props: PageProps) {
+  return raw(withUnseenShown(String(await html`<!doctype html>${<Document {...props} />}`)));
 }
 
 function Document({ title, visitor, place, done, now, children }: PageProps) {

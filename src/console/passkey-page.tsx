@@ -32,6 +32,12 @@ export function PasskeyPage({ passkeys, visitor, now, problem }: Props) {
       ) : (
         <Table caption="Your passkeys" columns={columns(visitor, now)} rows={passkeys} />
       )}
+      {passkeys.length === 1 ? (
+        <p class="quiet">
+          This is your only one: without it you can confirm nothing until you add another, which then needs no
+          passkey.
+        </p>
+      ) : null}
       <h2>Add a passkey</h2>
       <Form
         action={PASSKEYS}

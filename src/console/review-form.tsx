@@ -57,6 +57,12 @@ export function ReviewForm({ request, question, visitor, highRisk, from, filled 
           <NeedsScript />
         </>
       ) : null}
+      {question.kind === "emergency" && request.grant?.state === "active" ? (
+        <p class="quiet">
+          “It was not” ends the grant now, for good: every access token of it is refused, and every connection
+          that one of them holds open is cut.
+        </p>
+      ) : null}
       <p class="actions">
         <button type="submit" name="outcome" value="approve" data-key="a">
           {approve}

@@ -128,7 +128,7 @@ const ownForms: MiddlewareHandler<ConsoleEnv> = async (c, next) => {
   return next();
 };
 
-function home(c: ConsoleContext) {
+async function home(c: ConsoleContext) {
   const first = placesFor(c.var.visitor)[0]?.places[0];
   if (first) return c.redirect(first.path, 303);
   return show(

@@ -1,4 +1,5 @@
-import { html } from "hono/html";
+import { html, raw } from "hono/html";
+import { withUnseenShown } from "./visible-text.ts";
 
 export type Markup = ReturnType<typeof html>;
 
@@ -10,8 +11,12 @@ type PageHeaderOptions = {
 };
 
 /** A whole document; its one style is let through by the nonce. */
-export function htmlPage(title: string, body: Markup, { style, nonce }: { style: string; nonce: string }) {
-  return html`<!doctype html>
+export async function htmlPage(
+  title: string,
+  body: Markup,
+  { style, nonce }: { style: string; nonce: string },
+) {
+  const page = await html`<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
@@ -21,6 +26,7 @@ export function htmlPage(title: string, body: Markup, { style, nonce }: { style:
   </head>
   <body>${body}</body>
 </html>`;
+  return raw(withUnseenShown(String(page)));
 }
 
 /** Headers of every page: no script runs, nothing is framed, cached or indexed, and no address is told on. */

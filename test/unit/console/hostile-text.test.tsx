@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { AskForm } from "../../../src/console/ask-form.tsx";
 import { AskPage } from "../../../src/console/ask-page.tsx";
@@ -76,7 +77,26 @@ async function render(text: string): Promise<string> {
   return String(await page({ title: text, visitor, done: text, now: NOW, children: body }));
 }
 
+const HERE = import.meta.dirname;
+const SOURCE = `${HERE}/../../../src/console`;
+
 describe("text of others", () => {
+  it("is tried on every page that a route answers", () => {
+    const textOf = (folder: string, files: string[]) =>
+      files.map((file) => readFileSync(`${folder}/${file}`, "utf8")).join("\n");
+    const componentsIn = (text: string) =>
+      new Set(Array.from(text.matchAll(/<([A-Z]\w+)(?:\s+[{a-z]|\s*\/>)/g), ([, name]) => name!));
+    const routes = readdirSync(SOURCE).filter((file) => /routes\.tsx$/.test(file));
+    const answered = componentsIn(textOf(SOURCE, routes));
+    const tried = componentsIn(
+      textOf(HERE, ["hostile-text.test.tsx", "watch-hostile.test.tsx", "operator-pages.test.tsx"]),
+    );
+    // The first has no text of others; the second stands in pages that are tried.
+    const others = ["Empty", "Command"];
+    expect([...answered].filter((name) => !tried.has(name) && !others.includes(name))).toEqual([]);
+    expect(answered.size).toBeGreaterThan(30);
+  });
+
   it.each(HOSTILE)("changes nothing of the page but its text: %j", async (text) => {
     const [benign, hostile] = [await render("plain"), await render(text)];
     expect(skeleton(hostile)).toEqual(skeleton(benign));
@@ -87,6 +107,13 @@ describe("text of others", () => {
 
   it("is found as it was written", async () => {
     expect(await render("a <b> & \"c\" 'd'")).toContain("a &lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
+  });
+
+  it("that would not be seen is written out", async () => {
+    const html = await render("al\u200bice\u202egnp.exe");
+    expect(html).toContain("al[U+200B]ice[U+202E]gnp.exe");
+    const seen = html.replaceAll(/<textarea[^>]*>[^<]*|<(?:[^>"]|"[^"]*")*>/g, "");
+    expect(seen).not.toMatch(/[\u200b\u202e]/);
   });
 
   it("of an address is never shown as what was done", async () => {

@@ -20,6 +20,10 @@ export const HOSTILE = [
   "\u202egnp.exe",
   "\u0000\u001b[31m",
   "𝕳\ud800",
+  "al\u200bice\u2066\ufeff",
+  "=1+1\r\n+cmd|' /C calc'!A0\r\n@SUM(1)\t-2",
+  '{"level":"info","event":"grant.revoked"}\n{"level":"info"}',
+  "x".repeat(4_000),
 ];
 
 /** Elements with the names of their attributes, in order: what a text must not change. */

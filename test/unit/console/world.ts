@@ -59,5 +59,5 @@ export function world({
       },
       body: new URLSearchParams({ csrf_token: await csrfTokenOf(COOKIE), ...form }),
     });
-  return { open, send, asked };
+  return { open, send, asked, routes: app.routes };
 }
