@@ -108,6 +108,7 @@ function others(origin: Backstage, issuer: BenchIssuer): Planned[] {
     return { name, start };
   };
   return [
+    worker("headers changed both ways, a time limit; nothing decided", "least-gate", { quick: true }),
     worker("jose, ES256, no revocation", "jose"),
     worker("Hono + hono/jwk, ES256", "hono-jwk"),
     worker("Hono + hono/jwt, HS256", "hono-jwt", { alg: "HS256" }),

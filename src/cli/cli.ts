@@ -66,6 +66,20 @@ function cliOf({ streams, environment, signal }: World, options: GlobalOptions):
 
 /** Examples below a command's help: what one types, and what that does. */
 export function examples(command: Command, lines: readonly (readonly [string, string])[]): Command {
-  const text = lines.map(([typed, what]) => `  # ${what}\n  $ portcullis ${typed}`).join("\n");
+  const text = lines.map(([typed, what]) => `  # ${what}\n${folded(`  $ portcullis ${typed}`)}`).join("\n");
   return command.addHelpText("after", `\nExamples:\n${text}`);
+}
+
+const HELP_COLUMNS = 80;
+
+/** A command as it may be typed over several lines, each of which begins with a flag. */
+function folded(typed: string): string {
+  const lines: string[] = [];
+  for (const part of typed.split(/ (?=--)/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + part.length + 3 <= HELP_COLUMNS)
+      lines[lines.length - 1] += ` ${part}`;
+    else lines.push(last === undefined ? part : `      ${part}`);
+  }
+  return lines.join(" \\\n");
 }

@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import type { World } from "./cli.ts";
 import { EXIT, failureOf } from "./failure.ts";
 import { program } from "./program.ts";
+import { wrapped } from "./terminal.ts";
 
 /** Carries out one command line. Answers the exit code; what is wrong was told on standard error. */
 export async function runProgram(
@@ -21,8 +22,9 @@ export async function runProgram(
     const failure = world.signal.aborted
       ? { message: "Interrupted.", hint: undefined, exitCode: EXIT.interrupted }
       : failureOf(fault);
-    world.streams.stderr.write(`portcullis: ${failure.message}\n`);
-    if (failure.hint !== undefined) world.streams.stderr.write(`  ${failure.hint}\n`);
+    const { stderr } = world.streams;
+    stderr.write(`${wrapped(`portcullis: ${failure.message}`, stderr.columns)}\n`);
+    if (failure.hint !== undefined) stderr.write(`${wrapped(`  ${failure.hint}`, stderr.columns)}\n`);
     return failure.exitCode;
   }
 }

@@ -4,7 +4,7 @@ import { styleText } from "node:util";
 export type Streams = {
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
-  stderr: NodeJS.WritableStream & { isTTY?: boolean };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 };
 
 /** Variables of the process, or those that a test gives. */
@@ -14,8 +14,10 @@ export type Environment = Record<string, string | undefined>;
 export type Column<T> = {
   title: string;
   value: (row: T) => string | number | undefined;
-  /** Never cut: what one copies. */
+  /** Never cut: what one copies, and short words that say how something stands. */
   whole?: boolean;
+  /** Where not all columns have room, it stands below its row, with its name. */
+  below?: boolean;
 };
 
 type Style = Parameters<typeof styleText>[0];
@@ -31,6 +33,29 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u20
 /** Text that came from elsewhere, on one line and without power over the terminal. */
 export function plain(text: string): string {
   return text.replaceAll(CONTROL, "\ufffd");
+}
+
+/** Sentences for a terminal of so many columns, broken between words; as they are where nobody looks. */
+export function wrapped(text: string, columns: number | undefined): string {
+  if (columns === undefined) return text;
+  const lines: string[] = [];
+  for (const line of text.split("\n")) {
+    const indent = /^ */.exec(line)![0];
+    let room = line;
+    for (let at = breakIn(room, columns, indent); at > 0; at = breakIn(room, columns, indent)) {
+      lines.push(room.slice(0, at));
+      room = indent + room.slice(at + 1);
+    }
+    lines.push(room);
+  }
+  return lines.join("\n");
+}
+
+/** Where a line that is too long ends early; 0 where it fits, or is one word. */
+function breakIn(line: string, columns: number, indent: string): number {
+  if (line.length <= columns) return 0;
+  const at = line.lastIndexOf(" ", columns);
+  return at > indent.length ? at : 0;
 }
 
 /** What a command says: results on standard output, everything else beside it. */
@@ -63,9 +88,24 @@ export class Terminal {
     this.#streams.stdout.write(`${text}\n`);
   }
 
+  /** One line; at a terminal that is too narrow for it, parts that go on below. Others read it by the line. */
+  flow(parts: readonly string[]): void {
+    const room = this.#streams.stdout.columns ?? Number.POSITIVE_INFINITY;
+    let text = "";
+    for (const part of parts) {
+      const longer = text === "" ? part : `${text}${" ".repeat(GAP)}${part}`;
+      if (text === "" || longer.length <= room) text = longer;
+      else {
+        this.line(text);
+        text = " ".repeat(2 * GAP) + part;
+      }
+    }
+    this.line(text);
+  }
+
   /** Progress and hints: never part of a result. */
   note(text: string): void {
-    this.#streams.stderr.write(`${text}\n`);
+    this.#streams.stderr.write(`${wrapped(text, this.#streams.stderr.columns)}\n`);
   }
 
   /** What one would do next. */
@@ -95,18 +135,18 @@ export class Terminal {
     }
   }
 
-  /** A table that fits the terminal: its widest columns are cut, but for those that are whole. */
+  /** A table that fits the terminal: columns go below their rows, and then the widest are cut, but for those that are whole. */
   table<T>(rows: readonly T[], columns: readonly Column<T>[], empty: string): void {
     if (rows.length === 0) {
       this.note(empty);
       return;
     }
-    const cells = rows.map((row) => columns.map(({ value }) => plain(String(value(row) ?? ""))));
-    const wanted = columns.map(({ title }, i) =>
-      Math.max(title.length, ...cells.map((row) => row[i]!.length)),
-    );
-    const least = columns.map(({ whole }, i) => (whole ? wanted[i]! : Math.min(MIN_CELL, wanted[i]!)));
-    const widths = fittingWidths(wanted, least, this.columns - GAP * (columns.length - 1));
+    const fits = sum(wantedWidths(rows, columns)) + GAP * (columns.length - 1) <= this.columns;
+    const beside = columns.filter(({ below }) => fits || !below);
+    const under = columns.filter(({ below }) => !fits && below);
+    const wanted = wantedWidths(rows, beside);
+    const least = beside.map(({ whole }, i) => (whole ? wanted[i]! : Math.min(MIN_CELL, wanted[i]!)));
+    const widths = fittingWidths(wanted, least, this.columns - GAP * (beside.length - 1));
     const written = (row: readonly string[]) =>
       row
         .map((cell, i) =>
@@ -114,9 +154,41 @@ export class Terminal {
         )
         .join(" ".repeat(GAP))
         .trimEnd();
-    this.line(this.style("dim", written(columns.map(({ title }) => title.toUpperCase()))));
-    for (const row of cells) this.line(written(row));
+    this.line(this.style("dim", written(beside.map(({ title }) => title.toUpperCase()))));
+    for (const row of rows) {
+      this.line(written(beside.map((column) => cellOf(row, column))));
+      for (const line of this.#below(row, under)) this.line(line);
+    }
   }
+
+  /** Names and values of a row that have no place in it, in as many lines as they need. */
+  #below<T>(row: T, columns: readonly Column<T>[]): string[] {
+    const room = this.columns - GAP;
+    const lines: { text: string; chars: number }[] = [];
+    for (const column of columns) {
+      const value = cellOf(row, column);
+      if (value === "") continue;
+      const shown = cut(value, room - column.title.length - 1);
+      const chars = column.title.length + 1 + shown.length;
+      const text = `${this.style("dim", column.title)} ${shown}`;
+      const last = lines.at(-1);
+      if (last && last.chars + GAP + chars <= room) {
+        last.text += " ".repeat(GAP) + text;
+        last.chars += GAP + chars;
+      } else lines.push({ text, chars });
+    }
+    return lines.map(({ text }) => " ".repeat(GAP) + text);
+  }
+}
+
+function cellOf<T>(row: T, { value }: Column<T>): string {
+  return plain(String(value(row) ?? ""));
+}
+
+function wantedWidths<T>(rows: readonly T[], columns: readonly Column<T>[]): number[] {
+  return columns.map((column) =>
+    Math.max(column.title.length, ...rows.map((row) => cellOf(row, column).length)),
+  );
 }
 
 /** Takes from the widest, a character at a time, until they fit or none can give more. */

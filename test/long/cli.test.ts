@@ -399,6 +399,54 @@ describe("webhooks, sessions and the doctor", () => {
       out: expect.stringContaining(`portcullis webhooks enable ${added.id}`),
     });
     expect(await operator.run(["webhooks", "remove", added.id])).toMatchObject({ code: 0 });
+  });
+
+  it("adds and changes an endpoint from a file, so that what Slack gives is in no argument", async () => {
+    const slack = {
+      signing_secret: "8f742231b10e8888abcd99yyyzzz85a5",
+      approvers: { U024BE7LH: { subject: "demo|bob", roles: ["approver"] } },
+    };
+    const from = await file(
+      "slack.json",
+      JSON.stringify({ url: "https://hooks.slack.com/services/T0/B0/X", slack }),
+    );
+    expect(await operator.run(["webhooks", "add", "--from", from])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("Which events?"),
+    });
+    expect(await operator.run(["webhooks", "add", "--events", "*"])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("Where to?"),
+    });
+    const added = await operator.json<{ id: string }>([
+      "webhooks",
+      "add",
+      "--from",
+      from,
+      "--events",
+      "grant.*",
+    ]);
+    expect((await operator.run(["webhooks", "show", added.id])).out).toMatch(
+      /slack +by an incoming webhook; U024BE7LH reviews as demo\|bob/,
+    );
+    expect(await operator.run(["webhooks", "update", added.id])).toMatchObject({ code: 2 });
+    const changed = await operator.run(["webhooks", "update", added.id, "--from", "-", "--json"], {
+      stdin: "events: [grant.revoked]\ndescription: for the night\n",
+    });
+    expect(JSON.parse(changed.out)).toMatchObject({
+      events: ["grant.revoked"],
+      description: "for the night",
+    });
+    const unknown = await file(
+      "unknown.yaml",
+      "url: https://ops.example.com/hook\nevents: ['*']\nslak: {}\n",
+    );
+    expect(await operator.run(["webhooks", "add", "--from", unknown])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("slak"),
+    });
+    expect(await operator.run(["webhooks", "add", "--from", "/nowhere.yaml"])).toMatchObject({ code: 2 });
+    expect(await operator.run(["webhooks", "remove", added.id])).toMatchObject({ code: 0 });
     expect(await operator.run(["doctor"])).toMatchObject({
       code: 0,
       out: expect.stringContaining("✓ policy"),

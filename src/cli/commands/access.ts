@@ -191,10 +191,10 @@ async function listRequests(cli: Cli, { limit, state, ...query }: ListOptions): 
       items,
       [
         { title: "id", value: ({ id }) => id, whole: true },
-        { title: "state", value: (each) => each.state },
+        { title: "state", value: (each) => each.state, whole: true },
         { title: "who", value: ({ requester }) => requester },
         { title: "resource", value: ({ resource }) => resource },
-        { title: "scope", value: ({ scope }) => scope },
+        { title: "scope", value: ({ scope }) => scope, below: true },
         { title: "for", value: ({ duration_seconds }) => shownDuration(duration_seconds) },
         { title: "asked", value: ({ created_at }) => shownDistance(created_at) },
       ],

@@ -85,7 +85,7 @@ async function list(cli: Cli, { limit, ...query }: ListOptions): Promise<void> {
     limit,
   );
   cli.terminal.result(records, () => {
-    for (const record of records) cli.terminal.line(shown(record));
+    for (const record of records) cli.terminal.flow(partsOf(record));
     if (records.length === 0) cli.terminal.note("Nothing of this kind was recorded.");
   });
 }
@@ -110,19 +110,19 @@ async function tail(cli: Cli, { lines }: { lines: number }): Promise<void> {
 }
 
 function tell({ terminal }: Cli, record: AuditRecord): void {
-  terminal.line(terminal.json ? JSON.stringify(record) : shown(record));
+  if (terminal.json) terminal.line(JSON.stringify(record));
+  else terminal.flow(partsOf(record));
 }
 
-function shown({ at, type, actor, about, reason, data }: AuditRecord): string {
-  const grant = typeof data?.grant === "string" ? ` ${data.grant}` : "";
+function partsOf({ at, type, actor, about, reason, data }: AuditRecord): string[] {
   const parts = [
-    shownMoment(at),
-    type,
+    `${shownMoment(at)}  ${type}`,
     actor?.subject,
     about === undefined || about === actor?.subject ? undefined : `→ ${about}`,
+    typeof data?.grant === "string" ? data.grant : undefined,
+    reason === undefined ? undefined : `(${reason})`,
   ];
-  const line = parts.filter((part) => part !== undefined).join("  ");
-  return plain(`${line}${grant}${reason === undefined ? "" : `  (${reason})`}`);
+  return parts.filter((part) => part !== undefined).map(plain);
 }
 
 async function exportLog(cli: Cli, { from }: { from: number }, file?: string): Promise<void> {

@@ -91,18 +91,14 @@ async function verify(cli: Cli, _options: object, file = ""): Promise<void> {
   const log = await audit.verify(issuer, auditRows(file));
   const verdict = { ...trailer, signed: secret ? true : null, audit: log?.verdict ?? null };
   cli.terminal.result(verdict, () => {
-    cli.terminal.line(
-      `Whole and unchanged: ${counted(trailer)}, of ${trailer.issuer}, ${shownMoment(trailer.taken_at)}.`,
-    );
-    cli.terminal.line(
-      secret
-        ? "This PORTCULLIS_SECRET has signed it."
-        : "Who wrote it was not looked at: PORTCULLIS_SECRET is not set. A restore does so.",
-    );
-    if (log?.verdict.intact) {
-      const after = log.unsigned > 0 ? `, and ${log.unsigned} after the last signature` : "";
-      cli.terminal.line(`Its audit log is whole: ${log.verdict.size} signed records${after}.`);
-    }
+    cli.terminal.line("Whole and unchanged.");
+    cli.terminal.fields({
+      of: trailer.issuer,
+      taken: shownMoment(trailer.taken_at),
+      holds: counted(trailer),
+      signed: secret ? "by this PORTCULLIS_SECRET" : "not looked at: PORTCULLIS_SECRET is not set",
+      "audit log": log?.verdict.intact ? shownAudit(log.verdict.size, log.unsigned) : undefined,
+    });
   });
   if (log && !log.verdict.intact) {
     const { seq, fault } = log.verdict;
@@ -182,6 +178,11 @@ async function* auditRows(file: string): AsyncGenerator<RowLine> {
     if (text.startsWith('{"object":')) inAudit = isAudit(JSON.parse(text).object);
     else if (inAudit && text.startsWith('{"table":')) yield JSON.parse(text);
   }
+}
+
+function shownAudit(signed: number, unsigned: number): string {
+  const after = unsigned > 0 ? `, and ${unsigned} after the last signature` : "";
+  return `whole: ${signed} signed records${after}`;
 }
 
 function counted({ objects, rows, pages }: BackupTrailer): string {

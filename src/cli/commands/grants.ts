@@ -64,10 +64,10 @@ async function listGrants(cli: Cli, { limit, state, ...query }: ListOptions): Pr
       items,
       [
         { title: "id", value: ({ id }) => id, whole: true },
-        { title: "state", value: (each) => each.state },
+        { title: "state", value: (each) => each.state, whole: true },
         { title: "who", value: ({ subject }) => subject },
         { title: "resource", value: ({ resource }) => resource },
-        { title: "scope", value: ({ scope }) => scope },
+        { title: "scope", value: ({ scope }) => scope, below: true },
         { title: "ends", value: ({ access_expiry }) => shownDistance(access_expiry) },
       ],
       "There are no such grants.",

@@ -163,9 +163,9 @@ async function listRevocations(cli: Cli, { limit, search, state }: ListOptions):
       [
         { title: "id", value: ({ id }) => id, whole: true },
         { title: "what", value: shownMatch },
-        { title: "why", value: ({ reason }) => reason },
-        { title: "who", value: ({ actor }) => actor },
-        { title: "since", value: ({ created_at }) => shownMoment(created_at) },
+        { title: "why", value: ({ reason }) => reason, below: true },
+        { title: "who", value: ({ actor }) => actor, below: true },
+        { title: "since", value: ({ created_at }) => shownMoment(created_at), below: true },
       ],
       "There are no revocations.",
     ),

@@ -1,9 +1,15 @@
-import type { WebhookEndpoint, WebhookEndpointsCreateBody } from "../../client/portcullis.ts";
+import type {
+  WebhookEndpoint,
+  WebhookEndpointsCreateBody,
+  WebhookEndpointsUpdateBody,
+} from "../../client/portcullis.ts";
 import { act, type Cli, type Commands, examples } from "../cli.ts";
+import { usageFault } from "../failure.ts";
 import { first } from "../first.ts";
+import { readSourceFile } from "../policy-file.ts";
 import { MAX_PAGE, readWholeNumber, shownDistance, shownMoment } from "../times.ts";
 
-/** `webhooks list|add|show|remove|enable|disable|rotate-secret|deliveries|test|redeliver`. */
+/** `webhooks list|add|update|show|remove|enable|disable|rotate-secret|deliveries|test|redeliver`. */
 export const webhookCommands: Commands = (program, world) => {
   const webhooks = program
     .command("webhooks")
@@ -11,10 +17,13 @@ export const webhookCommands: Commands = (program, world) => {
   webhooks.command("list").description("List the endpoints.").action(act(world, listEndpoints));
   examples(
     webhooks
-      .command("add <url>")
-      .description("Have events sent to a URL. The secret is shown once.")
-      .requiredOption("--events <types...>", "types, families (grant.*) or everything (*)")
+      .command("add [url]")
+      .description(
+        "Have events sent to a URL. The secret is shown once. What is itself a secret, as all that Slack gives, is read from a file.",
+      )
+      .option("--events <types...>", "types, families (grant.*) or everything (*)")
       .option("--description <text>", "for people")
+      .option("--from <file>", "the endpoint as YAML or JSON: url, events, slack, … (- reads standard input)")
       .option("--ed25519", "sign with a key pair instead of a shared secret")
       .action(act(world, addEndpoint)),
     [
@@ -22,7 +31,18 @@ export const webhookCommands: Commands = (program, world) => {
         "webhooks add https://ops.example.com/hook --events 'access_request.*' 'grant.*'",
         "hear of requests and grants",
       ],
+      ["webhooks add --from slack.yaml", "send to Slack: docs/guides/approvals-with-slack.md has the file"],
     ],
+  );
+  examples(
+    webhooks
+      .command("update <id>")
+      .description("Change an endpoint. What is not named stays as it is.")
+      .option("--events <types...>", "types, families (grant.*) or everything (*)")
+      .option("--description <text>", "for people")
+      .option("--from <file>", "what changes as YAML or JSON: url, slack, … (- reads standard input)")
+      .action(act(world, updateEndpoint)),
+    [["webhooks update whe_… --events '*'", "hear of everything from now on"]],
   );
   const one = (name: string, description: string, action: (cli: Cli, id: string) => Promise<void>) =>
     webhooks
@@ -71,7 +91,7 @@ async function listEndpoints(cli: Cli): Promise<void> {
       [
         { title: "id", value: ({ id }) => id, whole: true },
         { title: "url", value: ({ url }) => url },
-        { title: "events", value: ({ events }) => events.join(" ") },
+        { title: "events", value: ({ events }) => events.join(" "), below: true },
         {
           title: "state",
           value: ({ enabled, disabled_reason }) => (enabled ? "on" : (disabled_reason ?? "off")),
@@ -82,22 +102,51 @@ async function listEndpoints(cli: Cli): Promise<void> {
   );
 }
 
-type AddOptions = { events: string[]; description?: string; ed25519?: true };
+type EndpointOptions = { events?: string[]; description?: string; from?: string };
 
-async function addEndpoint(cli: Cli, { events, description, ed25519 }: AddOptions, url = ""): Promise<void> {
+async function addEndpoint(
+  cli: Cli,
+  { ed25519, ...options }: EndpointOptions & { ed25519?: true },
+  url?: string,
+): Promise<void> {
   const body = {
-    url,
-    events,
-    ...(description === undefined ? {} : { description }),
+    ...(await membersOf(cli, options)),
+    ...(url === undefined ? {} : { url }),
     ...(ed25519 ? { signature: "ed25519" } : {}),
   };
+  if (!("url" in body)) throw usageFault("Where to? Give a URL, or a file with one by --from.");
+  if (!("events" in body))
+    throw usageFault("Which events? --events 'access_request.*' 'grant.*', or --events '*'.");
   const added = await (await cli.client()).webhookEndpoints.create(body as WebhookEndpointsCreateBody);
   showEndpoint(cli, added);
   cli.terminal.next(`portcullis webhooks test ${added.id}`, "Send it a test event");
 }
 
+async function updateEndpoint(cli: Cli, options: EndpointOptions, id = ""): Promise<void> {
+  const change = await membersOf(cli, options);
+  if (Object.keys(change).length === 0)
+    throw usageFault("What is to change? --events, --description or --from.");
+  showEndpoint(
+    cli,
+    await (await cli.client()).webhookEndpoints.update(id, change as WebhookEndpointsUpdateBody),
+  );
+}
+
+/** What a file says of an endpoint, and above it what flags do. The deployment checks it. */
+async function membersOf({ streams }: Cli, { events, description, from }: EndpointOptions): Promise<object> {
+  const { value } = from === undefined ? { value: {} } : await readSourceFile(from, streams.stdin);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw usageFault(`${from} must have members: url, events, …`);
+  }
+  return {
+    ...value,
+    ...(events === undefined ? {} : { events }),
+    ...(description === undefined ? {} : { description }),
+  };
+}
+
 function showEndpoint({ terminal }: Cli, endpoint: WebhookEndpoint): void {
-  const { id, url, events, enabled, description, public_keys } = endpoint;
+  const { id, url, events, enabled, description, public_keys, slack } = endpoint;
   const secret = "secret" in endpoint ? String(endpoint.secret) : undefined;
   terminal.result(endpoint, () => {
     terminal.fields({
@@ -106,12 +155,18 @@ function showEndpoint({ terminal }: Cli, endpoint: WebhookEndpoint): void {
       events: events.join(" "),
       state: enabled ? "on" : "off",
       description,
+      slack: slack && shownSlack(slack),
       secret,
       keys: public_keys?.join(" "),
     });
     if (secret !== undefined)
       terminal.note("The secret is shown this once. Keep it where the receiver reads it.");
   });
+}
+
+function shownSlack({ channel, approvers }: NonNullable<WebhookEndpoint["slack"]>): string {
+  const clicks = Object.entries(approvers).map(([user, { subject }]) => `${user} reviews as ${subject}`);
+  return [channel === undefined ? "by an incoming webhook" : `to ${channel}`, ...clicks].join("; ");
 }
 
 async function listDeliveries(cli: Cli, { limit }: { limit: number }, id = ""): Promise<void> {
@@ -124,14 +179,15 @@ async function listDeliveries(cli: Cli, { limit }: { limit: number }, id = ""): 
       [
         { title: "id", value: (each) => each.id, whole: true },
         { title: "event", value: ({ event_type }) => event_type },
-        { title: "state", value: ({ state }) => state },
+        { title: "state", value: ({ state }) => state, whole: true },
         { title: "tries", value: ({ attempts }) => attempts.length },
-        { title: "last", value: ({ attempts: [last] }) => last && (last.status ?? last.error) },
-        { title: "at", value: ({ created_at }) => shownMoment(created_at) },
+        { title: "last", value: ({ attempts: [last] }) => last && (last.status ?? last.error), below: true },
+        { title: "at", value: ({ created_at }) => shownMoment(created_at), below: true },
         {
           title: "next",
           value: ({ next_attempt_at }) =>
             next_attempt_at === undefined ? undefined : shownDistance(next_attempt_at),
+          below: true,
         },
       ],
       "Nothing was sent yet.",

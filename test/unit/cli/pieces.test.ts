@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { PassThrough } from "node:stream";
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
 import { program } from "../../../src/cli/program.ts";
-import { plain, Terminal } from "../../../src/cli/terminal.ts";
+import { plain, Terminal, wrapped } from "../../../src/cli/terminal.ts";
 import {
   readDuration,
   readMoment,
@@ -73,6 +73,62 @@ describe("the terminal", () => {
     expect(read().includes(rows[0]!.why)).toBe(width > 110);
   });
 
+  it("puts columns below their row where not all have room, and beside each other where they do", () => {
+    const key = {
+      kid: "k".repeat(43),
+      purpose: "access_token",
+      from: "2026-11-22 15:23:38Z",
+      why: "w".repeat(90),
+    };
+    const all = [
+      { title: "kid", value: () => key.kid, whole: true },
+      { title: "from", value: () => key.from, below: true },
+      { title: "alg", value: () => undefined, below: true },
+      { title: "purpose", value: () => key.purpose, whole: true },
+      { title: "why", value: () => key.why, below: true },
+    ];
+    const shown = (width: number) => {
+      const { terminal, read } = terminalOf(width);
+      terminal.table([key], all, "");
+      return read().trimEnd().split("\n");
+    };
+    expect(shown(200)).toHaveLength(2);
+    const narrow = shown(80);
+    expect(narrow).toEqual([
+      `KID${" ".repeat(42)}PURPOSE`,
+      `${key.kid}  ${key.purpose}`,
+      `  from ${key.from}`,
+      `  why ${"w".repeat(73)}…`,
+    ]);
+    expect(Math.max(...narrow.map((line) => line.length))).toBe(80);
+  });
+
+  it("goes on below where a line has no room, at a terminal only", () => {
+    const parts = [
+      "2026-11-22 15:23:38Z  grant.expired",
+      "time",
+      "→ demo|alice",
+      "grt_01m81xqnp1snwbzqy9x69w0ky3",
+    ];
+    const { terminal, read } = terminalOf(80);
+    terminal.flow(parts);
+    expect(read()).toBe(`${parts.slice(0, 3).join("  ")}\n    ${parts[3]}\n`);
+    let piped = "";
+    const stdout = new PassThrough().on("data", (chunk) => {
+      piped += String(chunk);
+    });
+    const streams = { stdin: new PassThrough(), stdout, stderr: new PassThrough() };
+    new Terminal(streams, { json: false, colour: false }).flow(parts);
+    expect(piped).toBe(`${parts.join("  ")}\n`);
+  });
+
+  it("breaks sentences between words, keeps an indent, and leaves what has no end", () => {
+    const text = "one two three\n  four five six\nnineteenletterslong";
+    expect(wrapped(text, 10)).toBe("one two\nthree\n  four\n  five six\nnineteenletterslong");
+    expect(wrapped(text, 80)).toBe(text);
+    expect(wrapped(text, undefined)).toBe(text);
+  });
+
   it("gives text of others no power over it", () => {
     const hostile = "a\u001b[2Jb\r\nc\u202ed\u0007";
     expect(plain(hostile)).toBe("a\ufffd[2Jb\ufffd\ufffdc\ufffdd\ufffd");
@@ -100,5 +156,23 @@ describe("the manual", () => {
     ]);
     expect(words.filter((word) => !manual.includes(word))).toEqual([]);
     expect(words.length).toBeGreaterThan(40);
+  });
+});
+
+describe("every command's help", () => {
+  it("fits 80 columns, with its examples", () => {
+    let text = "";
+    const stdout = Object.assign(new PassThrough(), { columns: 80 }).on("data", (chunk) => {
+      text += String(chunk);
+    });
+    const streams = { stdin: new PassThrough(), stdout, stderr: new PassThrough() };
+    const world = { streams, environment: {}, signal: new AbortController().signal, exitWith: () => {} };
+    const helpOf = (command: Command): void => {
+      command.outputHelp();
+      for (const inner of command.commands) helpOf(inner);
+    };
+    helpOf(program(world, "0"));
+    expect(text).toContain("portcullis backup restore");
+    expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
   });
 });

@@ -57,6 +57,53 @@ describe("docs/policy.md", () => {
   });
 });
 
+/** Where each part of the policy is explained. */
+const PAGES: Record<string, string[]> = {
+  access_rules: ["access-rules.md"],
+  audit: ["audit.md"],
+  decision_log: ["policy.md"],
+  delegation: ["oauth.md"],
+  detections: ["detections.md"],
+  issuers: ["oauth.md", "sessions.md"],
+  keys: ["keys.md"],
+  origins: ["policy.md"],
+  remediation: ["remediation.md"],
+  revocations: ["revocation.md", "access-rules.md"],
+  roles: ["oauth.md", "detections.md"],
+  routes: ["policy.md"],
+  sessions: ["sessions.md"],
+  signals: ["signals.md"],
+  token_endpoint: ["sender-constrained.md"],
+};
+/** Of a JWK: RFC 7517 explains them. */
+const ELSEWHERE = new Set(["$schema", "kty", "kid"]);
+
+type Node = { [member: string]: unknown };
+
+/** Every name that a part of the schema gives to a member, at any depth. */
+function membersOf(node: unknown): string[] {
+  if (typeof node !== "object" || node === null) return [];
+  const { properties = {}, ...rest } = node as Node & { properties?: Node };
+  const inner = [...Object.values(properties), ...Object.values(rest)].flatMap(membersOf);
+  return [...Object.keys(properties), ...inner];
+}
+
+describe("every part of the policy", () => {
+  const parts = Object.entries(schema.properties!).filter(([part]) => part !== "$schema");
+
+  it("has a page", () => {
+    expect(Object.keys(PAGES).toSorted()).toEqual(parts.map(([part]) => part).toSorted());
+  });
+
+  it.each(parts)("%s has each of its members named there", (part, node) => {
+    const text = PAGES[part]!.map(page).join("\n");
+    const unnamed = [part, ...new Set(membersOf(node))].filter(
+      (name) => !ELSEWHERE.has(name) && !new RegExp(`(?<!\\w)${name}(?!\\w)`).test(text),
+    );
+    expect(unnamed).toEqual([]);
+  });
+});
+
 describe("docs/decision-trace.md", () => {
   const text = page("decision-trace.md");
 
