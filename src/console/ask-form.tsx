@@ -24,42 +24,50 @@ export function AskForm({ rule, visitor, issuer, nonce, filled, problem }: Props
   return (
     <>
       <Refused problem={problem} />
-      <Form action={`${ASK}/new`} visitor={visitor} label="Access request">
-        <input type="hidden" name="rule" value={rule.id} />
-        <input type="hidden" name="nonce" value={nonce} />
-        <Resource rule={rule} filled={filled} />
-        <ScopeChoice rule={rule} filled={filled} />
-        <Field name="justification" label="Why" hint={whyHint(rule)}>
-          {(field) => (
-            <textarea {...field} rows={3} required minlength={rule.justification_min_length} maxlength={2000}>
-              {filled.get("justification") ?? ""}
-            </textarea>
-          )}
-        </Field>
-        {ticket === undefined ? null : (
-          <Field name="ticket" label="Ticket" hint={ticket}>
+      <div class="asked">
+        <Form action={`${ASK}/new`} visitor={visitor} label="Access request">
+          <input type="hidden" name="rule" value={rule.id} />
+          <input type="hidden" name="nonce" value={nonce} />
+          <Resource rule={rule} filled={filled} />
+          <ScopeChoice rule={rule} filled={filled} />
+          <Field name="justification" label="Why" hint={whyHint(rule)}>
             {(field) => (
-              <input
+              <textarea
                 {...field}
+                rows={3}
                 required
-                maxlength={200}
-                autocomplete="off"
-                value={filled.get("ticket") ?? ""}
-              />
+                minlength={rule.justification_min_length}
+                maxlength={2000}
+              >
+                {filled.get("justification") ?? ""}
+              </textarea>
             )}
           </Field>
-        )}
-        <Window rule={rule} filled={filled} />
-        {rule.break_glass ? <Emergency glass={rule.break_glass} filled={filled} /> : null}
-        <p class="actions">
-          <button type="submit">Ask for access</button>
-          <a href={ASK}>Go back</a>
-        </p>
-      </Form>
-      <section aria-labelledby="terms">
-        <h2 id="terms">Terms of this access</h2>
-        <Terms rule={rule} issuer={issuer} />
-      </section>
+          {ticket === undefined ? null : (
+            <Field name="ticket" label="Ticket" hint={ticket}>
+              {(field) => (
+                <input
+                  {...field}
+                  required
+                  maxlength={200}
+                  autocomplete="off"
+                  value={filled.get("ticket") ?? ""}
+                />
+              )}
+            </Field>
+          )}
+          <Window rule={rule} filled={filled} />
+          {rule.break_glass ? <Emergency glass={rule.break_glass} filled={filled} /> : null}
+          <p class="actions">
+            <button type="submit">Ask for access</button>
+            <a href={ASK}>Go back</a>
+          </p>
+        </Form>
+        <section aria-labelledby="terms">
+          <h2 id="terms">Terms of this access</h2>
+          <Terms rule={rule} issuer={issuer} />
+        </section>
+      </div>
     </>
   );
 }

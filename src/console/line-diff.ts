@@ -1,8 +1,8 @@
 /** A line of two texts laid over each other: in both, only in the later one, or only in the earlier one. */
 export type DiffLine = { mark: " " | "+" | "-"; text: string };
 
-/** Changes that stand together, with the lines around them. Line numbers count from 1. */
-export type Hunk = { fromLine: number; toLine: number; lines: DiffLine[] };
+/** Changes that stand together, with the lines around them: from the line `at` of the diff on. Line numbers count from 1. */
+export type Hunk = { at: number; fromLine: number; toLine: number; lines: DiffLine[] };
 
 /** More changed lines than this are another text rather than a change: finding them takes their square in steps. */
 export const MAX_CHANGED_LINES = 1_000;
@@ -78,7 +78,7 @@ export function hunksOf(lines: readonly DiffLine[]): Hunk[] {
   lines.forEach((line, at) => {
     const nearby = lines.slice(Math.max(0, at - CONTEXT_LINES), at + CONTEXT_LINES + 1);
     if (nearby.some(({ mark }) => mark !== " ")) {
-      if (hunks.length === 0 || shownUntil !== at) hunks.push({ fromLine, toLine, lines: [] });
+      if (hunks.length === 0 || shownUntil !== at) hunks.push({ at, fromLine, toLine, lines: [] });
       hunks.at(-1)!.lines.push(line);
       shownUntil = at + 1;
     }

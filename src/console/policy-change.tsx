@@ -1,8 +1,10 @@
+import { Command } from "./command.tsx";
 import { Confirm } from "./confirm.tsx";
 import type { DecidedOtherwiseView, PolicyCheckView } from "./operator-wire.ts";
 import { PolicyDiff } from "./policy-diff.tsx";
 import { documentText, POLICY } from "./policy-page.tsx";
 import { requestPath } from "./request-view.tsx";
+import { portcullisText } from "./shell-text.ts";
 import { StateBadge } from "./state-badge.tsx";
 import { type Column, Table } from "./table.tsx";
 import type { Visitor } from "./visitor.ts";
@@ -22,31 +24,39 @@ export type WantedPolicy = { document: object; over: number } | { version: numbe
 export function PolicyChange({ check, visitor, inForce, wanted }: Props) {
   const isNew = "document" in wanted;
   return (
-    <Confirm
-      action={isNew ? POLICY : `${POLICY}/versions/${wanted.version}/activate`}
-      visitor={visitor}
-      verb={isNew ? "Put it into force" : `Go back to version ${wanted.version}`}
-      back={POLICY}
-      fields={isNew ? { document: documentText(wanted.document), version: String(wanted.over) } : {}}
-    >
-      <p>
-        Every edge follows within the bound of each route. A route that is removed refuses every request from
-        then on; grants that were given stay until they end or are revoked.
-      </p>
-      <Changes changes={check.changes} />
-      {check.warnings.length === 0 ? null : (
-        <>
-          <h2>Warnings</h2>
-          <ul class="risks">
-            {check.warnings.map((warning) => (
-              <li>{warning}</li>
-            ))}
-          </ul>
-        </>
+    <>
+      <Confirm
+        action={isNew ? POLICY : `${POLICY}/versions/${wanted.version}/activate`}
+        visitor={visitor}
+        verb={isNew ? "Put it into force" : `Go back to version ${wanted.version}`}
+        back={POLICY}
+        fields={isNew ? { document: documentText(wanted.document), version: String(wanted.over) } : {}}
+      >
+        <p>
+          Every edge follows within the bound of each route. A route that is removed refuses every request
+          from then on; grants that were given stay until they end or are revoked.
+        </p>
+        <Changes changes={check.changes} />
+        {check.warnings.length === 0 ? null : (
+          <>
+            <h2>Warnings</h2>
+            <ul class="risks">
+              {check.warnings.map((warning) => (
+                <li>{warning}</li>
+              ))}
+            </ul>
+          </>
+        )}
+        <PolicyDiff before={documentText(inForce)} after={documentText(check.document)} />
+        <Simulated {...check} />
+      </Confirm>
+      {isNew ? null : (
+        <Command
+          label="The same from a shell"
+          text={portcullisText(["policy", "rollback", String(wanted.version)])}
+        />
       )}
-      <PolicyDiff before={documentText(inForce)} after={documentText(check.document)} />
-      <Simulated {...check} />
-    </Confirm>
+    </>
   );
 }
 

@@ -29,15 +29,17 @@ function Lines({ lines }: { lines: readonly DiffLine[] }) {
   const count = (mark: DiffLine["mark"]) => lines.filter((line) => line.mark === mark).length;
   const [added, removed] = [count("+"), count("-")];
   if (added + removed === 0) return <p>No line differs.</p>;
+  const hunks = hunksOf(lines);
+  const places = placesOf(lines, hunks);
   return (
     <>
       <p class="quiet">
         {linesText(added)} added, which begin with +; {linesText(removed)} removed, which begin with -.
       </p>
       <pre class="document diff" tabindex={0}>
-        {hunksOf(lines).map((hunk) => (
+        {hunks.map((hunk, i) => (
           <>
-            <span class="quiet">{headOf(hunk)}</span>
+            <span class="quiet">{`${headOf(hunk)} ${places[i]}\n`}</span>
             {hunk.lines.map(shownLine)}
           </>
         ))}
@@ -54,7 +56,23 @@ function shownLine({ mark, text }: DiffLine): Child {
 
 function headOf({ fromLine, toLine, lines }: Hunk): string {
   const length = (without: "+" | "-") => lines.filter(({ mark }) => mark !== without).length;
-  return `@@ -${fromLine},${length("+")} +${toLine},${length("-")} @@\n`;
+  return `@@ -${fromLine},${length("+")} +${toLine},${length("-")} @@`;
+}
+
+/** Where in the document each first change is: the section, and what in it by its name or id. */
+function placesOf(lines: readonly DiffLine[], hunks: readonly Hunk[]): string[] {
+  const places: string[] = [];
+  let [section, name] = ["", ""];
+  lines.forEach(({ mark, text }, at) => {
+    const [, key] = /^ {2}"([^"]+)":/.exec(text) ?? [];
+    const [item, member, id] = /^ {4}(?:[{}]|"([^"]+)":)|^ {6}"id": "([^"]+)"/.exec(text) ?? [];
+    if (key !== undefined) [section, name] = [key, ""];
+    else if (item !== undefined) name = member ?? id ?? "";
+    const next = hunks[places.length];
+    if (next && mark !== " " && at >= next.at)
+      places.push([section, name].filter((part) => part !== "").join(", "));
+  });
+  return places;
 }
 
 function linesText(count: number): string {

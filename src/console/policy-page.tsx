@@ -1,7 +1,9 @@
 import type { Problem } from "../protocol/problem.ts";
+import { Command } from "./command.tsx";
 import { Field, Form } from "./form.tsx";
 import { Empty, Refused } from "./notice.tsx";
 import type { PolicyVersionView, PolicyView } from "./operator-wire.ts";
+import { portcullisText } from "./shell-text.ts";
 import { type Column, Pager, Table } from "./table.tsx";
 import { Time } from "./time.tsx";
 import type { Visitor } from "./visitor.ts";
@@ -89,6 +91,12 @@ export function PolicyVersionPage({ document }: Pick<PolicyView, "document">) {
   );
 }
 
+const AS_A_FILE = [
+  `${portcullisText(["policy", "show"])} > policy.yaml`,
+  portcullisText(["policy", "diff", "policy.yaml"]),
+  portcullisText(["policy", "apply", "policy.yaml"]),
+].join("\n");
+
 type EditorProps = {
   /** As it stands in the field. */
   text: string;
@@ -128,6 +136,7 @@ export function PolicyEditor({ text, version, mayReplay, visitor, problem }: Edi
             : "With the scope requests:read_all, the latest access requests are decided again by it as well."}
         </p>
       </Form>
+      <Command label="From a shell, with an editor of yours" text={AS_A_FILE} />
     </>
   );
 }

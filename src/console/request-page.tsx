@@ -1,4 +1,5 @@
 import type { Problem } from "../protocol/problem.ts";
+import { Command } from "./command.tsx";
 import { durationText } from "./duration.ts";
 import { Facts } from "./facts.tsx";
 import { Refused } from "./notice.tsx";
@@ -6,6 +7,7 @@ import { OwnRequest } from "./own-request.tsx";
 import { isAsked, openQuestion } from "./question.ts";
 import { Wish } from "./request-view.tsx";
 import { ReviewForm } from "./review-form.tsx";
+import { portcullisText } from "./shell-text.ts";
 import type { Standing } from "./standing.ts";
 import { Scopes, StateBadge } from "./state-badge.tsx";
 import { Countdown, Time } from "./time.tsx";
@@ -55,6 +57,15 @@ export function RequestPage({ request, standing, visitor, now, version, issuer, 
               from="request"
               filled={filled("review")}
             />
+            {highRisk ? null : (
+              <details>
+                <summary>The same from a shell</summary>
+                <Command
+                  label="Approve it; deny has the same options"
+                  text={portcullisText(["approve", request.id], { extension: question.extension })}
+                />
+              </details>
+            )}
           </section>
         ) : null}
         {request.grant ? <GrantPart grant={request.grant} now={now} /> : null}

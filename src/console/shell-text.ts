@@ -20,7 +20,8 @@ export function curlText(method: "GET" | "POST", url: string, body?: object): st
   return lines.join(" \\\n  ");
 }
 
-const MAX_LINE = 72;
+/** What a phone shows in one line. */
+const MAX_LINE = 36;
 
 /** A call of the command line. An option of `undefined` is left out, one of `true` has no value. */
 export function portcullisText(

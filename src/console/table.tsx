@@ -7,6 +7,9 @@ export type Column<T> = {
   isHead?: boolean;
 };
 
+/** What a cell says that has nothing to say; a narrow screen leaves it out. */
+const NONE = "–";
+
 type TableProps<T> = { caption: string; columns: readonly Column<T>[]; rows: readonly T[] };
 
 /** Rows with a caption and named columns; on a narrow screen each row stands by itself, its cells with their names. */
@@ -24,15 +27,20 @@ export function Table<T>({ caption, columns, rows }: TableProps<T>) {
       <tbody>
         {rows.map((row) => (
           <tr>
-            {columns.map(({ head, cell, isHead }) =>
-              isHead ? (
-                <th scope="row" data-head={head}>
-                  {cell(row)}
-                </th>
-              ) : (
-                <td data-head={head}>{cell(row)}</td>
-              ),
-            )}
+            {columns.map(({ head, cell, isHead }) => {
+              const content = cell(row);
+              if (isHead)
+                return (
+                  <th scope="row" data-head={head}>
+                    {content}
+                  </th>
+                );
+              return (
+                <td data-head={head} class={content === NONE ? "none" : undefined}>
+                  {content}
+                </td>
+              );
+            })}
           </tr>
         ))}
       </tbody>

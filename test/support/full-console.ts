@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Page } from "playwright-core";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
 import { hold, ORDERS, revokeGrant } from "./access.ts";
 import type { ConsoleStand } from "./console-stand.ts";
-import { bodyOf, clientToken, type Person } from "./deployment.ts";
+import { bodyOf, clientToken, type Deployment, type Person } from "./deployment.ts";
 import type { Receiver } from "./receiver.ts";
 import { REQUESTER_SCOPES } from "./test-policy.ts";
 
@@ -64,23 +65,28 @@ export async function fillConsole(stand: ConsoleStand, receiver: Receiver): Prom
     const access_rules = policy.document.access_rules.map((rule) => ({ ...rule, cool_down_seconds: i + 1 }));
     await gate.putPolicy({ ...policy.document, access_rules });
   }
-  const decision = await traffic(stand);
-  const detection = await firstOf("/v1/detections");
-  async function firstOf(path: string): Promise<string> {
-    let found: string | undefined;
-    for (let waited = 0; !found && waited < 120; waited++) {
-      const { items } = bodyOf<{ items: { id: string }[] }>(await gate.asOperator(path), 200);
-      found = items[0]?.id;
-      if (!found) await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-    if (!found) throw new Error(`nothing at ${path}`);
-    return found;
-  }
+  await traffic(stand);
   return {
-    ...{ decision, detection, endpoint: endpoint.id, request: requests[0]!, grant: grants.at(-1)! },
-    revocation: await firstOf("/v1/revocations"),
-    client: await firstOf("/v1/clients"),
+    ...{ endpoint: endpoint.id, request: requests[0]!, grant: grants.at(-1)! },
+    decision: await firstOf(gate, "/v1/decisions?reason=scope_missing"),
+    detection: await firstOf(gate, "/v1/detections"),
+    revocation: await firstOf(gate, "/v1/revocations"),
+    client: await firstOf(gate, "/v1/clients"),
   };
+}
+
+const TOLD_WITHIN_MS = 60_000;
+
+/** Isolates tell after seconds what they have seen. */
+async function firstOf(gate: Deployment, path: string): Promise<string> {
+  type Items = { items: { id?: string; decision_id?: string }[] };
+  for (const end = Date.now() + TOLD_WITHIN_MS; Date.now() < end; ) {
+    const [first] = bodyOf<Items>(await gate.asOperator(path), 200).items;
+    const id = first?.decision_id ?? first?.id;
+    if (id !== undefined) return id;
+    await sleep(500);
+  }
+  throw new Error(`nothing at ${path}`);
 }
 
 /** Thirty grants of one person, some of which are over. */
@@ -147,8 +153,8 @@ async function revocations({ gate }: ConsoleStand): Promise<void> {
   }
 }
 
-/** Requests that are let through, that lack a scope, and that are forged from many addresses; a refusal's id. */
-async function traffic({ gate }: ConsoleStand): Promise<string> {
+/** Requests that are let through, that lack a scope, and that are forged from many addresses. */
+async function traffic({ gate }: ConsoleStand): Promise<void> {
   const machine = await gate.newClient({ scopes: ["things:read"] });
   const token = await clientToken(gate.issuer, machine, ORIGIN_AUDIENCE);
   const [header, claims, signature] = token.split(".") as [string, string, string];
@@ -160,8 +166,6 @@ async function traffic({ gate }: ConsoleStand): Promise<string> {
     await Promise.all([use("/things/1", token, "192.0.2.1"), use("/orders/1", token, "192.0.2.1")]);
   for (let i = 0; i < 40; i++)
     await Promise.all(Array.from({ length: 4 }, () => use("/things/1", forged, `198.51.100.${i}`)));
-  const refused = await use("/orders/1", token, "192.0.2.1");
-  return (refused.body as { decision_id: string }).decision_id;
 }
 
 /** Asks by the console's own form, as whoever is signed in there. */

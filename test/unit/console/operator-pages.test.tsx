@@ -594,7 +594,11 @@ describe("a change of the policy", () => {
     expect(text).toContain("1 line added, which begin with +; 1 line removed, which begin with -.");
     expect(text).toContain("<del>-      &quot;path&quot;: &quot;/orders/**&quot;\n</del>");
     expect(text).toContain("<ins>+      &quot;path&quot;: &quot;/orders/*&quot;\n</ins>");
-    expect(text).toContain("@@ -2,7 +2,7 @@");
+    expect(text).toContain("@@ -2,7 +2,7 @@ routes, orders");
+    const roles = { ...IN_FORCE, roles: { dev: { scopes: ["a"] } } };
+    expect(await shown({}, { document: roles })).toMatch(/@@ -\d+,\d+ \+\d+,\d+ @@ roles\n/);
+    const added = { ...IN_FORCE, routes: [...IN_FORCE.routes, { id: "things", path: "/things" }] };
+    expect(await shown({}, { document: added })).toMatch(/@@ routes(, things)?\n/);
     expect(await shown({})).toContain("No line differs");
   });
 

@@ -27,9 +27,7 @@ it.each(TEXTS)("a command is the same words to a shell, with %j in it", (text) =
 });
 
 it("quotes only what a shell would change, and breaks what is long", () => {
-  expect(portcullisText(["token", "projects/7"], { scope: "orders:read" })).toBe(
-    "portcullis token projects/7 --scope orders:read",
-  );
+  expect(portcullisText(["token", "a/7"], { scope: "orders" })).toBe("portcullis token a/7 --scope orders");
   expect(
     portcullisText(["request", "orders"], { scope: "orders:read orders:write", reason: "a".repeat(40) }),
   ).toBe(
@@ -62,6 +60,11 @@ it.each([
   portcullisText(["token", "orders"], { scope: "a" }),
   portcullisText(["grants", "return", "grt_1"]),
   portcullisText(["grants", "revoke", "grt_1"], { reason: "why" }),
+  portcullisText(["approve", "req_1"], { extension: "ext_1" }),
+  portcullisText(["policy", "show"]),
+  portcullisText(["policy", "diff", "policy.yaml"]),
+  portcullisText(["policy", "apply", "policy.yaml"]),
+  portcullisText(["policy", "rollback", "3"]),
   portcullisText(["explain", "GET", "https://x.example/"], { "token-from-env": "TOKEN" }),
   revokeText({
     match: { jti: "1", grant: "2", session: "3", sub: "4", client_id: "5", kid: "6", jkt: "7", iss: "8" },
