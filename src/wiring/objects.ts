@@ -133,6 +133,7 @@ type StoragePort = {
   loadStorage(part: LoadedPart): Promise<Result<null>>;
   storageSchema(): Promise<Result<string>>;
   wake(): Promise<Result<null>>;
+  restart(): Promise<Result<never>>;
 };
 
 function storagePort(env: Env, binding: string, name: string, log: Logger): StoragePort {
@@ -144,6 +145,9 @@ function storagePort(env: Env, binding: string, name: string, log: Logger): Stor
     loadStorage: (part) => causedBy(undefined, () => port.loadStorage(part)),
     storageSchema: () => causedBy(undefined, () => port.storageSchema()),
     wake: () => causedBy(undefined, () => port.wake()),
+    // That there is no answer is what it does.
+    restart: () =>
+      causedBy(undefined, () => objectPort<StoragePort>(namespace, name, { attempts: 1 }).restart()),
   };
 }
 
