@@ -23,7 +23,7 @@ import { requestRoutes } from "./request-routes.tsx";
 import { show, showProblem } from "./respond.tsx";
 import { revocationRoutes } from "./revocations-routes.tsx";
 import { trafficRoutes } from "./traffic-routes.tsx";
-import { visitorOf } from "./visitor.ts";
+import { hasAny, visitorOf } from "./visitor.ts";
 import { webhookEditRoutes } from "./webhook-edit-routes.tsx";
 import { webhooksRoutes } from "./webhooks-routes.tsx";
 import { whyRoutes } from "./why-routes.tsx";
@@ -71,6 +71,7 @@ export function consoleApp(deps: ConsoleDeps) {
   app.use(signedIn(deps));
   app.use(ownForms);
   app.notFound((c) => notFound(c));
+  for (const [path, ...anyOf] of TAKES) app.use(path, takes(anyOf));
   app.get("/", home);
   app.route("/", inboxRoutes());
   app.route("/", askRoutes(deps));
@@ -106,6 +107,31 @@ function signedIn(deps: ConsoleDeps): MiddlewareHandler<ConsoleEnv> {
     c.set("visitor", visitorOf(accessToken, await csrfTokenOf(cookie)));
     c.set("api", new Api(deps, { accessToken, renewed }, c.env));
     return next();
+  };
+}
+
+/**
+ * Pages with a form that takes more than their list does, by the scopes of which one is enough: who may not send it is
+ * told so before it is filled in.
+ */
+const TAKES: readonly (readonly [path: string, ...anyOf: string[]])[] = [
+  ["/inbox/deny", "requests:review"],
+  ["/grants/:id/revoke", "grants:revoke"],
+  ["/revocations/new", "revocations:write"],
+  ["/revocations/:id/:deed", "revocations:write"],
+  ["/policy/edit", "policy:write"],
+  ["/policy/versions/:version/activate", "policy:write"],
+  ["/clients/new", "clients:write"],
+  ["/webhooks/new", "webhooks:write"],
+  ["/webhooks/:id/:deed", "webhooks:write"],
+  ["/why", "decisions:read", "policy:read"],
+];
+
+function takes(anyOf: readonly string[]): MiddlewareHandler<ConsoleEnv> {
+  return async (c, next) => {
+    if (hasAny(c.var.visitor, anyOf)) return next();
+    const detail = `This takes the scope ${anyOf.join(" or ")}, which your roles do not bring. Nothing was changed.`;
+    return showProblem(c, problem("insufficient_scope", detail));
   };
 }
 

@@ -64,6 +64,27 @@ describe("who opens a page", () => {
   });
 });
 
+describe("a page with a form", () => {
+  it.each([
+    ["/console/revocations/new", "revocations:read", "revocations:write"],
+    ["/console/revocations/rev_1/lift", "revocations:read", "revocations:write"],
+    ["/console/webhooks/whe_1/delete", "webhooks:read", "webhooks:write"],
+    ["/console/grants/grt_1/revoke", "grants:read", "grants:revoke"],
+    ["/console/policy/edit", "policy:read", "policy:write"],
+    ["/console/clients/new", "audit:read", "clients:write"],
+    ["/console/why", "audit:read", "decisions:read or policy:read"],
+  ])("%s says to who has %s only that it takes %s, and asks nothing", async (path, scope, needed) => {
+    const { open, send, asked } = world({ scope });
+    for (const answer of [await open(path), await send(path, {})]) {
+      expect(answer.status).toBe(403);
+      expect(await answer.text()).toContain(`This takes the scope ${needed}`);
+    }
+    expect(asked).toEqual([]);
+    const [first = ""] = needed.split(" or ");
+    expect((await world({ scope: first }).open(path)).status).not.toBe(403);
+  });
+});
+
 describe("a page", () => {
   it("runs nothing but our own files, and is framed, kept and indexed by nobody", async () => {
     const answer = await world().open("/console/inbox");
@@ -158,6 +179,7 @@ describe("a form", () => {
     const refusal = Response.json({ code: "passkey_required", detail: "Use your passkey." }, { status: 403 });
     const would_cut = { tokens: 2_000, grants: 0, subjects: 1, clients: 1 };
     const { send } = world({
+      scope: "revocations:write",
       answers: {
         "GET /v1/revocations/rev_1": revocation,
         "POST /v1/revocations": { dry_run: true, would_cut, exact: true, sample: [] },

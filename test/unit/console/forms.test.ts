@@ -13,7 +13,10 @@ const pathsOf = (method: string) => [
 ];
 /** `:act{rotate|delete}` stands for its first word, every other name for an id. */
 function addressOf(path: string): string {
-  return path.replaceAll(/:\w+\{(\w+)[^}]*\}/g, "$1").replaceAll(/:\w+/g, "x_1");
+  return path
+    .replaceAll(/:\w+\{\[0-9\][^/]*\}/g, "1")
+    .replaceAll(/:\w+\{(\w+)[^}]*\}/g, "$1")
+    .replaceAll(/:\w+/g, "x_1");
 }
 const POSTS = pathsOf("POST");
 const GETS = pathsOf("GET").filter((path) => !path.includes("/assets/"));
