@@ -21,7 +21,13 @@ const WITH_THE_CLOCK = readdirSync(`${root}test/unit`, { recursive: true, encodi
 const pure = { include: ["test/unit/**/*.test.{ts,tsx}"], testTimeout: 30_000 };
 
 /** Real workerd processes. */
-const overHttp = { globalSetup: ["test/support/bundle.ts"], testTimeout: 60_000, hookTimeout: 60_000 };
+const overHttp = {
+  globalSetup: ["test/support/bundle.ts"],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  // What comes in the end may come late where several files run: KV hears within a second of a machine of its own.
+  expect: { poll: { timeout: 15_000 } },
+};
 /** Files mostly wait: for bounds, kills, retries. More at once would want as many port ranges in support/runtime.ts. */
 const atOnce = { fileParallelism: true, maxWorkers: 3 };
 

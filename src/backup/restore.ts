@@ -45,6 +45,8 @@ export type RestoreDeps = {
   load(binding: string, name: string, part: LoadedPart): Promise<Result<null>>;
   schema(binding: string, name: string): Promise<Result<string>>;
   wake(binding: string, name: string): Promise<Result<null>>;
+  /** Has an object forget what it has in memory. */
+  restart(binding: string, name: string): Promise<unknown>;
   /** What is there already, in words; undefined where nothing is. */
   occupied(): Promise<Result<string | undefined>>;
   log: RestorationPort;
@@ -58,6 +60,7 @@ const WAKE_BATCH = 100;
 /** What one call does at the end before it asks to be called again. */
 const MAX_WOKEN = 500;
 const MAX_PUBLICATION_STEPS = 50;
+const ACTING = ["LOG", "DENYLIST", "AUDIT", "KEYRING", "REGISTRY", "DIRECTORY"];
 
 type Part = { binding: string; name: string; part: LoadedPart };
 
@@ -141,6 +144,10 @@ export class Restore {
     if (!state.ok || state.value.finished_at !== undefined) return state;
     const { backup, loaded, pages } = state.value;
     if (loaded < pages) return err(problem("conflict", `Page ${loaded + 1} of ${pages} is the next one.`));
+    // Those that act before the deployment is deployed anew.
+    if (state.value.opened_at === undefined) {
+      await Promise.all(ACTING.map((binding) => this.#o.restart(binding, "main")));
+    }
     const noted = await audit.append([restoredEntry(backup, epochSeconds(clock()))]);
     if (!noted.ok) return noted;
     const opened = await log.openRestored();
@@ -155,7 +162,7 @@ export class Restore {
   /** True once the denied tokens are published anew, and all that owed something are awake. */
   async #settle(): Promise<Result<boolean>> {
     const { log, wake, denylist } = this.#o;
-    for (const binding of ["LOG", "DENYLIST", "AUDIT", "KEYRING", "REGISTRY", "DIRECTORY"]) {
+    for (const binding of ACTING) {
       const woken = await wake(binding, "main");
       if (!woken.ok) return woken;
     }

@@ -98,29 +98,7 @@ const WITHOUT_BODY = [
 
 /** The control plane's HTTP: what needs no access token first, then every room behind authentication. */
 export function controlApp(deps: ControlDeps) {
-  const app = new Hono<HttpEnv>();
-  app.onError((fault, c) => {
-    // The validator's only exception: everything else that does not fit is a fault of the schema.
-    if (fault instanceof HTTPException && fault.status === 400) {
-      return refuse(c, problem("invalid_body", "The body is not well-formed JSON."));
-    }
-    deps.logger("error", "control.fault", { request_id: c.var.requestId, fault: faultText(fault) });
-    return refuse(c, problem("internal", "The fault is in the log under this request's id."));
-  });
-  app.notFound((c) =>
-    refuse(c, problem("not_found", `There is no ${c.req.method} ${new URL(c.req.url).pathname} here.`)),
-  );
-  app.use(async (c, next) => {
-    c.set("requestId", c.env.requestId);
-    await next();
-  });
-  app.use(causedByCall(deps.auditedCalls));
-  const limited = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: (c) => problemResponse(problem("body_too_large", "At most 1 MiB."), c.get("requestId")),
-  });
-  app.use((c, next) => (c.req.path === IMPORT_PATH ? next() : limited(c, next)));
-
+  const app = appWithLimits(deps);
   app.route("/", healthRoutes(deps.health));
   app.route("/", apiRoutes({ issuer: deps.oauth.issuer, routes: () => app.routes }));
   app.route("/", oauthRoutes(deps.oauth));
@@ -162,6 +140,33 @@ export function controlApp(deps: ControlDeps) {
   app.route("/", metricsRoutes(deps.metrics));
   app.route("/", trafficRoutes(deps.traffic));
   app.route("/", recordRoutes(deps.records));
+  return app;
+}
+
+/** What holds for every call: its id, how a fault is answered, how large its body may be. */
+function appWithLimits(deps: ControlDeps): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.onError((fault, c) => {
+    // The validator's only exception: everything else that does not fit is a fault of the schema.
+    if (fault instanceof HTTPException && fault.status === 400) {
+      return refuse(c, problem("invalid_body", "The body is not well-formed JSON."));
+    }
+    deps.logger("error", "control.fault", { request_id: c.var.requestId, fault: faultText(fault) });
+    return refuse(c, problem("internal", "The fault is in the log under this request's id."));
+  });
+  app.notFound((c) =>
+    refuse(c, problem("not_found", `There is no ${c.req.method} ${new URL(c.req.url).pathname} here.`)),
+  );
+  app.use(async (c, next) => {
+    c.set("requestId", c.env.requestId);
+    await next();
+  });
+  app.use(causedByCall(deps.auditedCalls));
+  const limited = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: (c) => problemResponse(problem("body_too_large", "At most 1 MiB."), c.get("requestId")),
+  });
+  app.use((c, next) => (c.req.path === IMPORT_PATH ? next() : limited(c, next)));
   return app;
 }
 

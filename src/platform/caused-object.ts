@@ -64,6 +64,13 @@ export class CausedObject extends DurableObject<Env> {
     return ok(await schemaOf(this.ctx.storage.sql));
   }
 
+  /** Forgets what it has in memory, which may be of what was stored before. Whoever calls gets no answer. */
+  async restart(): Promise<never> {
+    await this.ctx.storage.sync();
+    this.ctx.abort("It was restored from a backup and begins anew.");
+    throw new Error("unreachable");
+  }
+
   /** Lets the object see to what is due, now. */
   async wake(): Promise<Result<null>> {
     await this.ctx.storage.setAlarm(Date.now());

@@ -69,8 +69,6 @@ const STORAGE_TIMEOUT_MS = 30_000;
 export function objectPorts(env: Env, log: Logger) {
   const port = <P extends Port>(namespace: Namespace, name = MAIN): P =>
     objectPort<P>(namespace, name, { log });
-  const edgePort = <P extends Port>(namespace: Namespace, name = MAIN): P =>
-    objectPort<P>(namespace, name, { log, timeoutMs: LOG_TIMEOUT_MS, attempts: 2 });
   return {
     keyring: port<KeyringObjectPort & SweptObject>(env.KEYRING),
     registry: port<
@@ -91,33 +89,7 @@ export function objectPorts(env: Env, log: Logger) {
     log: port<RevocationLogPort & EmergencyPort & SweepDeps["log"] & SweptObject>(env.LOG),
     restoration: port<RestorationPort>(env.LOG),
     storage: (binding: string, name: string): StoragePort => storagePort(env, binding, name, log),
-    edge: {
-      log: edgePort<LogReader>(env.LOG),
-      denylist: edgePort<EdgeDenylistPort>(env.DENYLIST),
-      uses: (grant: string) => edgePort<UsePort>(env.ACCESS_REQUEST, siblingId("req", grant)),
-      // Once: what is asked again would count again.
-      bucket: (name: string) =>
-        objectPort<BucketPort>(env.RATE_LIMIT, bucketShard(name), {
-          log,
-          timeoutMs: LOG_TIMEOUT_MS,
-          attempts: 1,
-        }),
-      // Once: what was not told is told with the next report.
-      traffic: (shard: number) =>
-        objectPort<TrafficPort>(env.TRAFFIC, String(shard), {
-          log,
-          timeoutMs: LOG_TIMEOUT_MS,
-          attempts: 1,
-        }),
-      // What could not be told is told once more by whoever tells it.
-      detector: (shard: number) =>
-        objectPort<DetectorPort>(env.DETECTOR, String(shard), {
-          log,
-          timeoutMs: LOG_TIMEOUT_MS,
-          attempts: 1,
-        }),
-      proof: (jkt: string) => edgePort<ProofPort>(env.PROOF, proofShard(jkt)),
-    },
+    edge: edgePorts(env, log),
     detector: (shard: number) => port<SweptObject>(env.DETECTOR, String(shard)),
     accessRequest: (id: string) => port<AccessRequestPort & Sweepable>(env.ACCESS_REQUEST, id),
     passkeys: (subject: string) => port<PasskeyPort>(env.PASSKEY, subject),
@@ -132,6 +104,27 @@ export function objectPorts(env: Env, log: Logger) {
   };
 }
 
+/** What a request may wait for at the gate, and what is told beside it. */
+function edgePorts(env: Env, log: Logger) {
+  const options = { log, timeoutMs: LOG_TIMEOUT_MS };
+  const port = <P extends Port>(namespace: Namespace, name = MAIN): P =>
+    objectPort<P>(namespace, name, { ...options, attempts: 2 });
+  const once = <P extends Port>(namespace: Namespace, name: string): P =>
+    objectPort<P>(namespace, name, { ...options, attempts: 1 });
+  return {
+    log: port<LogReader>(env.LOG),
+    denylist: port<EdgeDenylistPort>(env.DENYLIST),
+    uses: (grant: string) => port<UsePort>(env.ACCESS_REQUEST, siblingId("req", grant)),
+    proof: (jkt: string) => port<ProofPort>(env.PROOF, proofShard(jkt)),
+    // What is asked again would count again.
+    bucket: (name: string) => once<BucketPort>(env.RATE_LIMIT, bucketShard(name)),
+    // What was not told is told with the next report.
+    traffic: (shard: number) => once<TrafficPort>(env.TRAFFIC, String(shard)),
+    // What could not be told is told once more by whoever tells it.
+    detector: (shard: number) => once<DetectorPort>(env.DETECTOR, String(shard)),
+  };
+}
+
 export type ObjectPorts = ReturnType<typeof objectPorts>;
 
 /** What every object answers for a backup. */
@@ -140,6 +133,7 @@ type StoragePort = {
   loadStorage(part: LoadedPart): Promise<Result<null>>;
   storageSchema(): Promise<Result<string>>;
   wake(): Promise<Result<null>>;
+  restart(): Promise<Result<never>>;
 };
 
 function storagePort(env: Env, binding: string, name: string, log: Logger): StoragePort {
@@ -151,6 +145,9 @@ function storagePort(env: Env, binding: string, name: string, log: Logger): Stor
     loadStorage: (part) => causedBy(undefined, () => port.loadStorage(part)),
     storageSchema: () => causedBy(undefined, () => port.storageSchema()),
     wake: () => causedBy(undefined, () => port.wake()),
+    // That there is no answer is what it does.
+    restart: () =>
+      causedBy(undefined, () => objectPort<StoragePort>(namespace, name, { attempts: 1 }).restart()),
   };
 }
 

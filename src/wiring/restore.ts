@@ -29,6 +29,7 @@ export function wireRestore(config: Config, secret: string, objects: ObjectPorts
     seal: new BackupSeal(config.wrapping),
     load: (binding, name, part) => storage(binding, name).loadStorage(part),
     schema: (binding, name) => storage(binding, name).storageSchema(),
+    restart: (binding, name) => storage(binding, name).restart(),
     wake: (binding, name) => storage(binding, name).wake(),
     occupied,
     log: objects.restoration,

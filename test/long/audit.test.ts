@@ -187,7 +187,7 @@ describe("the audit log of a deployment", () => {
 });
 
 describe("the offline verifier", () => {
-  it("finds each of ten thousand mutations of an export", { timeout: 300_000 }, async () => {
+  it("finds each of ten thousand mutations of an export", async () => {
     const key = await newLogKey();
     const verifierHeld = await verifierKey(key);
     const whole = await exportOf(someEntries(60), key, 15);
@@ -204,14 +204,15 @@ describe("the offline verifier", () => {
     expect(missed).toEqual([]);
   });
 
-  it("reads a hundred thousand records in seconds", { timeout: 300_000 }, async () => {
+  it("reads a hundred thousand records in seconds", async () => {
     const key = await newLogKey();
     const lines = await exportOf(someEntries(100_000), key, 1_000);
-    const started = performance.now();
+    const before = process.cpuUsage();
     const options = { verifierKey: await verifierKey(key), sha256: nodeSha256 };
     expect(await verifyExport(lines, options)).toMatchObject({ intact: true, size: 100_000 });
-    const seconds = (performance.now() - started) / 1000;
-    console.log(`100,000 records verified in ${seconds.toFixed(1)} s`);
+    const { user, system } = process.cpuUsage(before);
+    const seconds = (user + system) / 1e6;
+    console.log(`100,000 records verified in ${seconds.toFixed(1)} s of a processor`);
     expect(seconds).toBeLessThan(30);
   });
 });

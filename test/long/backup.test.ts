@@ -290,6 +290,12 @@ describe("a restoration", () => {
   it("answers nobody meanwhile, goes on after an abort and after kill -9, and gives everything back", {
     timeout: 240_000,
   }, async () => {
+    // What is to be restored into may have been up, and have made keys and records of its own.
+    const fresh = await start("second");
+    await fresh.cron();
+    const empty = await Deployment.at(issuer);
+    bodyOf(await empty.asOperator("/v1/audit/proof?seq=0"), 200);
+    await stop(fresh);
     let runtime = await start("second", { PORTCULLIS_RESTORE_SECRET: RESTORE_SECRET });
     for (const path of ["/orders/7", "/v1/policy", "/oauth/token", "/.well-known/jwks.json", "/console"]) {
       expect((await call(`${issuer}${path}`, { token: before.live.token })).status, path).toBe(503);

@@ -70,9 +70,7 @@ async function firstDelivery(failing: Failing): Promise<Delivery> {
   return items.at(-1)!;
 }
 
-it("receivers that fail in every way do not hold up the one that does not", {
-  timeout: 180_000,
-}, async () => {
+it("receivers that fail in every way do not hold up the one that does not", async () => {
   const { gate } = stand;
   // As many endpoints, all of them well: what is compared is what failing costs the others, not their number.
   const well = await Receiver.start();

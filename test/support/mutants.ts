@@ -20,7 +20,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: "src/replication/delta-cache.ts",
     find: "return tail.from_seq <= seq && seq <= tail.head_seq;",
     replace: "return seq <= tail.head_seq;",
-    seed: 7,
+    seed: 2,
     caughtAs: HOLDS,
   },
   "lost outbox row": {
@@ -62,7 +62,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: "src/replication/isolate-replica.ts",
     find: "if (this.#view && this.#view.seq > snapshot.seq) return ok(this.#view);",
     replace: "",
-    seed: 6,
+    seed: 11,
     caughtAs: HOLDS,
   },
   "age counted from the answer": {
@@ -76,7 +76,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: "src/revocation/rule-index.ts",
     find: ".filter((other) => other.id !== rule.id)",
     replace: ".filter(() => false)",
-    seed: 1,
+    seed: 2,
     caughtAs: HOLDS,
   },
   "no KV in an outage": {
@@ -97,7 +97,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: "src/replication/isolate-replica.ts",
     find: "const snapshot = await withTimeout(read, KV_TIMEOUT_MS);",
     replace: "const snapshot = await read;",
-    seed: 2,
+    seed: 5,
     // What waits for the request that hangs looks again every few milliseconds: the one or the other comes first.
     caughtAs: /VIOLATED every call is decided|something spins/,
   },
@@ -105,7 +105,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: "src/edge/freshness.ts",
     find: "const theirs = await this.#othersRecheck(view);",
     replace: "const theirs = undefined;\n      this.#rechecking = false;",
-    seed: 2,
+    seed: 5,
     caughtAs: /VIOLATED no refusal without a rule/,
   },
   "an import that nobody waits for": {
@@ -140,7 +140,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: "src/platform/outbox.ts",
     find: "next_at_ms = MAX(?, not_before_ms)",
     replace: "next_at_ms = ?",
-    seed: 4,
+    seed: 6,
     caughtAs: /something spins/,
   },
 };

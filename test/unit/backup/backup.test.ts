@@ -240,6 +240,7 @@ describe("a restoration", () => {
         return ok(null);
       },
       schema: async () => ok(SCHEMA),
+      restart: async (binding) => steps.push(`restart ${binding}`),
       wake: async (binding, name) => {
         steps.push(`wake ${binding}/${name}`);
         return ok(null);
@@ -285,7 +286,14 @@ describe("a restoration", () => {
     expect(expectValue(await restore.finish()).finished_at).toBe(2);
     expect(restoration.problem()).toBeUndefined();
     // The record that it was restored comes before anything that was restored may act.
-    expect(steps.slice(0, 3)).toEqual(["audit backup.restored", "open", "wake LOG/main"]);
+    const restarts = steps.filter((each) => each.startsWith("restart"));
+    expect(restarts).toContain("restart AUDIT");
+    expect(steps.slice(0, restarts.length + 3)).toEqual([
+      ...restarts,
+      "audit backup.restored",
+      "open",
+      "wake LOG/main",
+    ]);
     expect(steps).toContain("wake ENDPOINT/whe_1");
     expect(steps.some((each) => each.startsWith("wake SESSION"))).toBe(false);
     const done = steps.length;
