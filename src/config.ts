@@ -111,11 +111,41 @@ const BINDINGS = [
 const LIMITER = /^LIMITER_([A-Z][A-Z0-9_]{0,31}_(10|60)S)$/;
 
 /** Reads the environment, or says for each fault what is wrong; a fault's text never holds the value. */
-export function readConfig(env: Environment): Result<Config, string[]> {
+export function readConfig(bindings: Env | Environment): Result<Config, string[]> {
+  const env = bindings as Environment;
   const faults = BINDINGS.filter((name) => !env[name]).map((name) => `${name}: the binding is missing`);
   const misnamed = issuerFault(env.ISSUER);
   if (misnamed) faults.push(`ISSUER: ${misnamed}`);
   faults.push(...ownSecretFaults(env));
+  const providers = providerSecrets(env, faults);
+  const limiters = limitersOf(env, faults);
+  if (faults.length > 0) return err(faults);
+  const { ISSUER, ...secrets } = env as Record<"ISSUER" | keyof typeof OWN_SECRETS, string>;
+  return ok({
+    issuer: ISSUER,
+    wrapping: {
+      PORTCULLIS_SECRET: secrets.PORTCULLIS_SECRET,
+      ...(secrets.PORTCULLIS_SECRET_PREVIOUS
+        ? { PORTCULLIS_SECRET_PREVIOUS: secrets.PORTCULLIS_SECRET_PREVIOUS }
+        : {}),
+    },
+    operatorSecret: secrets.PORTCULLIS_OPERATOR_SECRET,
+    ...(secrets.PORTCULLIS_RESTORE_SECRET ? { restoreSecret: secrets.PORTCULLIS_RESTORE_SECRET } : {}),
+    local: LOOPBACK.test(ISSUER),
+    ...providers,
+    services: new Map(Object.entries(env).filter(isService)),
+    proxySecrets: secrets.PORTCULLIS_FORWARD_AUTH_SECRET
+      ? [secrets.PORTCULLIS_FORWARD_AUTH_SECRET, secrets.PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS || []].flat()
+      : [],
+    limiters,
+  });
+}
+
+/** What identity providers share with us; what is wrong with it comes to the faults. */
+function providerSecrets(
+  env: Environment,
+  faults: string[],
+): Pick<Config, "issuerSecrets" | "signInSecrets"> {
   const issuerSecrets = new Map<string, string>();
   const signInSecrets = new Map<string, string>();
   for (const [name, value] of Object.entries(env)) {
@@ -132,6 +162,10 @@ export function readConfig(env: Environment): Result<Config, string[]> {
       faults.push(`${name}: must have at least ${MIN_SECRET_CHARS} bytes (HS256)`);
     }
   }
+  return { issuerSecrets, signInSecrets };
+}
+
+function limitersOf(env: Environment, faults: string[]): Config["limiters"] {
   const limiters: Config["limiters"] = new Map();
   for (const [name, binding] of Object.entries(env)) {
     if (!name.startsWith("LIMITER_")) continue;
@@ -142,27 +176,7 @@ export function readConfig(env: Environment): Result<Config, string[]> {
       faults.push(`${name}: the name must end in the limiter's period, _10S or _60S`);
     }
   }
-  if (faults.length > 0) return err(faults);
-  const { ISSUER, ...secrets } = env as Record<"ISSUER" | keyof typeof OWN_SECRETS, string>;
-  return ok({
-    issuer: ISSUER,
-    wrapping: {
-      PORTCULLIS_SECRET: secrets.PORTCULLIS_SECRET,
-      ...(secrets.PORTCULLIS_SECRET_PREVIOUS
-        ? { PORTCULLIS_SECRET_PREVIOUS: secrets.PORTCULLIS_SECRET_PREVIOUS }
-        : {}),
-    },
-    operatorSecret: secrets.PORTCULLIS_OPERATOR_SECRET,
-    ...(secrets.PORTCULLIS_RESTORE_SECRET ? { restoreSecret: secrets.PORTCULLIS_RESTORE_SECRET } : {}),
-    local: LOOPBACK.test(ISSUER),
-    issuerSecrets,
-    signInSecrets,
-    services: new Map(Object.entries(env).filter(isService)),
-    proxySecrets: secrets.PORTCULLIS_FORWARD_AUTH_SECRET
-      ? [secrets.PORTCULLIS_FORWARD_AUTH_SECRET, secrets.PORTCULLIS_FORWARD_AUTH_SECRET_PREVIOUS || []].flat()
-      : [],
-    limiters,
-  });
+  return limiters;
 }
 
 /** By its kind: a service binding seems to have every member that it is asked for, as each may be an RPC method. */

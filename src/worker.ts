@@ -167,7 +167,7 @@ function misconfigured(path: string, faults: string[], requestId: string): Respo
 
 /** Wires the rooms together, once for each isolate. */
 function wire(env: Env): Result<Isolate, string[]> {
-  const read = readConfig(env as unknown as Record<string, unknown>);
+  const read = readConfig(env);
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);

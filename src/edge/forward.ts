@@ -60,6 +60,6 @@ export async function forward(
   } catch {
     return err("origin_unreachable");
   } finally {
-    clearTimeout(timer);
+    if (timer !== undefined) clearTimeout(timer);
   }
 }

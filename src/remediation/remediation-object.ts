@@ -250,7 +250,7 @@ export class RemediationObject extends CausedObject {
   }
 
   #issuersOf({ issuers }: PolicyDocument): Result<Issuers> {
-    const config = readConfig(this.env as unknown as Record<string, unknown>);
+    const config = readConfig(this.env);
     if (!config.ok) return err(problem("misconfigured", "The deployment is not configured; see readyz."));
     return ok({ own: config.value.issuer, ids: new Map(issuers.map(({ issuer, id }) => [issuer, id])) });
   }

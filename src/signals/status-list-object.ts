@@ -97,7 +97,7 @@ export class StatusListObject extends CausedObject {
   }
 
   #issuer(): string | undefined {
-    const config = readConfig(this.env as unknown as Record<string, unknown>);
+    const config = readConfig(this.env);
     return config.ok ? config.value.issuer : undefined;
   }
 }

@@ -51,7 +51,7 @@ export class StreamObject extends CausedObject {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const log = consoleLogger;
-    this.#config = readConfig(env as unknown as Record<string, unknown>);
+    this.#config = readConfig(env);
     this.#durable = new Durable(ctx, {
       clock: systemClock,
       log,

@@ -112,7 +112,7 @@ export class KeyringObject extends CausedObject {
 
   /** Signs an access token (RFC 9068) and records it; the record is durable before the answer leaves. */
   async mint(input: MintInput): Promise<Result<MintedToken>> {
-    const config = readConfig(this.env as unknown as Record<string, unknown>);
+    const config = readConfig(this.env);
     if (!config.ok) return err(problem("misconfigured", "The deployment is not configured; see readyz."));
     for (let round = 0; round < MAX_SIGNATURES; round++) {
       const row = await this.#lifecycle.signingKey("access_token");

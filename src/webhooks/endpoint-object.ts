@@ -36,7 +36,7 @@ export class EndpointObject extends CausedObject {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#config = readConfig(env as unknown as Record<string, unknown>);
+    this.#config = readConfig(env);
     this.#outgoing = new Outgoing(env, systemClock);
     this.#rewrapper = new EndpointRewrapper(env);
     this.#durable = new Durable(ctx, {

@@ -456,7 +456,7 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     receiver.answerWith(() => ({ status: 204 }));
     await olivia.getByLabel("State").selectOption("dead letter");
     await olivia.getByRole("button", { name: "Filter" }).click();
-    expect(await olivia.locator("tbody tr").count()).toBe(1);
+    await expect.poll(() => olivia.locator("tbody tr").count(), PATIENCE).toBe(1);
     await olivia.getByRole("link", { name: "Send again what was given up…" }).click();
     await looked("webhook-again", "every");
     const before = receiver.received.length;
