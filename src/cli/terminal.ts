@@ -88,6 +88,11 @@ export class Terminal {
     this.#streams.stdout.write(`${text}\n`);
   }
 
+  /** A result in a sentence. */
+  say(text: string): void {
+    this.line(wrapped(text, this.#streams.stdout.columns));
+  }
+
   /** One line; at a terminal that is too narrow for it, parts that go on below. Others read it by the line. */
   flow(parts: readonly string[]): void {
     const room = this.#streams.stdout.columns ?? Number.POSITIVE_INFINITY;
@@ -130,8 +135,11 @@ export class Terminal {
   fields(fields: Record<string, string | number | undefined>): void {
     const known = Object.entries(fields).filter(([, value]) => value !== undefined && value !== "");
     const width = Math.max(0, ...known.map(([name]) => name.length));
+    const room = this.#streams.stdout.columns;
+    const under = `\n${" ".repeat(width + GAP)}`;
     for (const [name, value] of known) {
-      this.line(`${this.style("dim", name.padEnd(width))}  ${plain(String(value))}`);
+      const text = wrapped(plain(String(value)), room && room - width - GAP).replaceAll("\n", under);
+      this.line(`${this.style("dim", name.padEnd(width))}${" ".repeat(GAP)}${text}`);
     }
   }
 

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { newSecret } from "../platform/ids.ts";
 import { sha256Hex } from "../protocol/encoding.ts";
 import { type Problem, problem, problemStatus } from "../protocol/problem.ts";
+import { ok, type Result } from "../protocol/result.ts";
 import { ConfirmEndpointAct, type Counted, type EndpointAct } from "./endpoint-act.tsx";
 import { readEndpoint } from "./endpoint-editing.ts";
 import { EndpointForm } from "./new-endpoint.tsx";
@@ -101,23 +102,28 @@ async function redeliver(c: ConsoleContext, id: string) {
 /** Says what will end; nothing is changed by it. */
 async function askAct(c: ConsoleContext, id: string, act: string) {
   const { api, visitor, now } = c.var;
-  const count = (state: DeliveryView["state"]) =>
-    api.get<Listed<DeliveryView>>(apiPath(id, "/deliveries"), { state, limit: MAX_COUNTED });
-  const [found, pending, dead] = await Promise.all([
-    api.get<EndpointView>(apiPath(id)),
-    count("pending"),
-    count("dead_letter"),
-  ]);
-  for (const read of [found, pending, dead]) if (!read.ok) return showProblem(c, read.error, WEBHOOKS);
-  if (!found.ok || !pending.ok || !dead.ok) throw new Error("what was not read was shown");
-  const [waiting, givenUp] = [countOf(pending.value), countOf(dead.value)];
-  const props = { endpoint: found.value, act: act as EndpointAct, waiting, givenUp, visitor, now };
+  const [found, left] = await Promise.all([api.get<EndpointView>(apiPath(id)), leftOf(c, id)]);
+  if (!found.ok) return showProblem(c, found.error, WEBHOOKS);
+  if (!left.ok) return showProblem(c, left.error, endpointPath(id));
+  const props = { endpoint: found.value, act: act as EndpointAct, ...left.value, visitor, now };
   return show(c, { title: "Webhook endpoint", place: WEBHOOKS }, <ConfirmEndpointAct {...props} />);
 }
 
-/** Exact below what one page of the contract holds. */
-function countOf({ items, next_cursor: next }: Listed<DeliveryView>): Counted {
-  return { count: items.length, exact: next === undefined };
+/** How much waits to be sent, and how much was given up: exact below what one page of the contract holds. */
+async function leftOf(
+  { var: { api } }: ConsoleContext,
+  id: string,
+): Promise<Result<{ waiting: Counted; givenUp: Counted }>> {
+  const list = (state: DeliveryView["state"]) =>
+    api.get<Listed<DeliveryView>>(apiPath(id, "/deliveries"), { state, limit: MAX_COUNTED });
+  const [pending, dead] = await Promise.all([list("pending"), list("dead_letter")]);
+  if (!pending.ok) return pending;
+  if (!dead.ok) return dead;
+  const counted = ({ items, next_cursor: next }: Listed<DeliveryView>) => ({
+    count: items.length,
+    exact: next === undefined,
+  });
+  return ok({ waiting: counted(pending.value), givenUp: counted(dead.value) });
 }
 
 async function enable(c: ConsoleContext, id: string, enabled: boolean) {

@@ -12,7 +12,12 @@ const PARTS = /(<textarea\b(?:[^>"]|"[^"]*")*>[^<]*|<(?:[^>"]|"[^"]*")*>)|[^<]+/
 /** A document of ours with every character in its texts that would not be seen written out, as `[U+202E]`. */
 export function withUnseenShown(html: string): string {
   if (html.search(UNSEEN) < 0) return html;
-  return html.replaceAll(PARTS, (part, kept?: string) => kept ?? part.replaceAll(UNSEEN, nameOf));
+  return html.replaceAll(PARTS, (part, kept?: string) => kept ?? unseenShown(part));
+}
+
+/** A text with every character that would not be seen written out. */
+export function unseenShown(text: string): string {
+  return text.replaceAll(UNSEEN, nameOf);
 }
 
 function nameOf(character: string): string {

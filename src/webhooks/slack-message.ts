@@ -1,3 +1,4 @@
+import { unseenShown } from "../platform/visible-text.ts";
 import type { Json } from "../protocol/json.ts";
 import type { WebhookEvent } from "./event.ts";
 import type { SlackSettings } from "./slack-settings.ts";
@@ -106,9 +107,12 @@ function describe(event: WebhookEvent, request: Subject): string {
   return lines.join("\n");
 }
 
-/** One line of somebody's text: without markup, without line breaks that could imitate our own lines. */
+/**
+ * One line of somebody's text: without markup, without line breaks that could imitate our own lines, and with what
+ * nobody would see written out.
+ */
 function field(text: string): string {
-  const line = text.replaceAll(/[\r\n]+/g, " ");
+  const line = unseenShown(text).replaceAll(/[\r\n]+/g, " ");
   const cut = line.length > MAX_FIELD_CHARS ? `${line.slice(0, MAX_FIELD_CHARS)}…` : line;
   // A zero-width space before each mark keeps the text readable and the mark without effect.
   return escapeMrkdwn(cut).replaceAll(/[*_~`]/g, (mark) => `\u200b${mark}`);

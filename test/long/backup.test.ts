@@ -27,6 +27,7 @@ import { APPROVER_SCOPES, REQUESTER_SCOPES, testPolicy } from "../support/test-p
 const RESTORE_SECRET = "cmVzdG9yZS1zZWNyZXQtb25seS1mb3ItdGhlLXRlc3Q";
 /** So many that the backup has several pages. */
 const IMPORTED = 60_000;
+const BRIEF_SECONDS = 40;
 
 let folder: string;
 let file: string;
@@ -46,6 +47,8 @@ type World = {
   revoked: HeldGrant;
   denied: HeldGrant;
   returned: HeldGrant;
+  /** It ends by time, and not before the backup was taken. */
+  brief: HeldGrant;
   pending: string;
   exchange: Client;
   session: string;
@@ -105,6 +108,7 @@ async function populate(runtime: Runtime): Promise<World> {
   const held: HeldGrant[] = [];
   for (let i = 0; i < 4; i++) held.push(await hold(gate, persons));
   const [live, revoked, denied, returned] = held as [HeldGrant, HeldGrant, HeldGrant, HeldGrant];
+  const brief = await hold(gate, persons, { duration_seconds: BRIEF_SECONDS });
   await revokeGrant(gate, revoked.grant);
   await revokeGrant(gate, returned.grant, requester.token);
   const pending = (await ask(gate, requester.token)).id;
@@ -137,7 +141,7 @@ async function populate(runtime: Runtime): Promise<World> {
   );
   const jwks = bodyOf(await gate.call("/.well-known/jwks.json"), 200);
   const records = (await exportedLines(gate)).length;
-  const grants = { live, revoked, denied, returned };
+  const grants = { live, revoked, denied, returned, brief };
   const rest = { pending, exchange, session, endedSession: ended.refresh_token, mallory, jwks, records };
   return { gate, people: persons, endpoint, ...grants, ...rest };
 }
@@ -378,6 +382,23 @@ describe("what was restored", () => {
       .toBe(true);
     const lifted = await gate.call(`/v1/revocations/${before.mallory}`, { token: operatorToken });
     expect(lifted.body).toMatchObject({ state: "in_force" });
+  });
+
+  it("ends by time what was to end, and tells of it", { timeout: 180_000 }, async () => {
+    const startedAtMs = Date.now();
+    await expect
+      .poll(async () => (await orders(before.brief.token)).status, { interval: 500, timeout: 60_000 })
+      .toBe(401);
+    const told = async () => {
+      await runtime.cron();
+      return receiver.received.some(
+        ({ type, data, receivedAtMs }) =>
+          type === "grant.expired" &&
+          receivedAtMs > startedAtMs &&
+          JSON.stringify(data).includes(before.brief.grant),
+      );
+    };
+    await expect.poll(told, { interval: 3_000, timeout: 120_000 }).toBe(true);
   });
 
   it("has the audit log whole, with what was done since, and says that it was restored", async () => {

@@ -456,7 +456,7 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     receiver.answerWith(() => ({ status: 204 }));
     await olivia.getByLabel("State").selectOption("dead letter");
     await olivia.getByRole("button", { name: "Filter" }).click();
-    expect(await olivia.locator("tbody tr").count()).toBe(1);
+    await expect.poll(() => olivia.locator("tbody tr").count(), PATIENCE).toBe(1);
     await olivia.getByRole("link", { name: "Send again what was given up…" }).click();
     await looked("webhook-again", "every");
     const before = receiver.received.length;
@@ -546,6 +546,11 @@ describeInChromium("the operators' pages", { timeout: LOOKING_MS }, () => {
     // The session goes on with a token of the new key: nobody who is signed in is shut out until the old one ends.
     await olivia.goto(path("/keys"));
     await olivia.getByRole("heading", { name: "Access tokens" }).waitFor();
+    const plain = await stand.signedIn("olivia", { javaScriptEnabled: false });
+    await plain.goto(path("/keys"));
+    await plain.getByRole("link", { name: "Rotate…" }).click();
+    await plain.getByRole("button", { name: "Rotate the keys" }).click();
+    await said(plain, "key");
     const token = await clientToken(stand.issuer, { id: "operator", secret: OPERATOR_SECRET });
     const keys = bodyOf<{ items: object[] }>(await stand.gate.call("/v1/keys", { token }), 200).items;
     expect(keys).toContainEqual(expect.objectContaining({ kid: leaked, state: "compromised" }));

@@ -339,6 +339,9 @@ describeInChromium("the console", { timeout: LOOKING_MS }, () => {
       await page.keyboard.press("Enter");
       if (javaScriptEnabled) {
         expect(await faultsOfPage(page, "menu", "every")).toEqual([]);
+        // A tablet that is turned while it is open: it does not lie over the page.
+        const keys = await places.getByRole("link", { name: "Keys", exact: true }).boundingBox();
+        expect(keys!.x + keys!.width).toBeLessThan(200);
         await page.setViewportSize(SIZES.phone);
         await menu.focus();
       }

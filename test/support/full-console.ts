@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Page } from "playwright-core";
 import { ORIGIN_AUDIENCE } from "../../src/local/origin.ts";
-import { hold, ORDERS, revokeGrant } from "./access.ts";
+import { hold, ORDERS, review, revokeGrant } from "./access.ts";
 import type { ConsoleStand } from "./console-stand.ts";
 import { bodyOf, clientToken, type Deployment, type Person } from "./deployment.ts";
 import type { Receiver } from "./receiver.ts";
@@ -42,9 +42,10 @@ export function fullPolicy<T extends { routes: object[]; access_rules: object[] 
 
 /** Ids of what has a page of its own. */
 export type Filled = Record<
-  "request" | "grant" | "revocation" | "client" | "endpoint" | "decision" | "detection",
+  "request" | "grant" | "revocation" | "proposal" | "client" | "endpoint" | "slack" | "kid",
   string
->;
+> &
+  Record<"decision" | "detection", string>;
 
 /** Makes hundreds of everything that a console lists, over the API. */
 export async function fillConsole(stand: ConsoleStand, receiver: Receiver): Promise<Filled> {
@@ -52,6 +53,9 @@ export async function fillConsole(stand: ConsoleStand, receiver: Receiver): Prom
   const endpoint = await gate.newEndpoint({ url: receiver.url, description: "the security team's inbox" });
   receiver.trust(endpoint.secret);
   await gate.newEndpoint({ url: "http://127.0.0.1:9/nobody-listens-here", events: ["grant.*"] });
+  const slack = await gate.newEndpoint({
+    ...{ url: "https://hooks.slack.com/services/T0/B0/X", slack: {}, events: ["revocation.lifted"] },
+  });
   const people = await Promise.all(
     Array.from({ length: 6 }, () => gate.newPerson(["developer"], REQUESTER_SCOPES)),
   );
@@ -67,7 +71,9 @@ export async function fillConsole(stand: ConsoleStand, receiver: Receiver): Prom
   }
   await traffic(stand);
   return {
-    ...{ endpoint: endpoint.id, request: requests[0]!, grant: grants.at(-1)! },
+    ...{ endpoint: endpoint.id, slack: slack.id, request: requests[0]!, grant: grants.at(-1)! },
+    proposal: await proposal(gate),
+    kid: await firstOf(gate, "/v1/keys"),
     decision: await firstOf(gate, "/v1/decisions?reason=scope_missing"),
     detection: await firstOf(gate, "/v1/detections"),
     revocation: await firstOf(gate, "/v1/revocations"),
@@ -79,10 +85,10 @@ const TOLD_WITHIN_MS = 60_000;
 
 /** Isolates tell after seconds what they have seen. */
 async function firstOf(gate: Deployment, path: string): Promise<string> {
-  type Items = { items: { id?: string; decision_id?: string }[] };
+  type Items = { items: { id?: string; decision_id?: string; kid?: string }[] };
   for (const end = Date.now() + TOLD_WITHIN_MS; Date.now() < end; ) {
     const [first] = bodyOf<Items>(await gate.asOperator(path), 200).items;
-    const id = first?.decision_id ?? first?.id;
+    const id = first?.decision_id ?? first?.kid ?? first?.id;
     if (id !== undefined) return id;
     await sleep(500);
   }
@@ -151,6 +157,21 @@ async function revocations({ gate }: ConsoleStand): Promise<void> {
       201,
     );
   }
+}
+
+/** A revocation that waits for a second person. */
+async function proposal(gate: Deployment): Promise<string> {
+  const client = await gate.newClient({ scopes: ["requests:read"] });
+  await Promise.all([0, 1].map(() => clientToken(gate.issuer, client)));
+  const json = { match: { client_id: client.id }, reason: "its secret was mailed around" };
+  return bodyOf<{ id: string }>(await gate.asOperator("/v1/revocations", { json }), 202).id;
+}
+
+/** Approves one of somebody's requests, and says which one. */
+export async function approveOne({ gate, approver }: ConsoleStand, requester: string): Promise<string> {
+  const id = await firstOf(gate, `/v1/access-requests?${new URLSearchParams({ requester })}`);
+  bodyOf(await review(gate, approver.token, id), 201);
+  return id;
 }
 
 /** Requests that are let through, that lack a scope, and that are forged from many addresses. */

@@ -155,7 +155,7 @@ async function verify(
   cli.terminal.result(verdict, () => {
     if (!verdict.intact) return;
     const by = key === undefined ? ", signed by the key that the export itself names" : "";
-    cli.terminal.line(`Whole and unchanged: records ${verdict.from} to ${verdict.size - 1}${by}.`);
+    cli.terminal.say(`Whole and unchanged: records ${verdict.from} to ${verdict.size - 1}${by}.`);
   });
   if (!verdict.intact) {
     throw new CliFailure(

@@ -61,7 +61,7 @@ async function create(cli: Cli, _options: object, file = ""): Promise<void> {
     const trailer = reader.finish();
     await rename(part, file);
     cli.terminal.result(trailer, () => {
-      cli.terminal.line(`${counted(trailer)} in ${file}.`);
+      cli.terminal.say(`${counted(trailer)} in ${file}.`);
     });
     cli.terminal.next(`portcullis backup verify ${file}`, "Verify it");
   } catch (fault) {
@@ -132,7 +132,7 @@ async function restore(cli: Cli, _options: object, file = ""): Promise<void> {
   }
   cli.terminal.progressDone();
   cli.terminal.result(trailer, () => {
-    cli.terminal.line(`Restored as of ${shownMoment(trailer.taken_at)}: ${counted(trailer)}.`);
+    cli.terminal.say(`Restored as of ${shownMoment(trailer.taken_at)}: ${counted(trailer)}.`);
     cli.terminal.note(
       "The deployment refuses everything until it is deployed without PORTCULLIS_RESTORE_SECRET.",
     );

@@ -52,11 +52,11 @@ async function importDenylist(
   cli.terminal.result(outcome, () => {
     if ("dry_run" in outcome) {
       const count = `${outcome.exact ? "" : "at least "}${outcome.would_cut.tokens} live tokens`;
-      cli.terminal.line(
+      cli.terminal.say(
         `${outcome.tokens} tokens and ${outcome.rules} rules; they would cut ${count}. Nothing was changed.`,
       );
     } else {
-      cli.terminal.line(
+      cli.terminal.say(
         `${outcome.accepted} taken, ${outcome.unchanged} were there already, ${outcome.refused} refused.`,
       );
     }

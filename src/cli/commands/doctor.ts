@@ -30,8 +30,8 @@ async function doctor(cli: Cli): Promise<void> {
   if (signedIn) findings.push(...(await webhooks(cli)));
   terminal.result(findings, () => {
     for (const { check, ok, detail, todo } of findings) {
-      terminal.line(`${ok ? terminal.style("green", "✓") : terminal.style("red", "✗")} ${check}: ${detail}`);
-      if (!ok && todo !== undefined) terminal.line(`    ${todo}`);
+      terminal.say(`${ok ? terminal.style("green", "✓") : terminal.style("red", "✗")} ${check}: ${detail}`);
+      if (!ok && todo !== undefined) terminal.say(`    ${todo}`);
     }
   });
   const wrong = findings.filter(({ ok }) => !ok).length;

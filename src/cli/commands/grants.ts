@@ -83,7 +83,7 @@ async function extendGrant(cli: Cli, options: { for: number; reason: string }, i
   });
   const extension = asked.extensions?.at(-1);
   cli.terminal.result(asked, () =>
-    cli.terminal.line(
+    cli.terminal.say(
       `Asked for more time: ${extension?.id ?? asked.id}, ${extension?.state ?? asked.state}.`,
     ),
   );

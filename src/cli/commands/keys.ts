@@ -63,9 +63,9 @@ async function rotateKeys(cli: Cli, { compromised, reason, yes }: RotateOptions)
   }
   cli.terminal.result(done, () => {
     for (const { purpose, kid, replaced_kid } of done.rotated)
-      cli.terminal.line(`${purpose}: ${kid} signs now, instead of ${replaced_kid}.`);
+      cli.terminal.say(`${purpose}: ${kid} signs now, instead of ${replaced_kid}.`);
     for (const { purpose, kid, signs_from } of done.scheduled) {
-      cli.terminal.line(
+      cli.terminal.say(
         `${purpose}: ${kid} is published, and signs ${signs_from === undefined ? "once verifiers know it" : `from ${shownMoment(signs_from)}`}.`,
       );
     }

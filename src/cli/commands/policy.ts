@@ -110,7 +110,7 @@ function showChanges({ terminal }: Cli, { changes, warnings, active_version }: P
     ...(change.reordered ? [`  ~ ${section}: in another order`] : []),
   ]);
   for (const line of lines.length > 0 ? lines : ["  nothing changes"]) terminal.line(line);
-  for (const warning of warnings) terminal.line(`  ! ${warning}`);
+  for (const warning of warnings) terminal.say(`  ! ${warning}`);
 }
 
 async function applyPolicy(cli: Cli, { ifVersion }: { ifVersion?: number }, path = ""): Promise<void> {

@@ -6,7 +6,7 @@ import { shownMoment } from "../times.ts";
 export function showReceipt({ terminal }: Cli, receipt: Receipt, said: string, there = "refused"): void {
   const at = (seconds: number) => `${there} everywhere by ${shownMoment(seconds)}`;
   terminal.result(receipt, () => {
-    terminal.line(said);
+    terminal.say(said);
     const { strict, bounded, eventual } = receipt.effective_by;
     terminal.fields({
       receipt: receipt.id,

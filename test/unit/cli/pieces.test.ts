@@ -127,6 +127,12 @@ describe("the terminal", () => {
     expect(wrapped(text, 10)).toBe("one two\nthree\n  four\n  five six\nnineteenletterslong");
     expect(wrapped(text, 80)).toBe(text);
     expect(wrapped(text, undefined)).toBe(text);
+    const { terminal, read } = terminalOf(20);
+    terminal.fields({ why: "a parcel is lost and found", who: "demo|alice" });
+    terminal.say("It is in order and in force.");
+    expect(read()).toBe(
+      "why  a parcel is\n     lost and found\nwho  demo|alice\nIt is in order and\nin force.\n",
+    );
   });
 
   it("gives text of others no power over it", () => {

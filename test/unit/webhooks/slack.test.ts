@@ -157,6 +157,14 @@ describe("a message", () => {
     expect(escapeMrkdwn("&lt;")).toBe("&amp;lt;");
   });
 
+  it("shows what nobody would see: a name that only looks like another one, a text that is turned around", () => {
+    const hostile = { ...request, requester: "corp|al\u200bice", justification: "read\u202eevorppa" };
+    const text = JSON.stringify(slackMessage(event(hostile), "whe_1", { approvers: {} }, "https://i"));
+    expect(text).toContain("corp|al[U+200B]ice");
+    expect(text).toContain("read[U+202E]evorppa");
+    expect(text).not.toMatch(/[\u200b\u202e]/);
+  });
+
   it("was posted where Slack says ok", () => {
     expect(slackAccepts('{"ok":true,"ts":"1"}')).toBe(true);
     expect(slackAccepts(' { "ok" : true }')).toBe(true);
