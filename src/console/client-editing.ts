@@ -85,7 +85,7 @@ export function consequencesOf(client: ClientView, patch: ClientsUpdateBody): st
   const says: readonly (readonly [boolean, string])[] = [
     [
       narrows,
-      "Access tokens that were given keep what they have until they end; the next ones, also of people who are signed in through it, have less. To end those that there are, revoke the tokens of the client.",
+      "Access tokens that were given keep what they have until they end; the next ones, also of people who are signed in through it, do not have what is removed. To end those that there are, revoke the tokens of the client.",
     ],
     [
       taken(client.introspects ?? [], introspects).length > 0,

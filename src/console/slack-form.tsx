@@ -25,7 +25,7 @@ export function SlackForm({ visitor, filled, problem, nonce, endpoint }: Props) 
       <Form action={action} visitor={visitor}>
         {endpoint ? (
           <p class="notice">
-            This replaces all of it: the secrets that there are are forgotten, also those that are not given
+            This replaces all of it: the secrets that it has are forgotten, also those that are not given
             again, and clicks count of exactly the people below.
           </p>
         ) : (
