@@ -28,6 +28,8 @@ export type BackupReaderOptions = {
   keys?: readonly CryptoKey[];
   /** Told each row, with whose it is. */
   onRow?: (object: string, name: string, line: RowLine) => void;
+  /** Told each object that is whole, with how many rows it has. */
+  onObject?: (object: string, rows: number) => void;
   /** Told each page that holds: its text with the line that ends it. */
   onPage?: (page: PageLine, text: string) => void | Promise<void>;
 };
@@ -121,6 +123,10 @@ export class BackupReader {
     }
     this.#open = undefined;
     this.#objects++;
+    this.#o.onObject?.(
+      end,
+      Object.values(open.rows).reduce((sum, count) => sum + count, 0),
+    );
   }
 
   async #endPage(line: PageLine, text: string): Promise<void> {

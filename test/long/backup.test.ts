@@ -200,6 +200,11 @@ describe("a backup's file", () => {
       issuer,
       signed: true,
       audit: { intact: true },
+      kinds: expect.arrayContaining([
+        { object: "SessionObject", objects: 2, rows: expect.any(Number) },
+        { object: "AccessRequestObject", objects: 6, rows: expect.any(Number) },
+        { object: "DenylistObject", objects: 1, rows: expect.any(Number) },
+      ]),
     });
     const text = gunzipSync(await readFile(file)).toString();
     expect(text.split("\n").filter((line) => line.startsWith('{"page"')).length).toBeGreaterThan(2);

@@ -87,9 +87,9 @@ async function* pagesOf({ connection, signal }: Cli): AsyncGenerator<string> {
 
 async function verify(cli: Cli, _options: object, file = ""): Promise<void> {
   const { PORTCULLIS_SECRET: secret } = cli.environment;
-  const { trailer, audit, issuer } = await readWhole(cli, file);
+  const { trailer, audit, issuer, kinds } = await readWhole(cli, file);
   const log = await audit.verify(issuer, auditRows(file));
-  const verdict = { ...trailer, signed: secret ? true : null, audit: log?.verdict ?? null };
+  const verdict = { ...trailer, kinds, signed: secret ? true : null, audit: log?.verdict ?? null };
   cli.terminal.result(verdict, () => {
     cli.terminal.line("Whole and unchanged.");
     cli.terminal.fields({
@@ -99,6 +99,16 @@ async function verify(cli: Cli, _options: object, file = ""): Promise<void> {
       signed: secret ? "by this PORTCULLIS_SECRET" : "not looked at: PORTCULLIS_SECRET is not set",
       "audit log": log?.verdict.intact ? shownAudit(log.verdict.size, log.unsigned) : undefined,
     });
+    cli.terminal.line();
+    cli.terminal.table(
+      kinds,
+      [
+        { title: "of", value: ({ object }) => object },
+        { title: "objects", value: ({ objects }) => objects },
+        { title: "rows", value: ({ rows }) => rows },
+      ],
+      "",
+    );
   });
   if (log && !log.verdict.intact) {
     const { seq, fault } = log.verdict;
@@ -148,22 +158,30 @@ async function step(cli: Cli, secret: string, path: string, method: string, body
   return (await (await cli.connection.call(`/v1/restore${path}`, init, secret)).json()) as State;
 }
 
+/** How many objects of a kind there are, with how many rows in all. */
+type KindCount = { object: string; objects: number; rows: number };
+
 /** Reads a backup to its end, or says what is wrong with it. */
 async function readWhole(
   cli: Cli,
   file: string,
-): Promise<{ trailer: BackupTrailer; audit: AuditInBackup; issuer: string }> {
+): Promise<{ trailer: BackupTrailer; audit: AuditInBackup; issuer: string; kinds: KindCount[] }> {
   const { PORTCULLIS_SECRET: secret } = cli.environment;
   const audit = new AuditInBackup();
+  const kinds = new Map<string, KindCount>();
   const reader = new BackupReader({
     ...(secret ? { keys: [await backupKey(secret)] } : {}),
     onRow: (object, _name, line) => audit.take(object, line),
+    onObject: (object, rows) => {
+      const known = kinds.get(object) ?? { object, objects: 0, rows: 0 };
+      kinds.set(object, { object, objects: known.objects + 1, rows: known.rows + rows });
+    },
     onPage: ({ page }) => cli.terminal.progress(`reading page ${page}`),
   });
   try {
     for await (const line of linesOf(file)) await reader.read(line);
     const trailer = reader.finish();
-    return { trailer, audit, issuer: reader.header!.issuer };
+    return { trailer, audit, issuer: reader.header!.issuer, kinds: [...kinds.values()] };
   } catch (fault) {
     if (!(fault instanceof BackupFault)) throw fault;
     throw new CliFailure(`${file} is not a whole backup: ${fault.message}.`, EXIT.refused);
