@@ -93,6 +93,7 @@ const listSchema = z.strictObject({
 });
 
 const NOT_FOUND = problem("not_found", "There is no such access request.");
+const OF_OTHERS = problem("insufficient_scope", "Requests of others need the scope requests:read_all.");
 const NEEDS_PASSKEY = problem(
   "passkey_required",
   "The access rule is marked as high-risk: confirm the approval with your passkey (POST /v1/passkeys/challenges), in the console for one.",
@@ -117,33 +118,9 @@ export function accessRequestRoutes(deps: AccessDeps) {
       const location = opened.ok ? { location: `/v1/access-requests/${opened.value.id}` } : {};
       return answer(c, present(opened, now()), 201, location);
     })
-    .get("/v1/access-requests", requireScope("requests:read"), queryParams(listSchema), async (c) => {
-      const query = c.req.valid("query");
-      const { actor } = c.var;
-      const policy = await deps.policy();
-      if (!policy.ok) return refuse(c, policy.error);
-      const all = actor.scopes.includes("requests:read_all");
-      const reviewable = query.reviewable === "true";
-      if (query.requester && query.requester !== actor.subject && !all) {
-        return refuse(
-          c,
-          problem("insufficient_scope", "Requests of others need the scope requests:read_all."),
-        );
-      }
-      const requester = query.requester ?? (all || reviewable ? undefined : actor.subject);
-      const page = await deps.directory.list({
-        limit: query.limit,
-        ...(query.cursor ? { cursor: query.cursor } : {}),
-        ...(query.state ? { state: query.state } : {}),
-        ...(query.resource ? { resource: query.resource } : {}),
-        ...(requester ? { requester } : {}),
-        ...(reviewable ? { notRequester: actor.subject, awaiting: reviewKeys(policy.value, actor) } : {}),
-      });
-      if (!page.ok) return refuse(c, page.error);
-      const last = page.value.length === query.limit ? page.value.at(-1) : undefined;
-      const items = page.value.map((request) => presentRequest(request, now()));
-      return c.json({ items, ...(last ? { next_cursor: last.id } : {}) });
-    })
+    .get("/v1/access-requests", requireScope("requests:read"), queryParams(listSchema), async (c) =>
+      answer(c, await listRequests(c.req.valid("query"), c.var.actor, deps, now())),
+    )
     .get("/v1/access-requests/:id", requireScope("requests:read"), async (c) => {
       const found = await readVisible(c.var.actor, deps, c.req.param("id"));
       const preferred = preferredWaitSeconds(c.req.header("prefer"));
@@ -187,6 +164,33 @@ export function accessRequestRoutes(deps: AccessDeps) {
       const { subject, actors, signIn } = actor;
       return answer(c, await deps.accessRequest(id).issueToken(subject, bound.value, actors, signIn));
     });
+}
+
+/** A page of one's own requests, of those that one may review, or of anybody's with `requests:read_all`. */
+async function listRequests(
+  query: z.output<typeof listSchema>,
+  actor: Actor,
+  deps: Pick<AccessDeps, "directory" | "policy">,
+  now: number,
+) {
+  const policy = await deps.policy();
+  if (!policy.ok) return policy;
+  const all = actor.scopes.includes("requests:read_all");
+  const reviewable = query.reviewable === "true";
+  if (query.requester && query.requester !== actor.subject && !all) return err(OF_OTHERS);
+  const requester = query.requester ?? (all || reviewable ? undefined : actor.subject);
+  const page = await deps.directory.list({
+    limit: query.limit,
+    ...(query.cursor ? { cursor: query.cursor } : {}),
+    ...(query.state ? { state: query.state } : {}),
+    ...(query.resource ? { resource: query.resource } : {}),
+    ...(requester ? { requester } : {}),
+    ...(reviewable ? { notRequester: actor.subject, awaiting: reviewKeys(policy.value, actor) } : {}),
+  });
+  if (!page.ok) return page;
+  const last = page.value.length === query.limit ? page.value.at(-1) : undefined;
+  const items = page.value.map((request) => presentRequest(request, now));
+  return ok({ items, ...(last ? { next_cursor: last.id } : {}) });
 }
 
 /** zod leaves members that were not sent as undefined; stored data has no such members. */

@@ -51,6 +51,16 @@ export async function startIdentityProvider(options: {
   return server;
 }
 
+const DEMO_CLIENT = {
+  client_id: DEMO_CLIENT_ID,
+  application_type: "native",
+  token_endpoint_auth_method: "none",
+  grant_types: ["authorization_code"],
+  response_types: ["code"],
+  redirect_uris: [DEMO_REDIRECT_URI],
+  id_token_signed_response_alg: "ES256",
+};
+
 function configuration(key: JWK, gate?: GateClient): Record<string, unknown> {
   const prompts = interactionPolicy.base();
   // The clients are the demo's own, so nobody is asked whether it may sign them in.
@@ -59,18 +69,7 @@ function configuration(key: JWK, gate?: GateClient): Record<string, unknown> {
     adapter: createMemoryAdapter(0),
     jwks: { keys: [key] },
     cookies: { keys: [randomBytes(32).toString("base64url")] },
-    clients: [
-      {
-        client_id: DEMO_CLIENT_ID,
-        application_type: "native",
-        token_endpoint_auth_method: "none",
-        grant_types: ["authorization_code"],
-        response_types: ["code"],
-        redirect_uris: [DEMO_REDIRECT_URI],
-        id_token_signed_response_alg: "ES256",
-      },
-      ...(gate ? [gateClient(gate)] : []),
-    ],
+    clients: [DEMO_CLIENT, ...(gate ? [gateClient(gate)] : [])],
     claims: { openid: ["sub", "roles"] },
     // ID tokens tell the roles, so that whoever signs in with a browser has them.
     conformIdTokenClaims: false,

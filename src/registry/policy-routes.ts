@@ -93,22 +93,7 @@ export function policyRoutes(deps: PolicyRouteDeps) {
     )
     .post("/v1/policy/check", requireScope("policy:read", "policy:write"), async (c) => {
       const check = await readCheck(c, deps);
-      if (!check.ok) return refuse(c, check.error);
-      const active = await registry.activePolicy();
-      if (!active.ok) return refuse(c, active.error);
-      const { document, simulation } = check.value;
-      const { version, document: before } = active.value;
-      const simulated = simulation ? await deps.simulate(simulation, before, document) : ok(undefined);
-      if (!simulated.ok) return refuse(c, simulated.error);
-      const found = {
-        valid: true,
-        active_version: version,
-        changes: diffPolicies(before, document),
-        warnings: accessRuleWarnings(document),
-        document,
-        ...(simulated.value ? { simulation: simulated.value } : {}),
-      };
-      return answer(c, ok(found));
+      return check.ok ? answer(c, await tryDocument(check.value, deps)) : refuse(c, check.error);
     })
     .get("/v1/policy/versions", read, queryParams(pageQuery), async (c) => {
       const { limit, cursor } = c.req.valid("query");
@@ -163,6 +148,23 @@ async function readCheck(c: Context<HttpEnv>, deps: PolicyRouteDeps): Promise<Re
     return err(problem("insufficient_scope", detail, { scope: "requests:read_all" }));
   }
   return ok({ document: document.value, simulation: simulation.data });
+}
+
+/** What the document would change, and how it would decide; nothing is changed. */
+async function tryDocument({ document, simulation }: Check, { registry, simulate }: PolicyRouteDeps) {
+  const active = await registry.activePolicy();
+  if (!active.ok) return active;
+  const { version, document: before } = active.value;
+  const simulated = simulation ? await simulate(simulation, before, document) : ok(undefined);
+  if (!simulated.ok) return simulated;
+  return ok({
+    valid: true,
+    active_version: version,
+    changes: diffPolicies(before, document),
+    warnings: accessRuleWarnings(document),
+    document,
+    ...(simulated.value ? { simulation: simulated.value } : {}),
+  });
 }
 
 async function readDocument(c: Context<HttpEnv>, deps: PolicyRouteDeps): Promise<Result<PolicyDocument>> {

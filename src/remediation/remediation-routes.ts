@@ -137,15 +137,7 @@ export function remediationRoutes(deps: RemediationRouteDeps) {
     .put(RULES_PATH, write, jsonBody(remediationSchema), async (c) => {
       const edited = readIfMatch(c.req.header("if-match"), RULES_PATH);
       if (!edited.ok) return refuse(c, edited.error);
-      const active = await registry.activePolicy();
-      if (!active.ok) return refuse(c, active.error);
-      await loadConditions();
-      const changed = { ...active.value.document, remediation: c.req.valid("json") };
-      const document = checkPolicy(changed, deps.context);
-      if (!document.ok) return refuse(c, document.error);
-      const id = newId("log", clock());
-      const actor = c.var.actor.subject;
-      const put = await registry.putPolicy({ id, document: document.value, if_match: edited.value, actor });
+      const put = await putRules(c.req.valid("json"), edited.value, c.var.actor.subject, deps);
       return answer(c, put, 200, put.ok ? { etag: `"${put.value.version}"` } : {});
     })
     .post(`${RULES_PATH}/replay`, write, jsonBody(replaySchema), async (c) => {
@@ -155,6 +147,21 @@ export function remediationRoutes(deps: RemediationRouteDeps) {
       if (fault) return refuse(c, fault);
       return answer(c, await remediation.replay(rules, Math.min(since, epochSeconds(clock()))));
     });
+}
+
+/** The rules are a section of the policy: they come into force as one of its versions. */
+async function putRules(
+  remediation: z.output<typeof remediationSchema>,
+  if_match: number,
+  actor: string,
+  { registry, context, clock }: RemediationRouteDeps,
+) {
+  const active = await registry.activePolicy();
+  if (!active.ok) return active;
+  await loadConditions();
+  const document = checkPolicy({ ...active.value.document, remediation }, context);
+  if (!document.ok) return document;
+  return registry.putPolicy({ id: newId("log", clock()), document: document.value, if_match, actor });
 }
 
 /** Candidate rules are checked as those of a policy are. */

@@ -139,17 +139,9 @@ export function streamRoutes(deps: StreamDeps) {
     .use(`${BASE}/*`, scope)
     .post(BASE, jsonBody(createSchema), async (c) => {
       const opening = openingOf(c.req.valid("json"), undefined, deps);
-      if (!opening.ok) return refuse(c, opening.error);
-      const { clientId } = c.var.actor;
-      const entry = {
-        id: newId("str", deps.clock()),
-        client_id: clientId,
-        created_at: epochSeconds(deps.clock()),
-      };
-      const opened = await deps.registry.openStream(entry);
-      if (!opened.ok) return refuse(c, opened.error);
-      const { id: streamId } = opened.value;
-      return answer(c, shown(await deps.stream(streamId).create(streamId, clientId, opening.value)), 201);
+      return opening.ok
+        ? answer(c, shown(await openStream(opening.value, c.var.actor.clientId, deps)), 201)
+        : refuse(c, opening.error);
     })
     .get(BASE, queryParams(anySchema), async (c) => {
       const { stream_id } = c.req.valid("query");
@@ -191,16 +183,30 @@ export function streamRoutes(deps: StreamDeps) {
       return empty(c, port.ok ? await port.value.verify(c.var.actor.clientId, state) : port, 204);
     })
     .post(`${BASE}/:id/poll`, jsonBody(pollSchema), async (c) => {
-      const { maxEvents = MAX_POLLED, returnImmediately, ack, setErrs } = c.req.valid("json");
       const port = await ownPort(c, c.req.param("id"), deps);
       if (!port.ok) return refuse(c, port.error);
-      const waitMs = returnImmediately ? 0 : POLL_WAIT_MS;
-      const asked = { max: Math.min(maxEvents, MAX_POLLED), waitMs, ack, errors: Object.keys(setErrs) };
-      const polled = await port.value.poll(c.var.actor.clientId, asked);
-      if (!polled.ok) return refuse(c, polled.error);
-      const { sets, more } = polled.value;
-      return answer(c, ok({ sets, ...(more ? { moreAvailable: true } : {}) }));
+      return answer(c, await poll(port.value, c.var.actor.clientId, c.req.valid("json")));
     });
+}
+
+async function openStream(
+  opening: StreamOpening,
+  client_id: string,
+  { registry, stream, clock }: StreamDeps,
+) {
+  const entry = { id: newId("str", clock()), client_id, created_at: epochSeconds(clock()) };
+  const opened = await registry.openStream(entry);
+  return opened.ok ? stream(opened.value.id).create(opened.value.id, client_id, opening) : opened;
+}
+
+async function poll(port: StreamPort, clientId: string, asked: z.output<typeof pollSchema>) {
+  const { maxEvents = MAX_POLLED, returnImmediately, ack, setErrs } = asked;
+  const waitMs = returnImmediately ? 0 : POLL_WAIT_MS;
+  const page = { max: Math.min(maxEvents, MAX_POLLED), waitMs, ack, errors: Object.keys(setErrs) };
+  const polled = await port.poll(clientId, page);
+  if (!polled.ok) return polled;
+  const { sets, more } = polled.value;
+  return ok({ sets, ...(more ? { moreAvailable: true } : {}) });
 }
 
 type Supplied = z.output<typeof createSchema>;

@@ -61,12 +61,16 @@ const deliveryQuery = pageQuery.extend({
   state: z.enum(["pending", "delivered", "dead_letter"]).exactOptional(),
 });
 
+const read = requireScope("webhooks:read");
+const write = requireScope("webhooks:write");
+
 /** `/v1/webhook-endpoints` and `/v1/deliveries`, for the control plane. */
 export function webhookRoutes(deps: ManageDeps) {
-  const { registry, endpoint } = deps;
-  const read = requireScope("webhooks:read");
-  const write = requireScope("webhooks:write");
+  return new Hono<HttpEnv>().route("/", endpointRoutes(deps)).route("/", deliveryRoutes(deps));
+}
 
+function endpointRoutes(deps: ManageDeps) {
+  const { registry } = deps;
   return new Hono<HttpEnv>()
     .post("/v1/webhook-endpoints", write, jsonBody(createSchema), async (c) => {
       const idFor = (body: unknown) => deps.ids(c, "whe", body);
@@ -101,7 +105,13 @@ export function webhookRoutes(deps: ManageDeps) {
         c,
         await withEndpoint(deps, c.req.param("id"), (record) => rotateSecret(deps, c.var.actor, record)),
       ),
-    )
+    );
+}
+
+/** What was sent to an endpoint, and what is sent to it again. */
+function deliveryRoutes(deps: ManageDeps) {
+  const { endpoint } = deps;
+  return new Hono<HttpEnv>()
     .get("/v1/webhook-endpoints/:id/deliveries", read, queryParams(deliveryQuery), async (c) => {
       const page = c.req.valid("query");
       return answer(

@@ -151,8 +151,8 @@ describe("describing routes", () => {
   });
 });
 
-describe("the reference page", () => {
-  const page = String(referencePage(document, "n0nce"));
+describe("the reference page", async () => {
+  const page = String(await referencePage(document, "n0nce"));
 
   it("shows every operation and schema, and every link leads somewhere", () => {
     for (const { operation } of operations) expect(page).toContain(`<article id="${operation.operationId}">`);
@@ -167,10 +167,10 @@ describe("the reference page", () => {
     expect(/<style[^>]*>([\s\S]*?)<\/style>/.exec(page)?.[1]).not.toContain("&");
   });
 
-  it("shows what a description says as text", () => {
+  it("shows what a description says as text", async () => {
     const hostile = structuredClone(document);
     hostile.paths["/healthz"]!.get!.description = "<script>alert(1)</script>";
-    expect(String(referencePage(hostile, "n"))).toContain("&lt;script&gt;");
+    expect(String(await referencePage(hostile, "n"))).toContain("&lt;script&gt;");
   });
 });
 
