@@ -1,9 +1,10 @@
+import type { Command } from "commander";
 import type {
   WebhookEndpoint,
   WebhookEndpointsCreateBody,
   WebhookEndpointsUpdateBody,
 } from "../../client/portcullis.ts";
-import { act, type Cli, type Commands, examples } from "../cli.ts";
+import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
 import { usageFault } from "../failure.ts";
 import { first } from "../first.ts";
 import { readSourceFile } from "../policy-file.ts";
@@ -44,6 +45,16 @@ export const webhookCommands: Commands = (program, world) => {
       .action(act(world, updateEndpoint)),
     [["webhooks update whe_… --events '*'", "hear of everything from now on"]],
   );
+  oneAtATime(webhooks, world);
+  webhooks
+    .command("deliveries <id>")
+    .description("List the deliveries of an endpoint, the newest first.")
+    .option("--limit <n>", "at most so many", readWholeNumber, 20)
+    .action(act(world, listDeliveries));
+};
+
+/** Commands that take an id and nothing else. */
+function oneAtATime(webhooks: Command, world: World): void {
   const one = (name: string, description: string, action: (cli: Cli, id: string) => Promise<void>) =>
     webhooks
       .command(`${name} <id>`)
@@ -72,16 +83,11 @@ export const webhookCommands: Commands = (program, world) => {
     cli.terminal.result(sent, () => cli.terminal.line(`On its way: ${sent.delivery_id}`));
     cli.terminal.next(`portcullis webhooks deliveries ${id}`, "See what became of it");
   });
-  webhooks
-    .command("deliveries <id>")
-    .description("List the deliveries of an endpoint, the newest first.")
-    .option("--limit <n>", "at most so many", readWholeNumber, 20)
-    .action(act(world, listDeliveries));
   one("redeliver", "Send a delivery again, by its id (dlv_…).", async (cli, id) => {
     const delivery = await (await cli.client()).deliveries.redeliver(id);
     cli.terminal.result(delivery, () => cli.terminal.line(`${id} is sent again.`));
   });
-};
+}
 
 async function listEndpoints(cli: Cli): Promise<void> {
   const items = await first((await cli.client()).webhookEndpoints.list());
