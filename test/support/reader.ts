@@ -98,7 +98,7 @@ export class Reader {
       .replace(SHOWN_ID, (_shown, kind: string) =>
         this.#lastPrinted(new RegExp(`\\b${kind}_[0-9a-z]{26}\\b`, "g")),
       )
-      .replace(SHOWN_KEY, () => this.#lastPrinted(/^[\w-]{43}(?= +acc\S+ +\S+ +curr)/gm));
+      .replace(SHOWN_KEY, () => this.#lastPrinted(/^[\w-]{43}(?= +access_token +current$)/gm));
   }
 
   #lastPrinted(pattern: RegExp): string {
