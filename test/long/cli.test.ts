@@ -2,13 +2,14 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { AccessRequest, Grant } from "../../src/client/portcullis.ts";
 import { BROWSER_CLIENT_ID, startIdentityProvider } from "../../src/local/identity-provider.ts";
 import type { LoopbackServer } from "../../src/local/loopback-server.ts";
 import { Browser } from "../support/browser.ts";
 import { CliUser } from "../support/cli-user.ts";
 import { bodyOf } from "../support/deployment.ts";
+import { Receiver } from "../support/receiver.ts";
 import { freeIssuer } from "../support/runtime.ts";
 import { type Stand, standUp } from "../support/stand.ts";
 
@@ -399,6 +400,32 @@ describe("webhooks, sessions and the doctor", () => {
       out: expect.stringContaining(`portcullis webhooks enable ${added.id}`),
     });
     expect(await operator.run(["webhooks", "remove", added.id])).toMatchObject({ code: 0 });
+  });
+
+  it("sends again what a receiver missed, counted first", async () => {
+    const receiver = await Receiver.start();
+    onTestFinished(() => receiver.close());
+    receiver.answerWith(() => ({ status: 410 }));
+    const { id, secret } = await operator.json<{ id: string; secret: string }>([
+      ...["webhooks", "add", receiver.url, "--events", "grant.*"],
+    ]);
+    receiver.trust(secret);
+    expect(await operator.run(["webhooks", "test", id])).toMatchObject({ code: 0 });
+    const deliveries = async (state: string) =>
+      (await operator.json<unknown[]>(["webhooks", "deliveries", id, "--state", state])).length;
+    await expect.poll(() => deliveries("dead_letter"), { timeout: 15_000 }).toBe(1);
+    expect(await operator.run(["webhooks", "enable", id])).toMatchObject({ code: 0 });
+    receiver.answerWith(() => ({ status: 204 }));
+    const again = ["webhooks", "redeliver", id];
+    expect(await operator.run(again)).toMatchObject({ code: 2, err: expect.stringContaining("--since") });
+    expect(await operator.run([...again, "--dry-run"])).toMatchObject({ code: 2 });
+    expect((await operator.run([...again, "--since", "-1h", "--dry-run"])).out).toContain("1 would be sent");
+    expect(await deliveries("delivered")).toBe(0);
+    expect(await operator.json([...again, "--since", "+1h"])).toEqual({ redelivered: 0, remaining: 0 });
+    expect(await operator.json([...again, "--since", "-1h"])).toEqual({ redelivered: 1, remaining: 0 });
+    await expect.poll(() => deliveries("delivered"), { timeout: 15_000 }).toBe(1);
+    expect(await operator.run(["webhooks", "deliveries", id, "--state", "lost"])).toMatchObject({ code: 2 });
+    expect(await operator.run(["webhooks", "remove", id])).toMatchObject({ code: 0 });
   });
 
   it("adds and changes an endpoint from a file, so that what Slack gives is in no argument", async () => {

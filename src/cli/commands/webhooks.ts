@@ -1,5 +1,6 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type {
+  Portcullis,
   WebhookEndpoint,
   WebhookEndpointsCreateBody,
   WebhookEndpointsUpdateBody,
@@ -8,7 +9,7 @@ import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
 import { usageFault } from "../failure.ts";
 import { first } from "../first.ts";
 import { readSourceFile } from "../policy-file.ts";
-import { MAX_PAGE, readWholeNumber, shownDistance, shownMoment } from "../times.ts";
+import { MAX_PAGE, readMoment, readWholeNumber, shownDistance, shownMoment } from "../times.ts";
 
 /** `webhooks list|add|update|show|remove|enable|disable|rotate-secret|deliveries|test|redeliver`. */
 export const webhookCommands: Commands = (program, world) => {
@@ -46,14 +47,10 @@ export const webhookCommands: Commands = (program, world) => {
     [["webhooks update whe_… --events '*'", "hear of everything from now on"]],
   );
   oneAtATime(webhooks, world);
-  webhooks
-    .command("deliveries <id>")
-    .description("List the deliveries of an endpoint, the newest first.")
-    .option("--limit <n>", "at most so many", readWholeNumber, 20)
-    .action(act(world, listDeliveries));
+  deliveryCommands(webhooks, world);
 };
 
-/** Commands that take an id and nothing else. */
+/** Commands that take an endpoint's id and nothing else. */
 function oneAtATime(webhooks: Command, world: World): void {
   const one = (name: string, description: string, action: (cli: Cli, id: string) => Promise<void>) =>
     webhooks
@@ -83,10 +80,29 @@ function oneAtATime(webhooks: Command, world: World): void {
     cli.terminal.result(sent, () => cli.terminal.line(`On its way: ${sent.delivery_id}`));
     cli.terminal.next(`portcullis webhooks deliveries ${id}`, "See what became of it");
   });
-  one("redeliver", "Send a delivery again, by its id (dlv_…).", async (cli, id) => {
-    const delivery = await (await cli.client()).deliveries.redeliver(id);
-    cli.terminal.result(delivery, () => cli.terminal.line(`${id} is sent again.`));
-  });
+}
+
+function deliveryCommands(webhooks: Command, world: World): void {
+  webhooks
+    .command("deliveries <id>")
+    .description("List the deliveries of an endpoint, the newest first.")
+    .option("--limit <n>", "at most so many", readWholeNumber, 20)
+    .addOption(new Option("--state <state>", "only these").choices(["pending", "delivered", "dead_letter"]))
+    .action(act(world, listDeliveries));
+  examples(
+    webhooks
+      .command("redeliver <id>")
+      .description(
+        "Send a delivery again, by its id (dlv_…), or with --since an endpoint's dead letters (whe_…): what it was tried to send in vain.",
+      )
+      .option("--since <moment>", "all that became dead letters since then", (text) => readMoment(text))
+      .option("--dry-run", "say how many that would be, and send nothing")
+      .action(act(world, redeliver)),
+    [
+      ["webhooks redeliver dlv_…", "send one again"],
+      ["webhooks redeliver whe_… --since -6h --dry-run", "how many did the receiver miss since the morning?"],
+    ],
+  );
 }
 
 async function listEndpoints(cli: Cli): Promise<void> {
@@ -175,10 +191,55 @@ function shownSlack({ channel, approvers }: NonNullable<WebhookEndpoint["slack"]
   return [channel === undefined ? "by an incoming webhook" : `to ${channel}`, ...clicks].join("; ");
 }
 
-async function listDeliveries(cli: Cli, { limit }: { limit: number }, id = ""): Promise<void> {
-  const { items } = await (await cli.client()).webhookEndpoints
-    .deliveries(id, { limit: Math.min(limit, MAX_PAGE) })
-    .page();
+async function redeliver(
+  cli: Cli,
+  { since, dryRun }: { since?: number; dryRun?: true },
+  id = "",
+): Promise<void> {
+  const client = await cli.client();
+  if (since !== undefined) return redeliverDead(cli, client, id, since, dryRun === true);
+  if (dryRun) throw usageFault("--dry-run counts dead letters: say since when, by --since.");
+  if (id.startsWith("whe_")) throw usageFault("Since when? --since -6h, for an endpoint's dead letters.");
+  const delivery = await client.deliveries.redeliver(id);
+  cli.terminal.result(delivery, () => cli.terminal.line(`${id} is sent again.`));
+}
+
+/** The deployment takes up a bounded number a call. */
+async function redeliverDead(
+  { terminal, signal }: Cli,
+  { webhookEndpoints }: Portcullis,
+  id: string,
+  since: number,
+  isDryRun: boolean,
+): Promise<void> {
+  if (isDryRun) {
+    const count = await webhookEndpoints.redeliver(id, { since }, { dry_run: true });
+    terminal.result(count, () =>
+      terminal.line(`${count.redelivered + count.remaining} would be sent again. Nothing was sent.`),
+    );
+    return;
+  }
+  let redelivered = 0;
+  let remaining = 0;
+  for (let isMore = true; isMore; ) {
+    signal.throwIfAborted();
+    const sent = await webhookEndpoints.redeliver(id, { since });
+    redelivered += sent.redelivered;
+    remaining = sent.remaining;
+    isMore = sent.redelivered > 0 && remaining > 0;
+  }
+  terminal.result({ redelivered, remaining }, () => {
+    const left = remaining > 0 ? ` ${remaining} wait until there is room: run it again.` : "";
+    terminal.line(`${redelivered} are sent again.${left}`);
+  });
+  terminal.next(`portcullis webhooks deliveries ${id} --state pending`, "See what waits");
+}
+
+type DeliveryOptions = { limit: number; state?: "pending" | "delivered" | "dead_letter" };
+
+async function listDeliveries(cli: Cli, { limit, state }: DeliveryOptions, id = ""): Promise<void> {
+  const query = { limit: Math.min(limit, MAX_PAGE), ...(state === undefined ? {} : { state }) };
+  const { items } = await (await cli.client()).webhookEndpoints.deliveries(id, query).page();
   cli.terminal.result(items, () =>
     cli.terminal.table(
       items,
