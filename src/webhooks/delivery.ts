@@ -39,7 +39,13 @@ export const KEEP_MS = 30 * DAY_MS;
 export type DeliveryState = "pending" | "delivered" | "dead_letter";
 
 /** Why a delivery became a dead letter. */
-export type DeadReason = "schedule_exhausted" | "endpoint_disabled" | "queue_full" | "receiver_refused";
+export const DEAD_REASONS = [
+  "schedule_exhausted",
+  "endpoint_disabled",
+  "queue_full",
+  "receiver_refused",
+] as const;
+export type DeadReason = (typeof DEAD_REASONS)[number];
 
 /** Why an attempt failed; `http_status` goes with the status, `refused` with a 200 of Slack that says no. */
 export type AttemptError =

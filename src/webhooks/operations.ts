@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { json, type Operations, pageOf, type Same } from "../platform/operation.ts";
 import { decisionSchema } from "./decision.ts";
+import { DEAD_REASONS } from "./delivery.ts";
 import type { DeliveryView } from "./delivery-log.ts";
 import { eventFilter, type ShownEndpoint } from "./manage-endpoint.ts";
 
@@ -52,9 +53,7 @@ const deliverySchema = z
     created_at: moment,
     next_attempt_at: moment.exactOptional(),
     finished_at: moment.exactOptional(),
-    dead_reason: z
-      .enum(["schedule_exhausted", "endpoint_disabled", "queue_full", "receiver_refused"])
-      .exactOptional(),
+    dead_reason: z.enum(DEAD_REASONS).exactOptional(),
     attempts: z
       .array(
         z.strictObject({

@@ -53,6 +53,8 @@ type World = {
   exchange: Client;
   session: string;
   endedSession: string;
+  /** Refreshed once more after the backup was taken. */
+  laterSession: string;
   mallory: string;
   jwks: unknown;
   records: number;
@@ -132,6 +134,7 @@ async function populate(runtime: Runtime): Promise<World> {
       200,
     );
   const session = (await opened("ann")).refresh_token;
+  const laterSession = (await opened("dora")).refresh_token;
   const ended = await opened("carl");
   bodyOf(
     await gate.asOperator(`/v1/sessions/${decodeJwt(ended.access_token).sid}/revoke`, {
@@ -142,7 +145,16 @@ async function populate(runtime: Runtime): Promise<World> {
   const jwks = bodyOf(await gate.call("/.well-known/jwks.json"), 200);
   const records = (await exportedLines(gate)).length;
   const grants = { live, revoked, denied, returned, brief };
-  const rest = { pending, exchange, session, endedSession: ended.refresh_token, mallory, jwks, records };
+  const rest = {
+    pending,
+    exchange,
+    session,
+    endedSession: ended.refresh_token,
+    laterSession,
+    mallory,
+    jwks,
+    records,
+  };
   return { gate, people: persons, endpoint, ...grants, ...rest };
 }
 
@@ -201,7 +213,7 @@ describe("a backup's file", () => {
       signed: true,
       audit: { intact: true },
       kinds: expect.arrayContaining([
-        { object: "SessionObject", objects: 2, rows: expect.any(Number) },
+        { object: "SessionObject", objects: 3, rows: expect.any(Number) },
         { object: "AccessRequestObject", objects: 6, rows: expect.any(Number) },
         { object: "DenylistObject", objects: 1, rows: expect.any(Number) },
       ]),
@@ -256,6 +268,8 @@ describe("a backup's file", () => {
     await expect
       .poll(async () => bodyOf(await gate.asOperator("/v1/audit/events?type=backup.*"), 200))
       .toMatchObject({ items: [{ type: "backup.taken", actor: { subject: "operator" } }] });
+    const later = bodyOf<{ refresh_token: string }>(await refresh(before.laterSession), 200);
+    before.laterSession = later.refresh_token;
     await stop(runtime);
   });
 });
@@ -367,6 +381,7 @@ describe("what was restored", () => {
     const token = await clientToken(issuer, persons.requester);
     expect((await refresh(before.session)).status).toBe(200);
     expect((await refresh(before.endedSession)).status).toBe(400);
+    expect((await refresh(before.laterSession)).status).toBe(400);
     expect((await read(gate, before.pending, token)).state).toBe("pending");
     const approver = await clientToken(issuer, persons.approver);
     bodyOf(await review(gate, approver, before.pending), 201);

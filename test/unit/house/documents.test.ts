@@ -5,6 +5,7 @@ import { parse as parseToml } from "smol-toml";
 import { describe, expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { problemCodes, problemStatus } from "../../../src/protocol/problem.ts";
+import { DEAD_REASONS } from "../../../src/webhooks/delivery.ts";
 import { EVENT_TYPES, TEST_EVENT_TYPE } from "../../../src/webhooks/event.ts";
 import { CliUser } from "../../support/cli-user.ts";
 import { blocksOf } from "../../support/page.ts";
@@ -87,6 +88,16 @@ describe("docs/events.md", () => {
       ([, type]) => type,
     );
     expect(rows.toSorted()).toEqual([...EVENT_TYPES, TEST_EVENT_TYPE].toSorted());
+  });
+});
+
+describe("docs/webhooks.md", () => {
+  it("names why a delivery is given up, and no other reason", () => {
+    const [told] = /`dead_reason` is ([\s\S]+?)\.\n/.exec(read("docs/webhooks.md"))!;
+    const named = Array.from(told.matchAll(/`([a-z]+_[a-z]+)`/g), ([, reason]) => reason);
+    expect(named.filter((reason) => reason !== "dead_reason").toSorted()).toEqual(
+      [...DEAD_REASONS].toSorted(),
+    );
   });
 });
 
