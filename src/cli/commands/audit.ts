@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
 import type { AuditRecord } from "../../client/portcullis.ts";
 import { verifyExport } from "../../protocol/audit-verifier.ts";
 import { act, type Cli, type Commands, examples } from "../cli.ts";
@@ -30,17 +31,16 @@ export const auditCommands: Commands = (program, world) => {
       .action(act(world, list)),
     [["audit list --about 'corp|alice' --since -7d", "what happened to somebody's access"]],
   );
-  audit
-    .command("tail")
-    .description("Print the latest records, and those that come, until Ctrl-C. With --json one a line.")
-    .option("--lines <n>", "so many of those that are there", readWholeNumber, 10)
-    .action(act(world, tail));
-  program
-    .command("watch")
+  const follow = (command: Command) =>
+    command
+      .option("--lines <n>", "so many of those that are there", readWholeNumber, 10)
+      .action(act(world, tail));
+  follow(audit.command("tail")).description(
+    "Print the latest records, and those that come, until Ctrl-C. With --json one a line.",
+  );
+  follow(program.command("watch"))
     .summary("watch what happens")
-    .description("Print every change of authority as it happens, until Ctrl-C. With --json one a line.")
-    .option("--lines <n>", "so many of those that are there", readWholeNumber, 10)
-    .action(act(world, tail));
+    .description("Print every change of authority as it happens, until Ctrl-C. With --json one a line.");
   audit
     .command("export [file]")
     .description("Write the log as NDJSON, with its signed checkpoints.")

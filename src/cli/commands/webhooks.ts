@@ -1,11 +1,11 @@
-import { Option } from "commander";
+import { type Command, Option } from "commander";
 import type {
   Portcullis,
   WebhookEndpoint,
   WebhookEndpointsCreateBody,
   WebhookEndpointsUpdateBody,
 } from "../../client/portcullis.ts";
-import { act, type Cli, type Commands, examples } from "../cli.ts";
+import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
 import { usageFault } from "../failure.ts";
 import { first } from "../first.ts";
 import { readSourceFile } from "../policy-file.ts";
@@ -46,6 +46,12 @@ export const webhookCommands: Commands = (program, world) => {
       .action(act(world, updateEndpoint)),
     [["webhooks update whe_… --events '*'", "hear of everything from now on"]],
   );
+  oneAtATime(webhooks, world);
+  deliveryCommands(webhooks, world);
+};
+
+/** Commands that take an endpoint's id and nothing else. */
+function oneAtATime(webhooks: Command, world: World): void {
   const one = (name: string, description: string, action: (cli: Cli, id: string) => Promise<void>) =>
     webhooks
       .command(`${name} <id>`)
@@ -74,6 +80,9 @@ export const webhookCommands: Commands = (program, world) => {
     cli.terminal.result(sent, () => cli.terminal.line(`On its way: ${sent.delivery_id}`));
     cli.terminal.next(`portcullis webhooks deliveries ${id}`, "See what became of it");
   });
+}
+
+function deliveryCommands(webhooks: Command, world: World): void {
   webhooks
     .command("deliveries <id>")
     .description("List the deliveries of an endpoint, the newest first.")
@@ -94,7 +103,7 @@ export const webhookCommands: Commands = (program, world) => {
       ["webhooks redeliver whe_… --since -6h --dry-run", "how many did the receiver miss since the morning?"],
     ],
   );
-};
+}
 
 async function listEndpoints(cli: Cli): Promise<void> {
   const items = await first((await cli.client()).webhookEndpoints.list());
