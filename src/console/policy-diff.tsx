@@ -1,5 +1,12 @@
 import type { Child } from "hono/jsx";
-import { type DiffLine, diffLines, type Hunk, hunksOf, MAX_CHANGED_LINES } from "./line-diff.ts";
+import {
+  type DiffLine,
+  diffLines,
+  type Hunk,
+  hunkHead,
+  hunksOf,
+  MAX_CHANGED_LINES,
+} from "../policy/line-diff.ts";
 
 type Props = {
   /** The document in force, and the one that would be, as they are edited. */
@@ -39,7 +46,7 @@ function Lines({ lines }: { lines: readonly DiffLine[] }) {
       <pre class="document diff" tabindex={0}>
         {hunks.map((hunk, i) => (
           <>
-            <span class="quiet">{`${headOf(hunk)} ${places[i]}\n`}</span>
+            <span class="quiet">{`${hunkHead(hunk)} ${places[i]}\n`}</span>
             {hunk.lines.map(shownLine)}
           </>
         ))}
@@ -52,11 +59,6 @@ function shownLine({ mark, text }: DiffLine): Child {
   const line = `${mark}${text}\n`;
   if (mark === "+") return <ins>{line}</ins>;
   return mark === "-" ? <del>{line}</del> : line;
-}
-
-function headOf({ fromLine, toLine, lines }: Hunk): string {
-  const length = (without: "+" | "-") => lines.filter(({ mark }) => mark !== without).length;
-  return `@@ -${fromLine},${length("+")} +${toLine},${length("-")} @@`;
 }
 
 /** Where in the document each first change is: the section, and what in it by its name or id. */

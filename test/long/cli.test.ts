@@ -315,7 +315,10 @@ describe("the policy", () => {
         "routes:\n  - { id: extra, path: /extra, origin: demo, access: public }",
       ),
     );
-    expect((await operator.run(["policy", "diff", more])).out).toContain("+ routes extra");
+    const difference = (await operator.run(["policy", "diff", more])).out;
+    expect(difference).toContain("+ routes extra");
+    expect(difference).toMatch(/^@@ -\d+,\d+ \+\d+,\d+ @@$[\s\S]*^\+ {2}- id: extra$/m);
+    expect((await operator.run(["policy", "check", more])).out).not.toContain("@@");
     const { version } = bodyOf<{ version: number }>(await stand.gate.asOperator("/v1/policy"), 200);
     expect(await operator.run(["policy", "apply", more, "--if-version", String(version + 7)])).toMatchObject({
       code: 1,

@@ -3,6 +3,7 @@ import { stringify } from "yaml";
 import { type Policy, type PolicyCheck, PortcullisProblem } from "../../client/portcullis.ts";
 import { compilePolicy } from "../../policy/compiled.ts";
 import { policySchema } from "../../policy/document.ts";
+import { diffLines, hunkHead, hunksOf, MAX_CHANGED_LINES } from "../../policy/line-diff.ts";
 import { schemaFaults } from "../../policy/schema-faults.ts";
 import { act, type Cli, type Commands, examples, type World } from "../cli.ts";
 import { CliFailure, EXIT, usageFault } from "../failure.ts";
@@ -30,10 +31,13 @@ export const policyCommands: Commands = (program, world) => {
       .action(act(world, (cli: Cli, _options: object, file = "") => checkPolicy(cli, file))),
     [["policy check policy.yaml", "faults are told with line and column"]],
   );
-  policy
-    .command("diff <file>")
-    .description("Say what a policy would change, by its parts.")
-    .action(act(world, (cli: Cli, _options: object, file = "") => checkPolicy(cli, file)));
+  examples(
+    policy
+      .command("diff <file>")
+      .description("Say what a policy would change, by its parts and line by line. Nothing is changed.")
+      .action(act(world, (cli: Cli, _options: object, file = "") => diffPolicy(cli, file))),
+    [["policy diff policy.yaml", "with the defaults that both sides have filled in"]],
+  );
   examples(
     policy
       .command("apply <file>")
@@ -96,6 +100,35 @@ async function checkPolicy(cli: Cli, path: string): Promise<void> {
   const checked = await inFile(file, client.policy.check({ document: file.value as Policy }));
   cli.terminal.result(checked, () => showChanges(cli, checked));
   cli.terminal.next(`portcullis policy apply ${path}`, "Put it into force");
+}
+
+async function diffPolicy(cli: Cli, path: string): Promise<void> {
+  const file = await readSourceFile(path, cli.streams.stdin);
+  const client = await cli.client();
+  const checked = await inFile(file, client.policy.check({ document: file.value as Policy }));
+  const inForce = await client.policy.get();
+  cli.terminal.result(checked, () => {
+    showChanges(cli, checked);
+    showLines(cli, stringify(inForce.document), stringify(checked.document));
+  });
+  cli.terminal.next(`portcullis policy apply ${path}`, "Put it into force");
+}
+
+const COLORS = { "+": "green", "-": "red" } as const;
+
+function showLines({ terminal }: Cli, before: string, after: string): void {
+  const lines = diffLines(before, after);
+  if (lines === undefined) {
+    terminal.note(`More than ${MAX_CHANGED_LINES} lines differ: compare the files with a tool of yours.`);
+    return;
+  }
+  for (const hunk of hunksOf(lines)) {
+    terminal.line(hunkHead(hunk));
+    for (const { mark, text } of hunk.lines) {
+      const line = `${mark}${text}`;
+      terminal.line(mark === " " ? line : terminal.style(COLORS[mark], line));
+    }
+  }
 }
 
 function showChanges({ terminal }: Cli, { changes, warnings, active_version }: PolicyCheck): void {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type DiffLine, diffLines, hunksOf, MAX_CHANGED_LINES } from "../../../src/console/line-diff.ts";
+import { type DiffLine, diffLines, hunksOf, MAX_CHANGED_LINES } from "../../../src/policy/line-diff.ts";
 
 const text = (lines: readonly DiffLine[], without: "+" | "-") =>
   lines

@@ -87,3 +87,9 @@ export function hunksOf(lines: readonly DiffLine[]): Hunk[] {
   });
   return hunks;
 }
+
+/** As a unified diff begins a hunk. */
+export function hunkHead({ fromLine, toLine, lines }: Hunk): string {
+  const length = (without: "+" | "-") => lines.filter(({ mark }) => mark !== without).length;
+  return `@@ -${fromLine},${length("+")} +${toLine},${length("-")} @@`;
+}
