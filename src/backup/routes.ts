@@ -40,7 +40,8 @@ export function backupRoutes({ issuer, clock, source, seal, record }: BackupDeps
       }
       const nowMs = clock();
       const header = { id: newId("bak", nowMs), issuer, taken_at: epochSeconds(nowMs) };
-      const position = (opened ?? newHeader({ ...header, taken_by: c.var.actor.subject })) as BackupPosition;
+      const position =
+        (opened as BackupPosition | undefined) ?? newHeader({ ...header, taken_by: c.var.actor.subject });
       if (cursor === undefined) {
         const recorded = await record({ type: "backup.taken", data: { backup: header.id } });
         if (!recorded.ok) return refuse(c, recorded.error);

@@ -95,7 +95,7 @@ const STEP_COLUMNS: Column<PointView>[] = [
   { head: "From", isHead: true, cell: ({ at }) => dateText(at) },
   { head: "Let through", cell: ({ allow }) => numberText(allow) },
   { head: "Refused", cell: ({ refuse }) => numberText(refuse) },
-  { head: "Reasons", cell: ({ reasons }) => reasonsText(reasons) },
+  { head: "Why refused", cell: reasonsText },
 ];
 
 function Reasons({ steps, seesDecisions }: { steps: readonly PointView[]; seesDecisions: boolean }) {
@@ -127,7 +127,7 @@ function Routes({ routes, range }: { routes: TrafficView["routes"]; range: Range
       head: "Of its decisions",
       cell: ({ allow, refuse }) => `${Math.round((refuse / Math.max(1, allow + refuse)) * 1000) / 10} %`,
     },
-    { head: "Reasons", cell: ({ reasons }) => reasonsText(reasons) },
+    { head: "Why refused", cell: reasonsText },
   ];
   return (
     <section aria-labelledby="routes">
@@ -163,9 +163,10 @@ function Tokens({ tokens, seesDecisions }: { tokens: TrafficView["tokens"]; sees
   );
 }
 
-function reasonsText(reasons: Readonly<Record<string, number>>): string {
-  const sorted = Object.entries(reasons).sort(([, a], [, b]) => b - a);
-  return sorted.map(([reason, count]) => `${spaced(reason)} ${numberText(count)}`).join(", ");
+function reasonsText(counts: Pick<PointView, "reasons">): string {
+  return refusalReasons([counts])
+    .map(({ reason, refused }) => `${spaced(reason)} ${numberText(refused)}`)
+    .join(", ");
 }
 
 function spaced(name: string): string {

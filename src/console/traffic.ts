@@ -38,7 +38,7 @@ const ALLOWED: ReadonlySet<string> = new Set(["token", "public", "vouched"]);
 export type ReasonSeries = { reason: string; refused: number; steps: number[] };
 
 /** Why requests were refused, the most frequent first, each step by step. */
-export function refusalReasons(steps: readonly PointView[]): ReasonSeries[] {
+export function refusalReasons(steps: readonly Pick<PointView, "reasons">[]): ReasonSeries[] {
   const names = new Set(steps.flatMap(({ reasons }) => Object.keys(reasons)));
   return [...names]
     .filter((reason) => !ALLOWED.has(reason))

@@ -47,6 +47,8 @@ describe("the page of traffic", () => {
     ]);
     expect(text).toContain("<strong>Let through</strong> 100");
     expect(text).toContain("<strong>Refused</strong> 8");
+    expect(text).not.toMatch(/\btoken \d+[,<]/);
+    expect(text).toContain("scope missing 4, token expired 1");
     expect(text).toContain('href="/console/why?reason=scope_missing"');
     expect(text).toContain('href="/console/why?jti=tok_1"');
     const blind = await (await traffic("metrics:read").open("/console/traffic")).text();
