@@ -8,34 +8,23 @@ import {
   EMPTY_DIGEST,
   type PageLine,
   pageDigest,
+  type RestorationState,
+  type ToWake,
 } from "../protocol/backup.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { kindOf } from "./inventory.ts";
 import type { BackupSeal } from "./seal.ts";
 
-/** How far the restoration has come, as the log keeps it. */
-export type Restoring = {
-  backup: string;
-  loaded: number;
-  pages: number;
-  digest: string;
-  whole: string;
-  opened_at?: number;
-  finished_at?: number;
-};
-
-type ToWake = { binding: string; name: string };
-
 /** The log as it sees to a restoration. */
 export type RestorationPort = {
-  restoration(): Promise<Result<Restoring | null>>;
-  beginRestoration(first: Restoring): Promise<Result<Restoring>>;
-  pageLoaded(page: { page: number; digest: string; wake: ToWake[] }): Promise<Result<Restoring>>;
-  openRestored(): Promise<Result<Restoring | null>>;
+  restoration(): Promise<Result<RestorationState | null>>;
+  beginRestoration(first: RestorationState): Promise<Result<RestorationState>>;
+  pageLoaded(page: { page: number; digest: string; wake: ToWake[] }): Promise<Result<RestorationState>>;
+  openRestored(): Promise<Result<RestorationState | null>>;
   toWake(limit: number): Promise<Result<ToWake[]>>;
   woken(objects: ToWake[]): Promise<Result<null>>;
-  finishRestoration(): Promise<Result<Restoring | null>>;
+  finishRestoration(): Promise<Result<RestorationState | null>>;
 };
 
 export type RestoreDeps = {
@@ -76,13 +65,13 @@ export class Restore {
     this.#o = options;
   }
 
-  async state(): Promise<Result<Restoring>> {
+  async state(): Promise<Result<RestorationState>> {
     const state = await this.#o.log.restoration();
     if (!state.ok) return state;
     return state.value ? ok(state.value) : err(problem("not_found", "Nothing is being restored."));
   }
 
-  async begin(trailer: BackupTrailer): Promise<Result<Restoring>> {
+  async begin(trailer: BackupTrailer): Promise<Result<RestorationState>> {
     const { issuer, seal, log } = this.#o;
     if (!(await seal.isTrailer(trailer))) {
       const detail =
@@ -105,7 +94,7 @@ export class Restore {
   }
 
   /** Loads the next page; one that was loaded before changes nothing. */
-  async page(number: number, text: string): Promise<Result<Restoring>> {
+  async page(number: number, text: string): Promise<Result<RestorationState>> {
     const state = await this.state();
     if (!state.ok || state.value.loaded >= number) return state;
     const { loaded, digest: before, pages, whole } = state.value;
@@ -138,7 +127,7 @@ export class Restore {
   }
 
   /** Puts what was loaded into force. To be called until `finished_at` is there. */
-  async finish(): Promise<Result<Restoring>> {
+  async finish(): Promise<Result<RestorationState>> {
     const { log, audit, clock } = this.#o;
     const state = await this.state();
     if (!state.ok || state.value.finished_at !== undefined) return state;

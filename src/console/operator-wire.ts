@@ -33,15 +33,6 @@ export const MATCH_MEMBERS = [
   "address",
 ] as const satisfies readonly (keyof Revocation["match"])[];
 
-export const REVOCATION_STATES = [
-  "awaiting_confirmation",
-  "in_force",
-  "lifted",
-  "expired",
-  "cancelled",
-  "confirmation_expired",
-] as const satisfies readonly Revocation["state"][];
-
 export type ReceiptView = Receipt;
 export type MatchView = Revocation["match"];
 export type EffectView = NonNullable<Revocation["effect"]>;

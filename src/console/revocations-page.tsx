@@ -1,6 +1,7 @@
+import { REVOCATION_STATES } from "../revocation/record.ts";
 import { Field } from "./form.tsx";
 import { Empty } from "./notice.tsx";
-import { REVOCATION_STATES, type RevocationView } from "./operator-wire.ts";
+import type { RevocationView } from "./operator-wire.ts";
 import { effectText, ruleText } from "./revocation-words.ts";
 import { StateBadge } from "./state-badge.tsx";
 import { type Column, Pager, Table } from "./table.tsx";

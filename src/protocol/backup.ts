@@ -65,6 +65,23 @@ export type BackupTrailer = {
 
 export type BackupLine = BackupHeader | ObjectLine | RowLine | ObjectEndLine | PageLine | BackupTrailer;
 
+/** How far a backup has been taken in. */
+export type RestorationState = {
+  backup: string;
+  /** Pages that were loaded, of how many. */
+  loaded: number;
+  pages: number;
+  /** Of everything that was loaded, and of the whole (hex). */
+  digest: string;
+  whole: string;
+  /** Epoch seconds: when the log began to answer, and when nothing was left to do. */
+  opened_at?: number;
+  finished_at?: number;
+};
+
+/** An object that owed effects when it was read. */
+export type ToWake = { binding: string; name: string };
+
 /** Of no page yet. */
 export const EMPTY_DIGEST = "0".repeat(64);
 

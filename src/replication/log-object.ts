@@ -5,6 +5,7 @@ import { Durable, type Swept } from "../platform/durable.ts";
 import { consoleLogger } from "../platform/log.ts";
 import { objectPort } from "../platform/rpc.ts";
 import { boundsOf } from "../policy/compiled.ts";
+import type { RestorationState, ToWake } from "../protocol/backup.ts";
 import { problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import { LONGEST_KV_RETRY_MS } from "../revocation/denylist.ts";
@@ -27,7 +28,6 @@ import { LOG_MIGRATIONS, LOG_RESTORING, LogStore } from "./log-store.ts";
 import { ManifestStore } from "./manifest-store.ts";
 import { PendingStore } from "./pending-store.ts";
 import { type LoadedPage, Restoration } from "./restoration.ts";
-import type { RestorationState, ToWake } from "./restoration-store.ts";
 import { RevocationBook } from "./revocation-book.ts";
 import type { RevocationEvent } from "./revocation-events.ts";
 

@@ -1,3 +1,5 @@
+import type { RestorationState, ToWake } from "../protocol/backup.ts";
+
 /** Tables of these names are in no backup, and survive the loading of one. */
 export const RESTORATION_SCHEMA = `
   CREATE TABLE restoration (backup TEXT NOT NULL, state TEXT NOT NULL);
@@ -7,23 +9,6 @@ export const RESTORATION_SCHEMA = `
     PRIMARY KEY (binding, name)
   ) WITHOUT ROWID;
 `;
-
-/** How far a backup has been taken in. */
-export type RestorationState = {
-  backup: string;
-  /** Pages that were loaded, of how many. */
-  loaded: number;
-  pages: number;
-  /** Of everything that was loaded, and of the whole (hex). */
-  digest: string;
-  whole: string;
-  /** Epoch seconds: when the log began to answer, and when nothing was left to do. */
-  opened_at?: number;
-  finished_at?: number;
-};
-
-/** An object that owed effects when it was read. */
-export type ToWake = { binding: string; name: string };
 
 /** All SQL of a restoration. */
 export class RestorationStore {

@@ -1,6 +1,7 @@
+import type { RestorationState, ToWake } from "../protocol/backup.ts";
 import { type Problem, problem } from "../protocol/problem.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
-import { type RestorationState, RestorationStore, type ToWake } from "./restoration-store.ts";
+import { RestorationStore } from "./restoration-store.ts";
 
 /** A page that was loaded: its number, the digest with it, and who owes something in it. */
 export type LoadedPage = { page: number; digest: string; wake: ToWake[] };

@@ -6,10 +6,10 @@ import {
   newHeader,
 } from "../../../src/backup/backup-page.ts";
 import { INVENTORY } from "../../../src/backup/inventory.ts";
-import { Restore, type Restoring } from "../../../src/backup/restore.ts";
+import { Restore } from "../../../src/backup/restore.ts";
 import { BackupSeal } from "../../../src/backup/seal.ts";
 import type { LoadedPart, StoredRow, TableCursor, TablePage } from "../../../src/platform/stored-tables.ts";
-import { type BackupTrailer, backupKey } from "../../../src/protocol/backup.ts";
+import { type BackupTrailer, backupKey, type RestorationState } from "../../../src/protocol/backup.ts";
 import { BackupReader } from "../../../src/protocol/backup-reader.ts";
 import { problem } from "../../../src/protocol/problem.ts";
 import { err, ok, type Result } from "../../../src/protocol/result.ts";
@@ -220,7 +220,7 @@ describe("a restoration", () => {
   let pages: string[];
   let left: number;
 
-  const state = (value: Restoring | null): Result<Restoring | null> => ok(value);
+  const state = (value: RestorationState | null): Result<RestorationState | null> => ok(value);
 
   beforeEach(async () => {
     loaded = new Map();
