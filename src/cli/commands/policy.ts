@@ -35,7 +35,7 @@ export const policyCommands: Commands = (program, world) => {
     policy
       .command("diff <file>")
       .description("Say what a policy would change, by its parts and line by line. Nothing is changed.")
-      .action(act(world, (cli: Cli, _options: object, file = "") => diffPolicy(cli, file))),
+      .action(act(world, (cli: Cli, _options: object, file = "") => checkPolicy(cli, file, true))),
     [["policy diff policy.yaml", "with the defaults that both sides have filled in"]],
   );
   examples(
@@ -94,22 +94,14 @@ function faulty(file: SourceFile, faults: readonly string[]): CliFailure {
   );
 }
 
-async function checkPolicy(cli: Cli, path: string): Promise<void> {
+async function checkPolicy(cli: Cli, path: string, isDiff = false): Promise<void> {
   const file = await readSourceFile(path, cli.streams.stdin);
   const client = await cli.client();
   const checked = await inFile(file, client.policy.check({ document: file.value as Policy }));
-  cli.terminal.result(checked, () => showChanges(cli, checked));
-  cli.terminal.next(`portcullis policy apply ${path}`, "Put it into force");
-}
-
-async function diffPolicy(cli: Cli, path: string): Promise<void> {
-  const file = await readSourceFile(path, cli.streams.stdin);
-  const client = await cli.client();
-  const checked = await inFile(file, client.policy.check({ document: file.value as Policy }));
-  const inForce = await client.policy.get();
+  const inForce = isDiff ? await client.policy.get() : undefined;
   cli.terminal.result(checked, () => {
     showChanges(cli, checked);
-    showLines(cli, stringify(inForce.document), stringify(checked.document));
+    if (inForce) showLines(cli, stringify(inForce.document), stringify(checked.document));
   });
   cli.terminal.next(`portcullis policy apply ${path}`, "Put it into force");
 }
