@@ -1,4 +1,4 @@
-import { WorkerEntrypoint } from "cloudflare:workers";
+import { WorkerEntrypoint, waitUntil } from "cloudflare:workers";
 import type { restoreApp } from "./backup/restore-routes.ts";
 import type { BrowserDeps } from "./browser/ports.ts";
 import { type Config, readConfig } from "./config.ts";
@@ -13,6 +13,7 @@ import {
 import type { WaitUntil } from "./edge/freshness.ts";
 import type { Gate } from "./edge/gate.ts";
 import { systemClock } from "./platform/clock.ts";
+import type { RequestContext } from "./platform/http.ts";
 import { idSeries } from "./platform/ids.ts";
 import { consoleLogger, faultText } from "./platform/log.ts";
 import { controlPathOf, hostSessionPathOf } from "./policy/reserved-paths.ts";
@@ -66,28 +67,21 @@ const nextRequestId = idSeries("dec");
 let isolate: Result<Isolate, string[]> | undefined;
 
 export default {
-  async fetch(request, env, ctx) {
+  // Not asynchronous: a promise around the gate's own costs each request some more steps.
+  fetch(request, env, ctx) {
     const requestId = nextRequestId(clock());
     isolate ??= wire(env);
-    if (!isolate.ok) return misconfigured(new URL(request.url).pathname, isolate.error, requestId);
-    const { config, control, gate, forwardAuth, browser, restore } = isolate.value;
-    const waitUntil: WaitUntil = (work) => ctx.waitUntil(work);
-    if (!config.local && !request.url.startsWith("https:")) return notEncrypted(requestId);
-    if (config.restoreSecret !== undefined) {
-      return (await restore(config.restoreSecret)).fetch(request, { requestId, waitUntil });
-    }
-    const path = controlPathOf(request.url, config.issuer);
-    if (path !== undefined && isForwardAuthPath(path)) return forwardAuth(request, requestId, waitUntil);
+    const { url } = request;
+    if (!isolate.ok) return misconfigured(new URL(url).pathname, isolate.error, requestId);
+    const { config, gate, forwardAuth, browser } = isolate.value;
+    if (!config.local && !url.startsWith("https:")) return notEncrypted(requestId);
+    if (config.restoreSecret !== undefined)
+      return restore(request, requestId, config.restoreSecret, isolate.value, ctx);
+    const path = controlPathOf(url, config.issuer);
+    if (path !== undefined && isForwardAuthPath(path)) return forwardAuth(request, requestId);
     if (request.headers.has(PROXY_SECRET_HEADER)) return strayProxyCall(requestId);
-    if (hostSessionPathOf(request.url, config.issuer) !== undefined) {
-      return atHost(request, requestId, browser);
-    }
-    if (path === undefined) return gate(request, requestId, waitUntil);
-    const response = await (await control()).fetch(request, { requestId, waitUntil });
-    const answered = new Response(response.body, response);
-    // AuthZEN answers with the caller's own.
-    if (!answered.headers.has("x-request-id")) answered.headers.set("x-request-id", requestId);
-    return answered;
+    if (hostSessionPathOf(url, config.issuer) !== undefined) return atHost(request, requestId, browser);
+    return path === undefined ? gate(request, requestId) : atControl(request, requestId, isolate.value, ctx);
   },
 
   async scheduled(_event, env, ctx) {
@@ -98,6 +92,34 @@ export default {
     await isolate.value.cron((work) => ctx.waitUntil(work));
   },
 } satisfies ExportedHandler<Env>;
+
+async function atControl(
+  request: Request,
+  requestId: string,
+  { control }: Isolate,
+  ctx: ExecutionContext,
+): Promise<Response> {
+  const app = await control();
+  const response = await app.fetch(request, contextOf(requestId, ctx));
+  const answered = new Response(response.body, response);
+  // AuthZEN answers with the caller's own.
+  if (!answered.headers.has("x-request-id")) answered.headers.set("x-request-id", requestId);
+  return answered;
+}
+
+async function restore(
+  request: Request,
+  requestId: string,
+  secret: string,
+  isolate: Isolate,
+  ctx: ExecutionContext,
+): Promise<Response> {
+  return (await isolate.restore(secret)).fetch(request, contextOf(requestId, ctx));
+}
+
+function contextOf(requestId: string, ctx: ExecutionContext): RequestContext {
+  return { requestId, waitUntil: (work) => ctx.waitUntil(work) };
+}
 
 /** A browser's session at a host of the policy's routes. */
 async function atHost(request: Request, requestId: string, browser: BrowserDeps): Promise<Response> {
@@ -142,7 +164,6 @@ export class Portcullis extends WorkerEntrypoint<Env> implements PortcullisServi
     if (isolate.value.config.restoreSecret !== undefined) {
       throw new Error("Portcullis is being restored from a backup, and decides nothing meanwhile.");
     }
-    const waitUntil: WaitUntil = (work) => this.ctx.waitUntil(work);
     const { serviceFor } = await import("./wiring/service.ts");
     return serviceFor(isolate.value.service, { requestId: nextRequestId(clock()), waitUntil });
   }
@@ -171,7 +192,7 @@ function wire(env: Env): Result<Isolate, string[]> {
   if (!read.ok) return read;
   const config = read.value;
   const objects = objectPorts(env, log);
-  const edge = wireEdge({ env, config, objects, clock, log });
+  const edge = wireEdge({ env, config, objects, clock, log, waitUntil });
   const { gate, forwardAuth, browser } = edge;
   let app: ReturnType<typeof controlApp> | undefined;
   const control = async () => {

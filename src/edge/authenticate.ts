@@ -4,9 +4,10 @@ import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { VerifiedToken } from "../tokens/claims.ts";
 import type { ProofChecker } from "../tokens/proof-checker.ts";
-import { type AdmissionDeps, admit, type Demand } from "./admission.ts";
+import { admit } from "./admission.ts";
 import { hasTokenParameter, readCredential } from "./credential.ts";
 import { type Refusal, type RefuseReason, refusal } from "./decision.ts";
+import type { AdmissionDeps, Demand } from "./demand.ts";
 import { type Staleness, stalenessOf } from "./freshness.ts";
 import type { ObservedAsk, Observer } from "./observation.ts";
 import { logRefusal, tell } from "./refusal.ts";
@@ -122,7 +123,7 @@ async function authenticate(
 ): Promise<Result<VerifiedToken, Unauthenticated>> {
   const { request } = call;
   try {
-    const admission = await admit((view) => ok(demandOf(view, call, staleness)), deps);
+    const admission = await admit({ demandOf: (view) => ok(demandOf(view, call, staleness)) }, deps);
     if (!admission.ok) return refused(admission.error, deps, request);
     const { token } = admission.value;
     return token ? ok(token) : refused(refusal("credential_missing"), deps, request);

@@ -1,4 +1,5 @@
-import { addressBlock } from "../protocol/address-block.ts";
+import type { Clock } from "../platform/clock.ts";
+import { addressBlock, PLAIN_IPV4 } from "../protocol/address-block.ts";
 import { err, ok, type Result } from "../protocol/result.ts";
 import type { ReplicaView } from "../replication/replica.ts";
 import type { Effect, Revocation } from "../revocation/rule.ts";
@@ -10,8 +11,6 @@ import type { Trace } from "./trace.ts";
 
 type StepUp = Extract<Effect, { kind: "step_up" }>;
 
-/** As rules spell it already. */
-const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 /** Reading an IPv6 address takes as long as half a request: those that were read lately are remembered. */
 const blocks = new Map<string, string>();
 const MAX_BLOCKS = 2_000;
@@ -19,7 +18,7 @@ const MAX_BLOCKS = 2_000;
 /** The request's address as rules spell it; undefined where nobody vouches for one. */
 export function addressOf(headers: Pick<Headers, "get">): string | undefined {
   const address = clientAddress({ headers });
-  if (address === undefined || IPV4.test(address)) return address;
+  if (address === undefined || PLAIN_IPV4.test(address)) return address;
   const known = blocks.get(address);
   if (known !== undefined) return known;
   const block = addressBlock(address);
@@ -32,12 +31,12 @@ export function addressOf(headers: Pick<Headers, "get">): string | undefined {
 export function isBlocked(
   headers: Pick<Headers, "get"> | undefined,
   { revocations }: ReplicaView,
-  nowSeconds: number,
+  clock: Clock,
   trace: Trace | undefined,
 ): boolean {
   if (!headers || !revocations.blocksAddresses) return false;
   const address = addressOf(headers);
-  const blocked = address !== undefined && revocations.blocks(address, nowSeconds) !== undefined;
+  const blocked = address !== undefined && revocations.blocks(address, clock() / 1000) !== undefined;
   trace?.note("address", !blocked);
   return blocked;
 }

@@ -2,11 +2,11 @@ import type { Limits } from "../limits/limits.ts";
 import { ok, type Result } from "../protocol/result.ts";
 import type { ReplicaReader } from "../replication/replica.ts";
 import type { AssertionSigner } from "./assertion.ts";
-import { type AuthorizeDeps, authorize } from "./authorize.ts";
+import { authorize } from "./authorize.ts";
 import type { Allowance, Refusal } from "./decision.ts";
-import type { WaitUntil } from "./freshness.ts";
 import type { Identity } from "./headers.ts";
 import { identityOf } from "./identity.ts";
+import type { AuthorizeDeps } from "./route-demand.ts";
 import type { Uses } from "./use-of-request.ts";
 
 /**
@@ -21,21 +21,21 @@ export type RequestAsk = {
 };
 
 /** The gate's decision without the gate: for proxies and Workers that ask. */
-export type Decider = (ask: RequestAsk, waitUntil: WaitUntil) => Promise<Result<Decided, Refusal>>;
+export type Decider = (ask: RequestAsk) => Promise<Result<Decided, Refusal>>;
 export type Decided = { allowance: Allowance; identity: Identity };
 
-export type DeciderDeps = Omit<AuthorizeDeps, "waitUntil" | "prepare"> & {
+export type DeciderDeps = Omit<AuthorizeDeps, "prepare"> & {
   limits: Limits;
   uses: Uses;
   replica: Pick<ReplicaReader, "peek">;
   signer: AssertionSigner;
 };
 
-export function createDecider(deps: DeciderDeps): Decider {
-  const { signer, replica } = deps;
-  return async function decide(ask, waitUntil) {
-    const prepare = () => signer.prepare(replica.peek(), waitUntil);
-    const decision = await authorize(ask, { ...deps, waitUntil, prepare });
+export function createDecider(given: DeciderDeps): Decider {
+  const { signer, replica, waitUntil } = given;
+  const deps = { ...given, prepare: () => signer.prepare(replica.peek(), waitUntil) };
+  return async function decide(ask) {
+    const decision = await authorize(ask, deps);
     if (decision.outcome === "refuse") return { ok: false, error: decision };
     const naming = identityOf(decision, deps);
     const identity = naming instanceof Promise ? await naming : naming;

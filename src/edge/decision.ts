@@ -93,15 +93,15 @@ export type Allowance = Knowledge &
     target: Target;
     params: Record<string, string>;
     /** Absent on a public route that was called without one. */
-    token?: VerifiedToken;
+    token?: VerifiedToken | undefined;
     /** The nonce that proofs have to hold from now on, where the one that was used is soon too old. */
-    dpopNonce?: string;
+    dpopNonce?: string | undefined;
     /** The use that the request takes of a counted grant: it counts unless it is released. */
-    use?: HeldUse;
+    use?: HeldUse | undefined;
     /** What is left of the route's limit, where it is exact. */
-    count?: ExactCount;
+    count?: ExactCount | undefined;
     /** Decides again, for a connection that stays open: why it would be refused now. Absent without a token. */
-    recheck?: () => Promise<Refusal | undefined>;
+    recheck?: (() => Promise<Refusal | undefined>) | undefined;
   };
 
 /** The machine's verdict on one request. Its id is the request's. */

@@ -1,8 +1,9 @@
 import type { DecisionTrace } from "../protocol/decision-trace.ts";
-import { type Ask, type AuthorizeDeps, authorize } from "./authorize.ts";
+import { authorize } from "./authorize.ts";
 import type { Decision } from "./decision.ts";
 import { traceOf } from "./decision-record.ts";
 import { nearestRoute } from "./nearest-route.ts";
+import type { Ask, AuthorizeDeps } from "./route-demand.ts";
 import { Trace } from "./trace.ts";
 
 /**

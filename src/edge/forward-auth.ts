@@ -5,19 +5,20 @@ import { type Problem, problem, problemResponse, problemStatus } from "../protoc
 import type { Decided, Decider } from "./decider.ts";
 import { type Decision, type Refusal, refusal } from "./decision.ts";
 import type { WaitUntil } from "./freshness.ts";
-import { writeIdentity } from "./headers.ts";
+import { type Fields, writeIdentity } from "./headers.ts";
 import type { Observer } from "./observation.ts";
 import { isFromNginx, readExtAuthz, readForwarded } from "./original-request.ts";
 import { refusalResponse } from "./refusal.ts";
 
 /** Answers a proxy that asks whether a request may pass. */
-export type ForwardAuth = (request: Request, requestId: string, waitUntil: WaitUntil) => Promise<Response>;
+export type ForwardAuth = (request: Request, requestId: string) => Promise<Response>;
 
 export type ForwardAuthDeps = {
   issuer: string;
   log: Logger;
   decide: Decider;
   observer: Required<Observer>;
+  waitUntil: WaitUntil;
   clock: Clock;
   /** What proxies show, the one in use and the one before it; none where forward auth is off. */
   secrets: readonly string[];
@@ -50,8 +51,8 @@ export function strayProxyCall(requestId: string): Response {
  * to copy; a refusal is what the gate would answer, for the proxy to relay. No answer may be kept.
  */
 export function createForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
-  return async function forwardAuth(request, requestId, waitUntil) {
-    const answer = await answerProxy(request, requestId, waitUntil, deps);
+  return async function forwardAuth(request, requestId) {
+    const answer = await answerProxy(request, requestId, deps);
     return isFromNginx(request.headers) ? forNginx(answer) : answer;
   };
 }
@@ -59,10 +60,9 @@ export function createForwardAuth(deps: ForwardAuthDeps): ForwardAuth {
 async function answerProxy(
   { url, method, headers }: Request,
   requestId: string,
-  waitUntil: WaitUntil,
   deps: ForwardAuthDeps,
 ): Promise<Response> {
-  const { issuer, log, decide, observer, clock } = deps;
+  const { issuer, log, decide, observer, waitUntil, clock } = deps;
   const foreign = proxyProblem(headers.get(PROXY_SECRET_HEADER), deps.secrets);
   if (foreign) return refused(foreign, requestId, log);
   const isExtAuthz = url.startsWith(EXT_AUTHZ_PREFIX, issuer.length);
@@ -76,7 +76,7 @@ async function answerProxy(
     return refusalResponse(why, issuer, requestId);
   };
   try {
-    const decided = await decide(ask, waitUntil);
+    const decided = await decide(ask);
     if (!decided.ok) return refusedAs(decided.error);
     const answer = allowed(decided.value, requestId);
     observed(decided.value.allowance);
@@ -109,9 +109,9 @@ function refused(why: Problem, requestId: string, log: Logger): Response {
 /** Each identity header, empty where there is nothing to say: some proxies leave the client's where ours is absent. */
 function allowed({ allowance, identity }: Decided, requestId: string): Response {
   const { assertion = "", subject = "", scope = "", grant = "" } = identity;
-  const headers = new Headers({ "cache-control": "no-store", "x-request-id": requestId });
-  if (allowance.dpopNonce !== undefined) headers.set("dpop-nonce", allowance.dpopNonce);
-  writeIdentity({ assertion, subject, scope, grant }, (name, value) => headers.set(name, value));
+  const headers: Fields = { "cache-control": "no-store", "x-request-id": requestId };
+  if (allowance.dpopNonce !== undefined) headers["dpop-nonce"] = allowance.dpopNonce;
+  writeIdentity({ assertion, subject, scope, grant }, headers);
   return new Response(null, { status: 200, headers });
 }
 

@@ -30,33 +30,51 @@ export function bodyToForward({ method, body, headers }: Request): Result<Reques
   return headers.get("content-length") === "0" ? ok(null) : err("request_body");
 }
 
+/** What `fetch` is told: a body is streamed, and a redirect is the client's. */
+export function initOf(method: string, headers: HeadersInit, body: Request["body"]): RequestInit {
+  // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.
+  const init: RequestInit & { duplex: "half" } = {
+    method,
+    headers,
+    body,
+    redirect: "manual",
+    duplex: "half",
+  };
+  return init;
+}
+
+/** A request as its origin gets it, and who takes it there. */
+export type Outgoing = {
+  url: string;
+  init: RequestInit;
+  service: { fetch: OriginFetch };
+  timeoutMs: number;
+  requestId: string;
+};
+
 /**
  * Sends the request on, once, whatever its method: a gate cannot know what the origin did before it failed.
  * Bodies are streamed, redirects go to the client. The time limit is for the answer's headers; a body may take
  * as long as it takes. What went wrong is told without the exception, whose text may hold the address.
  */
-export async function forward(
-  { method }: Pick<Request, "method">,
-  to: { url: string; timeoutMs: number; requestId: string; headers: HeadersInit; body: Request["body"] },
-  fetch: OriginFetch,
-): Promise<Result<Response, OriginFault>> {
-  // Node asks for `duplex` where a body is a stream; the Workers runtime does not know it.
-  const init: RequestInit & { duplex: "half" } = {
-    method,
-    headers: to.headers,
-    body: to.body,
-    redirect: "manual",
-    duplex: "half",
-  };
+export async function forward({
+  url,
+  init,
+  service,
+  timeoutMs,
+  requestId,
+}: Outgoing): Promise<Result<Response, OriginFault>> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     // The runtime gives up what is still under way when the client has its answer: no signal is needed for that.
     const answer = await new Promise<Response | undefined>((resolve, reject) => {
-      timer = setTimeout(() => resolve(undefined), to.timeoutMs);
-      fetch(to.url, init).then(resolve, reject);
+      // `resolve` itself: what a timer calls is kept until garbage is collected in full, and a closure keeps
+      // with it all that it can see of the request.
+      timer = setTimeout(resolve as () => void, timeoutMs);
+      service.fetch(url, init).then(resolve, reject);
     });
     // An answer that cannot be passed on, such as an upgrade that nobody asked for, is a fault of the origin.
-    return answer ? ok(clientResponse(answer, to.requestId)) : err("origin_timeout");
+    return answer ? ok(clientResponse(answer, requestId)) : err("origin_timeout");
   } catch {
     return err("origin_unreachable");
   } finally {

@@ -19,10 +19,13 @@ const OWN_HANDSHAKE = ["sec-websocket-accept", "sec-websocket-extensions"];
 /** The origin's answer as the client gets it, cut where it outlives what it was allowed on. */
 export function keepOpen(answer: Response, start: StartWatch, pipe: Pipe): Response {
   if (answer.webSocket) return openSocket(answer, answer.webSocket, start);
-  return answer.body && mayStayOpen(answer) ? openStream(answer, answer.body, start, pipe) : answer;
+  return answer.body ? openStream(answer, answer.body, start, pipe) : answer;
 }
 
-function mayStayOpen({ headers }: Response): boolean {
+/** Whether an answer may outlive what it was allowed on. */
+export function mayStayOpen({ headers, webSocket, body }: Response): boolean {
+  if (webSocket) return true;
+  if (!body) return false;
   if (isEventStream(headers)) return true;
   const length = headers.get("content-length");
   return length === null || Number(length) > MAX_UNWATCHED_BYTES;

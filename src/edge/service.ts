@@ -6,11 +6,11 @@ import type { AuthorizeAnswer, AuthorizeAsk, RevocationAsk } from "../protocol/s
 import type { ReplicaView } from "../replication/replica.ts";
 import type { TokenFacts } from "../revocation/rule.ts";
 import { authOf } from "../tokens/auth.ts";
-import type { AdmissionDeps } from "./admission.ts";
 import { BOUNDED, STRICT } from "./authenticate.ts";
 import type { Decider, RequestAsk } from "./decider.ts";
 import { type Decision, type Refusal, refusal } from "./decision.ts";
-import { writeIdentity } from "./headers.ts";
+import type { AdmissionDeps } from "./demand.ts";
+import { type Fields, writeIdentity } from "./headers.ts";
 import type { Observer } from "./observation.ts";
 import { refusalResponse } from "./refusal.ts";
 
@@ -58,17 +58,17 @@ export async function authorizeFor(ask: AuthorizeAsk, deps: ServiceDeps): Promis
   };
   try {
     asked = { ...asked, headers: new Headers(ask.headers) };
-    const decided = await deps.decide(asked, waitUntil);
+    const decided = await deps.decide(asked);
     if (!decided.ok) return await refusedAs(decided.error);
     const { allowance, identity } = decided.value;
     observed(allowance);
-    const headers = new Headers();
-    writeIdentity(identity, (name, value) => headers.set(name, value));
+    const headers: Fields = {};
+    writeIdentity(identity, headers);
     return {
       allowed: true,
       decisionId: requestId,
       route: allowance.route.id,
-      headers: Object.fromEntries(headers),
+      headers,
       ...(allowance.token ? { auth: authOf(allowance.token) } : {}),
       ...(allowance.dpopNonce === undefined ? {} : { dpopNonce: allowance.dpopNonce }),
     };

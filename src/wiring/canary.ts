@@ -1,5 +1,6 @@
 import type { CanaryDeps, ProbeDecision } from "../control/canary.ts";
-import { type AdmissionDeps, admit, type Demand } from "../edge/admission.ts";
+import { admit } from "../edge/admission.ts";
+import type { AdmissionDeps, Demand } from "../edge/demand.ts";
 import { stalenessOf } from "../edge/freshness.ts";
 import type { Logger } from "../platform/log.ts";
 import { ok, type Result } from "../protocol/result.ts";
@@ -42,7 +43,7 @@ export function canaryDeps({ keyring, revocations, monitor, kv, ...edge }: Parts
       // What a request leaves to the background belongs to the cron's own work here.
       const background: Promise<unknown>[] = [];
       const waitUntil = (work: Promise<unknown>) => void background.push(work);
-      const admission = await admit(() => ok(demand), { ...edge, waitUntil });
+      const admission = await admit({ demandOf: () => ok(demand) }, { ...edge, waitUntil });
       await Promise.all(background);
       if (admission.ok) return "accepted";
       return admission.error.reason === "token_revoked" ? "revoked" : "unsure";

@@ -8,7 +8,7 @@ import { DeniedTokens } from "../edge/denied-tokens.ts";
 import { DetectionFeed } from "../edge/detection-feed.ts";
 import { explain } from "../edge/explain.ts";
 import { createForwardAuth } from "../edge/forward-auth.ts";
-import { Freshness } from "../edge/freshness.ts";
+import { Freshness, type WaitUntil } from "../edge/freshness.ts";
 import { createGate } from "../edge/gate.ts";
 import { Observers } from "../edge/observation.ts";
 import { refusalLog } from "../edge/refusal.ts";
@@ -36,10 +36,18 @@ import { sessionAsk, wireBrowser } from "./browser.ts";
 import type { ObjectPorts } from "./objects.ts";
 import { assertionKey } from "./verifiers.ts";
 
-export type EdgeWiring = { env: Env; config: Config; objects: ObjectPorts; clock: Clock; log: Logger };
+export type EdgeWiring = {
+  env: Env;
+  config: Config;
+  objects: ObjectPorts;
+  clock: Clock;
+  log: Logger;
+  /** Of whatever request is in its turn. */
+  waitUntil: WaitUntil;
+};
 
 /** What decides on requests in this isolate: the gate, and what it shares with the control plane. */
-export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
+export function wireEdge({ env, config, objects, clock, log, waitUntil }: EdgeWiring) {
   const { issuer } = config;
   const deltas = new DeltaCache({
     log: objects.edge.log,
@@ -79,14 +87,17 @@ export function wireEdge({ env, config, objects, clock, log }: EdgeWiring) {
   const nonces = new DpopNonces(config.wrapping.PORTCULLIS_SECRET, clock);
   const proofs = new ProofChecker({ clock, nonces, seen: new SeenProofs(), exact: objects.edge.proof });
   const uses = new CountedUses({ counter: objects.edge.uses, clock, newId: () => newId("use", clock()) });
-  const verifier = { issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens, observer };
+  const verifier = {
+    ...{ issuer, clock, log, replica, freshness, denied, remoteKeys, proofs, tokens, observer },
+    waitUntil,
+  };
   const browser = wireBrowser({ config, objects, keys: remoteKeys, clock, log });
   const sessions = new SessionTokens(sessionAsk(browser), clock);
   const signer = new AssertionSigner({ issuer, clock, key: assertionKey(objects.keyring) });
   const limits = new Limits({ limiters: config.limiters, bucket: objects.edge.bucket });
   const decider = createDecider({ ...verifier, sessions, signer, limits, uses });
   const secrets = config.proxySecrets;
-  const forwardAuth = createForwardAuth({ issuer, log, clock, observer, decide: decider, secrets });
+  const forwardAuth = createForwardAuth({ ...verifier, decide: decider, secrets });
   const gate = createGate({
     ...verifier,
     sessions,

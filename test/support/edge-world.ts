@@ -317,7 +317,7 @@ export class EdgeWorld {
     } as RequestInit);
     if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`);
     if (cf) Object.assign(request, { cf });
-    return this.gate(request, "request-1", this.waitUntil);
+    return this.gate(request, "request-1");
   }
 
   /** The reason that the log gives for the last refusal. */

@@ -1,4 +1,4 @@
-import { STRIPPED_REQUEST_HEADERS } from "../../../src/edge/headers.ts";
+import { STRIPPED_REQUEST_HEADERS } from "../../../src/edge/header-names.ts";
 
 /** Names by which origins are told who asks, from where and for what: one for each entry of the gate's list, and more. */
 export const FORGED_NAMES: readonly string[] = [

@@ -68,7 +68,7 @@ export class SimIsolate {
       url: `${HOST}${path}`,
       headers: new Headers({ authorization: `Bearer ${jwt}` }),
     };
-    return this.#around.time.as(request, () => authorize(ask, this.#edge));
+    return this.#around.time.as(request, async () => authorize(ask, this.#edge));
   }
 
   /** Nothing happens in it until the next request. */

@@ -264,7 +264,7 @@ describe("a request with a counted token", () => {
     const { uses: _uses, ...uncounted } = deps;
     const explained = async () => (await explain(ask, uncounted, "dec_1")).outcome;
     const decided = async () => {
-      const answer = await decide(ask, world.waitUntil);
+      const answer = await decide(ask);
       return answer.ok || answer.error.reason;
     };
     world.assertionKeyDown = true;

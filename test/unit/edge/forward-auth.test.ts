@@ -51,7 +51,7 @@ beforeEach(async () => {
 async function ask(path: string, fields: Fields, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(fields);
   if (!headers.has("x-portcullis-proxy-secret")) headers.set("x-portcullis-proxy-secret", SECRET);
-  return forwardAuth(new Request(ISSUER + path, { ...init, headers }), "dec_1", world.waitUntil);
+  return forwardAuth(new Request(ISSUER + path, { ...init, headers }), "dec_1");
 }
 
 /** As Traefik writes them (`pkg/middlewares/auth/forward.go`, `writeHeader`). */
@@ -130,7 +130,7 @@ describe("the proxy's secret", () => {
 
   it("is needed, and without one in the configuration nobody is answered", async () => {
     const bare = new Request(`${ISSUER}/forward-auth`, { headers: traefik("/public/x") });
-    expect((await forwardAuth(bare, "dec_1", world.waitUntil)).status).toBe(403);
+    expect((await forwardAuth(bare, "dec_1")).status).toBe(403);
     forwardAuth = forwardAuthOf([]);
     const off = await ask("/forward-auth", traefik("/public/x", { "x-portcullis-proxy-secret": "" }));
     expect(off.status).toBe(403);
@@ -366,7 +366,7 @@ describe("a refusal for nginx", () => {
       secrets: [SECRET],
     });
     const headers = { ...nginx("https://api.example.com/public/x"), "x-portcullis-proxy-secret": SECRET };
-    const answer = await broken(new Request(`${ISSUER}/forward-auth`, { headers }), "dec_1", world.waitUntil);
+    const answer = await broken(new Request(`${ISSUER}/forward-auth`, { headers }), "dec_1");
     expect([answer.status, answer.headers.get("x-portcullis-status")]).toEqual([403, "500"]);
     expect(JSON.stringify(await answer.json())).not.toContain("broken");
   });

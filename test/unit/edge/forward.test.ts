@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { bodyToForward, forward, originUrl } from "../../../src/edge/forward.ts";
+import { bodyToForward, forward, initOf, originUrl } from "../../../src/edge/forward.ts";
 import { readTarget } from "../../../src/edge/target.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -32,6 +32,16 @@ afterAll(() => {
   server.close();
 });
 
+function forwardTo(
+  url: string,
+  { method, headers }: Pick<Request, "method" | "headers">,
+  body: Request["body"],
+  timeoutMs = 2_000,
+) {
+  const init = initOf(method, headers, body);
+  return forward({ url, init, service: { fetch }, timeoutMs, requestId: "r" });
+}
+
 function send(path: string, init: RequestInit = {}, timeoutMs = 2000) {
   const request = new Request(`https://api.example.com${path}`, {
     ...init,
@@ -39,14 +49,7 @@ function send(path: string, init: RequestInit = {}, timeoutMs = 2000) {
   } as RequestInit);
   const target = readTarget(request.url);
   if (!target.ok) throw new Error(target.error);
-  const to = {
-    url: originUrl({ url: base }, target.value),
-    timeoutMs,
-    requestId: "r",
-    headers: request.headers,
-    body: request.body,
-  };
-  return forward(request, to, fetch);
+  return forwardTo(originUrl({ url: base }, target.value), request, request.body, timeoutMs);
 }
 
 describe("forwarding", () => {
@@ -170,14 +173,7 @@ describe("forwarding", () => {
     });
     expect(seen).toEqual(["POST /hangup"]);
     const request = new Request("https://api.example.com/");
-    const to = {
-      url: "http://127.0.0.1:1/",
-      timeoutMs: 2000,
-      requestId: "r",
-      headers: request.headers,
-      body: null,
-    };
-    const refused = await forward(request, to, fetch);
+    const refused = await forwardTo("http://127.0.0.1:1/", request, null);
     expect(refused).toEqual({ ok: false, error: "origin_unreachable" });
   });
 
@@ -187,8 +183,7 @@ describe("forwarding", () => {
     const sent = async (asked: Request) => {
       const body = bodyToForward(asked);
       if (!body.ok) return body;
-      const to = { url: `${base}/x`, timeoutMs: 2_000, requestId: "r", headers: new Headers() };
-      return forward(asked, { ...to, body: body.value }, fetch);
+      return forwardTo(`${base}/x`, { method: asked.method, headers: new Headers() }, body.value);
     };
     const bytes = () => new Blob(["abc"]).stream();
     for (const method of ["GET", "HEAD"]) {

@@ -97,7 +97,7 @@ describe("a decision is observed once", () => {
     };
     for (const path of ["/orders/1", "/admin/1"]) {
       const asked = { headers: { ...headers, "x-forwarded-uri": path } };
-      await forwardAuth(new Request(`${ISSUER}/forward-auth`, asked), "dec_f", world.waitUntil);
+      await forwardAuth(new Request(`${ISSUER}/forward-auth`, asked), "dec_f");
       const ask = { method: "GET", url: HOST + path, headers: { authorization: `Bearer ${token}` } };
       await authorizeFor(ask, { ...world.deps, decide, requestId: "dec_s" });
     }

@@ -65,7 +65,7 @@ async function send(
   const { cf, ...init } = more;
   const request = new Request(HOST + path, { ...init, headers });
   if (cf !== undefined) Object.defineProperty(request, "cf", { value: cf });
-  const answer = await world.gate(request, "request-1", world.waitUntil);
+  const answer = await world.gate(request, "request-1");
   return { answer, verdict: answer.status === 200 ? 200 : world.lastReason };
 }
 

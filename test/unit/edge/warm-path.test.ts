@@ -141,6 +141,7 @@ beforeEach(async () => {
     },
     services: new Map(),
     pipe: () => new TransformStream(),
+    waitUntil: (work) => void background.push(work),
   });
   token = await world.token();
   // Warm: the view, the token and the key for assertions are in memory.
@@ -154,7 +155,7 @@ beforeEach(async () => {
 
 async function call(path: string): Promise<void> {
   const request = new Request(`${HOST}/${path}`, { headers: { authorization: `Bearer ${token}` } });
-  const answer = await gate(request, "request-1", (work) => void background.push(work));
+  const answer = await gate(request, "request-1");
   expect(answer.status).toBe(200);
 }
 
@@ -173,7 +174,7 @@ describe("a warm request", () => {
       const url = `${HOST}/bounded`;
       const dpop = await proofOf(sender, { url, nowSeconds: world.nowMs / 1000, accessToken: bound });
       const request = new Request(url, { headers: { authorization: `DPoP ${bound}`, dpop } });
-      expect((await gate(request, "request-1", (work) => void background.push(work))).status).toBe(200);
+      expect((await gate(request, "request-1")).status).toBe(200);
     }
     expect([calls, background.length, world.exactUses]).toEqual([NOTHING, 1, []]);
     expect(toOrigin).toBe(20);
@@ -221,7 +222,7 @@ it("a request whose route has no condition is asked for no fact, and one that ha
       },
     };
     Object.assign(request, { cf });
-    return (await gate(request, "request-1", (work) => void background.push(work))).status;
+    return (await gate(request, "request-1")).status;
   };
   expect(await look("bounded")).toBe(200);
   expect(looks).toBe(0);
