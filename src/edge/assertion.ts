@@ -23,7 +23,14 @@ const KEY_UNKNOWN_FOR_MS = 5_000;
 
 /** `header`: the first part of what it signs, encoded. */
 type HeldKey = AssertionKey & { fetchedAtMs: number; header: string };
-type Issued = { jwt: string; usableUntil: number; key: HeldKey };
+/** `other`: made for another audience. */
+type Issued = {
+  audience: string;
+  jwt: string;
+  usableUntil: number;
+  key: HeldKey;
+  other?: Issued | undefined;
+};
 
 /**
  * Makes `X-Portcullis-Assertion`: who is behind a request, for one origin, signed in this isolate. One
@@ -31,7 +38,7 @@ type Issued = { jwt: string; usableUntil: number; key: HeldKey };
  */
 export class AssertionSigner {
   readonly #o: { issuer: string; clock: Clock; key: AssertionKeyPort };
-  readonly #issued = new WeakMap<VerifiedToken, Map<string, Issued>>();
+  readonly #issued = new WeakMap<VerifiedToken, Issued>();
   #key: HeldKey | undefined;
   #renewedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -55,7 +62,7 @@ export class AssertionSigner {
 
   /** The assertion made before, while it may be used. */
   recall(token: VerifiedToken, audience: string, view: ReplicaView | undefined): string | undefined {
-    const issued = this.#issued.get(token)?.get(audience);
+    const issued = this.#find(token, audience);
     if (!issued || this.#o.clock() / 1000 >= issued.usableUntil) return undefined;
     return this.#isCurrent(issued.key, view) ? issued.jwt : undefined;
   }
@@ -70,10 +77,21 @@ export class AssertionSigner {
     const claims = assertionClaims(token, this.#o.issuer, audience, nowSeconds, expiresAt);
     const jwt = await signJwt(key.value, claims);
     const usableUntilSeconds = expiresAt === tokenEnd ? expiresAt : expiresAt - MIN_LEFT_SECONDS;
-    const forToken = this.#issued.get(token) ?? new Map<string, Issued>();
-    forToken.set(audience, { jwt, usableUntil: usableUntilSeconds, key: key.value });
-    this.#issued.set(token, forToken);
+    this.#remember(token, { audience, jwt, usableUntil: usableUntilSeconds, key: key.value });
     return ok(jwt);
+  }
+
+  #find(token: VerifiedToken, audience: string): Issued | undefined {
+    let issued = this.#issued.get(token);
+    while (issued && issued.audience !== audience) issued = issued.other;
+    return issued;
+  }
+
+  /** A token is sent to few origins, and mostly to one: a list is shorter than a map for each. */
+  #remember(token: VerifiedToken, issued: Issued): void {
+    const before = this.#find(token, issued.audience);
+    if (before) Object.assign(before, issued);
+    else this.#issued.set(token, { ...issued, other: this.#issued.get(token) });
   }
 
   /** The fields that sign a request for its origin (RFC 9421), under the label `portcullis`, by the same key. */

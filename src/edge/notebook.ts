@@ -8,9 +8,16 @@ export const DETECTOR_SHARDS = 16;
 export const MAX_NOTED = 2_000;
 export const MAX_PLACES_NOTED = 1_500;
 
+type Refused = Observation & { what: "refused" };
+type Used = Exclude<Observation, Refused>;
+
 /** What an isolate has seen and has not told yet: equal observations once, with their number. Bounded. */
 export class Notebook {
-  #noted = new Map<string, Observation>();
+  /** By what tells one refusal from another: whoever sends bad tokens chooses how many there are of one key. */
+  #refused = new Map<string, { key: string; observed: Refused }>();
+  /** By what is counted together. */
+  #used = new Map<string, Used[]>();
+  #size = 0;
   #places = 0;
   #leftOut = 0;
   #isolate: string | undefined;
@@ -18,19 +25,8 @@ export class Notebook {
   note(observed: Observation): void {
     const key = observedKey(observed);
     if (key === undefined) return;
-    const name = `${observed.what} ${distinction(observed)} ${key}`;
-    const same = this.#noted.get(name);
-    if (same) {
-      addTo(same, observed);
-      return;
-    }
-    const isPlace = observed.what === "seen";
-    if (this.#noted.size >= MAX_NOTED || (isPlace && this.#places >= MAX_PLACES_NOTED)) {
-      this.#leftOut++;
-      return;
-    }
-    if (isPlace) this.#places++;
-    this.#noted.set(name, observed);
+    if (observed.what === "refused") this.#noteRefused(key, observed);
+    else this.#noteUsed(key, observed);
   }
 
   /** What is to be told, by shard, and how many observations had no room. */
@@ -38,34 +34,70 @@ export class Notebook {
     const reports = new Map<number, Report>();
     // Randomness is for requests only, and this is made before the first of them.
     this.#isolate ??= newId("rpt", nowMs);
-    for (const observed of this.#noted.values()) {
-      const shard = shardOf(observedKey(observed)!);
-      const report = reports.get(shard) ?? {
-        id: newId("rpt", nowMs),
-        isolate: this.#isolate,
-        observations: [],
-      };
-      report.observations.push(observed);
-      reports.set(shard, report);
-    }
+    const isolate = this.#isolate;
+    const tell = (key: string, observed: Observation[]) => {
+      const shard = shardOf(key);
+      const report = reports.get(shard);
+      if (report) report.observations.push(...observed);
+      else reports.set(shard, { id: newId("rpt", nowMs), isolate, observations: observed });
+    };
+    for (const { key, observed } of this.#refused.values()) tell(key, [observed]);
+    for (const [key, observed] of this.#used) tell(key, observed);
     const leftOut = this.#leftOut;
-    this.#noted = new Map();
+    this.#refused = new Map();
+    this.#used = new Map();
+    this.#size = 0;
     this.#places = 0;
     this.#leftOut = 0;
     return { reports, leftOut };
   }
+
+  #noteRefused(key: string, observed: Refused): void {
+    const name = `${observed.why} ${observed.value ?? ""} ${key}`;
+    const same = this.#refused.get(name)?.observed;
+    if (same) {
+      same.at = observed.at;
+      same.about = observed.about;
+      same.count += observed.count;
+    } else if (this.#hasRoom()) this.#refused.set(name, { key, observed });
+  }
+
+  /** Told from the last of its key only: one that is told twice is no harm, and nobody has a long list walked through. */
+  #noteUsed(key: string, observed: Used): void {
+    const before = this.#used.get(key);
+    const last = before?.at(-1);
+    if (last && isSame(last, observed)) {
+      addTo(last, observed);
+      return;
+    }
+    const isPlace = observed.what === "seen";
+    if (isPlace && this.#places >= MAX_PLACES_NOTED) {
+      this.#leftOut++;
+      return;
+    }
+    if (!this.#hasRoom()) return;
+    if (isPlace) this.#places++;
+    if (before) before.push(observed);
+    else this.#used.set(key, [observed]);
+  }
+
+  #hasRoom(): boolean {
+    const hasRoom = this.#size < MAX_NOTED;
+    if (hasRoom) this.#size++;
+    else this.#leftOut++;
+    return hasRoom;
+  }
 }
 
-/** What tells it from others of the same kind and key. */
-function distinction(observed: Observation): string {
-  if (observed.what === "seen") return `${observed.address_hash} ${observed.country}`;
-  return observed.what === "used" ? "" : `${observed.why} ${observed.value ?? ""}`;
+function isSame(one: Used, other: Used): boolean {
+  if (one.what === "used" || other.what === "used") return one.what === other.what;
+  return one.address_hash === other.address_hash && one.country === other.country;
 }
 
-function addTo(same: Observation, observed: Observation): void {
+function addTo(same: Used, observed: Used): void {
   same.at = observed.at;
   same.about = observed.about;
-  if (same.what !== "seen" && observed.what !== "seen") same.count += observed.count;
+  if (same.what === "used" && observed.what === "used") same.count += observed.count;
 }
 
 function shardOf(key: string): number {

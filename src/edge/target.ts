@@ -69,8 +69,12 @@ export function readTarget(url: string): Result<Target, TargetFault> {
   const slash = url.indexOf("/", hostAt);
   const query = url.indexOf("?", hostAt);
   if (slash === -1 || (query !== -1 && query < slash)) return err("host");
-  const host = url.slice(hostAt, slash).toLowerCase();
-  if (!HOST.test(host)) return err(host.includes("@") ? "userinfo" : "host");
+  let host = url.slice(hostAt, slash);
+  // Nearly every client sends it in lower case.
+  if (!HOST.test(host)) {
+    host = host.toLowerCase();
+    if (!HOST.test(host)) return err(host.includes("@") ? "userinfo" : "host");
+  }
   const path = query === -1 ? url.slice(slash) : url.slice(slash, query);
   const search = query === -1 ? "" : url.slice(query);
   if (!SEARCH.test(search)) return err(characterFault(search, SEARCH_CHARACTER));

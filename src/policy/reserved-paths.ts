@@ -29,13 +29,21 @@ export function hostSessionPathOf(url: string, issuer: string): string | undefin
 
 /** The raw path of a URL on the issuer's own origin where the control plane answers it, else undefined. */
 export function controlPathOf(url: string, issuer: string): string | undefined {
-  if (!url.startsWith(issuer) || url[issuer.length] !== "/") return undefined;
-  const end = url.slice(issuer.length).search(/[?#]/);
-  const path = end === -1 ? url.slice(issuer.length) : url.slice(issuer.length, issuer.length + end);
+  if (url[issuer.length] !== "/" || !url.startsWith(issuer)) return undefined;
+  const query = url.search(/[?#]/);
+  const path = url.slice(issuer.length, query === -1 ? undefined : query);
   return isReservedPath(path) ? path : undefined;
 }
 
+const RESERVED = new RegExp(
+  `^(?:(?:${RESERVED_PATHS.map(literal).join("|")})$|(?:${RESERVED_PREFIXES.map(literal).join("|")}))`,
+);
+
 /** Whether the path, percent-encoded and without a query, belongs to the control plane on the issuer's origin. */
 export function isReservedPath(path: string): boolean {
-  return RESERVED_PATHS.includes(path) || RESERVED_PREFIXES.some((prefix) => path.startsWith(prefix));
+  return RESERVED.test(path);
+}
+
+function literal(text: string): string {
+  return text.replaceAll(".", "\\.");
 }

@@ -41,11 +41,8 @@ export class RouteTable {
   match(host: string, path: string, method: string): RouteMatch | RouteMiss {
     if (!path.startsWith("/")) return NONE;
     const segments = split(path, this.#maxSegments);
-    for (const tree of this.#trees(host)) {
-      const leaves = find(tree, segments, 0);
-      if (leaves) return choose(leaves, segments.texts, method);
-    }
-    return NONE;
+    const leaves = this.#leavesAt(host, segments) ?? find(this.#anyHost, segments, 0);
+    return leaves ? choose(leaves, segments.texts, method) : NONE;
   }
 
   #add(route: Route): void {
@@ -69,11 +66,15 @@ export class RouteTable {
     return host === undefined ? this.#anyHost : childOf(this.#byHost, host);
   }
 
-  /** The trees whose host pattern fits, the most specific first. */
-  #trees(host: string): Node[] {
-    if (this.#byHost.size === 0) return [this.#anyHost];
-    const trees = hostPatterns(host).map((pattern) => this.#byHost.get(pattern));
-    return [...trees.filter((tree) => tree !== undefined), this.#anyHost];
+  /** Of the trees whose host pattern fits, the most specific first. */
+  #leavesAt(host: string, segments: Segments): Leaf[] | undefined {
+    if (this.#byHost.size === 0) return undefined;
+    for (const pattern of hostPatterns(host)) {
+      const tree = this.#byHost.get(pattern);
+      const leaves = tree && find(tree, segments, 0);
+      if (leaves) return leaves;
+    }
+    return undefined;
   }
 }
 
@@ -136,8 +137,8 @@ function split(path: string, max: number): Segments {
   let start = 1;
   while (texts.length < max) {
     const end = path.indexOf("/", start);
-    if (end === -1) return { texts: [...texts, path.slice(start)], complete: true };
-    texts.push(path.slice(start, end));
+    texts.push(end === -1 ? path.slice(start) : path.slice(start, end));
+    if (end === -1) return { texts, complete: true };
     start = end + 1;
   }
   return { texts, complete: false };

@@ -21,7 +21,9 @@ export function readAuthorization(
   const space = value.indexOf(" ");
   const scheme = (space === -1 ? value : value.slice(0, space)).toLowerCase();
   if (scheme !== "bearer" && scheme !== "dpop") return err("scheme");
-  const text = space === -1 ? "" : value.slice(space + 1).replace(/^ +/, "");
+  let start = space === -1 ? value.length : space + 1;
+  while (value[start] === " ") start++;
+  const text = value.slice(start);
   const token = readToken(text);
   if (token.ok) return ok({ token: token.value, scheme });
   return err(token.error === "missing" ? "malformed" : token.error);
