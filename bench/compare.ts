@@ -43,6 +43,8 @@ export async function compare(
   const all = subjects.map(() => ({ pairs: [] as [Run, Run][], first: 0, requests: 0 }));
   for (let round = 0; round < options.rounds; round++) {
     for (const [i, subject] of subjects.entries()) {
+      // Who was idle takes a quarter of a second for its first answers.
+      await warmUp(floor, 1);
       const before = await measure(floor, options.seconds);
       await warmUp(subject, 1);
       const run = await measure(subject, options.seconds);
@@ -71,6 +73,48 @@ export async function compare(
         : { hitPercent: spread(runs.map((run) => run.hitPercent ?? 0)).median }),
       residentMib: { first: mib(first), last: mib(residentBytes(subject.running)) },
       requests,
+    };
+  });
+}
+
+/** How long answers take where nothing is at its limit. */
+export type Latency = {
+  name: string;
+  requestsPerSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  p99Ratio: Spread;
+};
+
+/** Between two requests of a connection: together they ask for about a third of what the floor can do. */
+const PAUSE_MS = 15;
+
+/** As {@link compare}, at a load that leaves time: under one that does not, the tail is the queue's. */
+export async function compareLatency(
+  floor: Subject,
+  subjects: readonly Subject[],
+  { rounds, seconds }: { rounds: number; seconds: number },
+): Promise<Latency[]> {
+  const paced = ({ running, path, mix }: Subject) =>
+    load(running.url + path, mix, { connections: CONNECTIONS, seconds, pauseMs: PAUSE_MS });
+  const all = [floor, ...subjects];
+  const seen = all.map((): [LoadResult, LoadResult][] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, subject] of all.entries()) {
+      await warmUp(floor, 1);
+      const before = await paced(floor);
+      await warmUp(subject, 1);
+      seen[i]!.push([before, await paced(subject)]);
+    }
+  }
+  return all.map(({ name }, i) => {
+    const runs = seen[i]!.map(([, run]) => run);
+    return {
+      name,
+      requestsPerSecond: spread(runs.map((run) => run.requests / run.seconds)).median,
+      p50Ms: spread(runs.map((run) => run.p50_ms)).median,
+      p99Ms: spread(runs.map((run) => run.p99_ms)).median,
+      p99Ratio: spread(seen[i]!.map(([base, run]) => run.p99_ms / base.p99_ms)),
     };
   });
 }

@@ -9,12 +9,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../src/local/ports.ts";
 import { type Backstage, startKv } from "./backstage.ts";
-import { compare, type Measured, type Subject } from "./compare.ts";
+import { compare, compareLatency, type Measured, type Subject } from "./compare.ts";
 import { type GateSubject, startGate } from "./gate-subject.ts";
 import { haproxyVersion, startHaproxy } from "./haproxy.ts";
 import { missingLoader } from "./load.ts";
 import { startOrigin } from "./origin.ts";
-import { printTable, writeReport } from "./report.ts";
+import { printTables, writeReport } from "./report.ts";
 import { bundleFigures, coldStart, type StartFigures } from "./start-figures.ts";
 import { type Algorithm, type Asymmetric, AUDIENCE, BenchIssuer, ISSUER, type TokenMix } from "./tokens.ts";
 import { bundle, type Running, serve } from "./workerd.ts";
@@ -197,11 +197,17 @@ try {
   const measured: Measured[] = await compare(floor, subjects, {
     ...{ rounds: ROUNDS, seconds: SECONDS, progress: (line: string) => console.log(line) },
   });
-  printTable(measured);
+  const warm = subjects.filter(({ warmUpSeconds = 2, mix }) => warmUpSeconds <= 2 && mix.hotPercent === 100);
+  const latencies = await compareLatency(floor, warm, { rounds: ROUNDS, seconds: SECONDS });
+  printTables(measured, latencies);
   const starts: StartFigures[] = [];
   const token = issuer.mix("ES256", 1);
   for (const [denied, running] of gates) starts.push(await coldStart(denied, await running, ORDER, token));
-  const figures = { bundle: await bundleFigures(bundled, floorWorker.worker, await port()), starts };
+  const figures = {
+    latencies,
+    bundle: await bundleFigures(bundled, floorWorker.worker, await port()),
+    starts,
+  };
   console.log(JSON.stringify(figures, null, 2));
   if (!quick && !only) writeReport(measured, figures, { rounds: ROUNDS, seconds: SECONDS });
 } finally {

@@ -1,5 +1,6 @@
 -- wrk script: requests with bearer tokens from a file, one a line. Arguments: the file, how many of its first
--- tokens are in constant use, the percentage of requests that use those, and where to begin among the others.
+-- tokens are in constant use, the percentage of requests that use those, where to begin among the others, and how
+-- many milliseconds a connection waits between two requests on average.
 -- `done` prints one line of JSON.
 local tokens, hot, percent, at_hot, at_cold = {}, 0, 100, 0, 0
 
@@ -7,6 +8,9 @@ function init(args)
   for line in io.lines(args[1]) do tokens[#tokens + 1] = line end
   hot, percent, at_cold = tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
   math.randomseed(4711)
+  local pause = tonumber(args[5])
+  -- wrk asks for it wherever there is one.
+  if pause > 0 then delay = function() return math.random(0, 2 * pause) end end
 end
 
 local headers = {

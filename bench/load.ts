@@ -22,11 +22,14 @@ export function missingLoader(): string | undefined {
     : "wrk is not installed, and it makes the load: apt-get install wrk (or brew install wrk)";
 }
 
-/** Puts load on a URL over so many connections; the tokens that are not in constant use go round and round. */
+/**
+ * Puts load on a URL over so many connections, as much as they carry, or with pauses of so many ms on average between
+ * the requests of each. The tokens that are not in constant use go round and round.
+ */
 export async function load(
   url: string,
   mix: TokenMix,
-  options: { connections: number; seconds: number },
+  options: { connections: number; seconds: number; pauseMs?: number },
 ): Promise<LoadResult> {
   const { stdout } = await run("wrk", [
     // A neighbour that takes the processor for a while is no failure.
@@ -41,7 +44,7 @@ export async function load(
       url,
       "--",
     ],
-    ...[mix.file, String(mix.hot), String(mix.hotPercent), String(mix.next)],
+    ...[mix.file, String(mix.hot), String(mix.hotPercent), String(mix.next), String(options.pauseMs ?? 0)],
   ]);
   const line = stdout.split("\n").find((each) => each.startsWith("{"));
   if (line === undefined) throw new Error(`wrk told nothing: ${stdout}`);

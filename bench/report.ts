@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { CONNECTIONS, type Measured, type Spread } from "./compare.ts";
+import { CONNECTIONS, type Latency, type Measured, type Spread } from "./compare.ts";
 import type { BundleFigures, StartFigures } from "./start-figures.ts";
 
-type Figures = { bundle: BundleFigures; starts: StartFigures[] };
+type Figures = { bundle: BundleFigures; starts: StartFigures[]; latencies: Latency[] };
 
 const FILE = new URL("../docs/performance.md", import.meta.url).pathname;
 const BEGIN = "<!-- written by npm run bench -->";
@@ -20,8 +20,8 @@ const HEAD = [
   "memory",
 ];
 
-export function printTable(measured: readonly Measured[]): void {
-  console.log(tableOf(measured));
+export function printTables(measured: readonly Measured[], latencies: readonly Latency[]): void {
+  console.log(`${tableOf(measured)}\n\n${latencyTable(latencies)}`);
 }
 
 /** Puts the tables where docs/performance.md has its place for them. */
@@ -35,7 +35,11 @@ export function writeReport(
   if (begin === -1 || end === -1) throw new Error("docs/performance.md has no place for the tables");
   const when = new Date().toISOString().slice(0, 10);
   const how = `${when}, ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, ${CONNECTIONS} connections, ${rounds} rounds of ${seconds} s, each right after one of the floor. Median, and [lowest–highest].`;
-  const parts = [BEGIN, how, tableOf(measured), startTable(figures.starts), bundleLine(figures.bundle)];
+  const calm = "At a load that leaves time (the same connections, with pauses between their requests):";
+  const parts = [
+    ...[BEGIN, how, tableOf(measured), calm, latencyTable(figures.latencies)],
+    ...[startTable(figures.starts), bundleLine(figures.bundle)],
+  ];
   writeFileSync(FILE, `${text.slice(0, begin)}${parts.join("\n\n")}\n\n${text.slice(end)}`);
 }
 
@@ -52,6 +56,17 @@ function tableOf(measured: readonly Measured[]): string {
     `${m.residentMib.first} → ${m.residentMib.last} MiB`,
   ]);
   return table(HEAD, rows);
+}
+
+function latencyTable(latencies: readonly Latency[]): string {
+  const rows = latencies.map((each) => [
+    each.name,
+    each.requestsPerSecond.toFixed(0),
+    `${each.p50Ms.toFixed(1)} ms`,
+    `${each.p99Ms.toFixed(1)} ms`,
+    spreadText(each.p99Ratio),
+  ]);
+  return table(["", "requests/s", "p50", "p99", "p99 to the floor"], rows);
 }
 
 function startTable(starts: readonly StartFigures[]): string {
