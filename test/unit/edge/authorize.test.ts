@@ -56,6 +56,18 @@ const idpToken = (changes: Record<string, unknown> = {}) => {
 };
 
 describe("a decision", () => {
+  it("is there at once where all that it takes is in memory, and by a promise where it is not", async () => {
+    const headers = new Headers({ authorization: `Bearer ${await world.token({ scope: "orders:read" })}` });
+    const ask = { method: "GET", url: `${HOST}/orders`, headers };
+    const first = authorize(ask, world.deps);
+    expect(first).toBeInstanceOf(Promise);
+    expect(await first).toMatchObject({ outcome: "allow" });
+    expect(authorize(ask, world.deps)).toMatchObject({ outcome: "allow", reason: "token" });
+    // A view that is too old has to be renewed first.
+    world.nowMs += 60_000;
+    expect(authorize(ask, world.deps)).toBeInstanceOf(Promise);
+  });
+
   it("names the route, the token and what it was taken on", async () => {
     const token = await world.token();
     world.nowMs += 250;
