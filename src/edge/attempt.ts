@@ -69,7 +69,7 @@ class Attempt<D extends Demand> implements Admission<D> {
       return this.#refuse(refusal("address_blocked"), REFUSAL_RECHECK_MS);
     }
     if (!exchange) return this.#identify(credential);
-    const exchanging = this.demand.exchange!();
+    const exchanging = exchange();
     return exchanging instanceof Promise
       ? exchanging.then((exchanged) => this.#exchanged(exchanged))
       : this.#exchanged(exchanging);

@@ -98,8 +98,6 @@ function send(res: ServerResponse, { status, body }: Answer): void {
   const text = `${JSON.stringify(body, null, 2)}\n`;
   // An answer whose length nobody knows is one that stays open to the gate, and breaks off where the grant ends.
   const length = String(Buffer.byteLength(text));
-  res.writeHead(status, {
-    ...{ "content-type": "application/json", "content-length": length, "cache-control": "no-store" },
-  });
-  res.end(text);
+  const headers = { "content-type": "application/json", "cache-control": "no-store" };
+  res.writeHead(status, { ...headers, "content-length": length }).end(text);
 }
